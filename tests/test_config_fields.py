@@ -1,0 +1,82 @@
+"""Reading a declared type: what it allows, and how that is said."""
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from usb_ext.config.fields import allowed, is_list, is_nullable, is_switch, is_text, members
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (int, {int}),
+        (int | None, {int, type(None)}),
+        (Positive, {float}),
+        (Positive | None, {float, type(None)}),
+        (Literal["a", "b"], {Literal}),
+        (Literal["a"] | None, {Literal, type(None)}),
+        (tuple[Literal["a"], ...], {tuple}),
+        (bool | int | str | None, {bool, int, str, type(None)}),
+    ],
+)
+def test_members(annotation: object, expected: set[object]) -> None:
+    assert members(annotation) == expected
+
+
+def test_kinds_of_settings() -> None:
+    assert is_nullable(str | None)
+    assert not is_nullable(str)
+    assert is_switch(bool)
+    assert is_switch(bool | None)
+    assert not is_switch(bool | int)
+    assert is_list(tuple[str, ...])
+    assert not is_list(str)
+    assert is_text(str | None)
+    assert not is_text(Literal["a"])
+    assert not is_text(int | str)
+
+
+class Sample(BaseModel):
+    """Settings whose schema the phrases are made from."""
+
+    count: Annotated[int, Field(ge=1)] = 1
+    share: Annotated[float, Field(ge=0, le=1)] | None = None
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    above: Annotated[float, Field(gt=0)] = 1
+    free: float = 0
+    flag: bool = False
+    name: Annotated[str, Field(min_length=1)] = "x"
+    choice: Literal["a", "b"] | None = None
+    single: Literal["a"] = "a"
+    several: tuple[Literal["a", "b"], ...] = ()
+    loose: bool | int | float | str | None = None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("count", "a whole number of at least 1"),
+        ("share", "a finite number of at least 0 and of at most 1, or None"),
+        ("decay", "a finite number of at least 0 and below 1"),
+        ("above", "a finite number above 0"),
+        ("free", "a finite number"),
+        ("flag", "True or False"),
+        ("name", "text that is not empty"),
+        ("choice", "one of a, b, or None"),
+        ("single", "one of a"),
+        ("several", "a list, each one of a, b"),
+        ("loose", "True or False or a whole number or a finite number or text, or None"),
+    ],
+)
+def test_what_is_allowed_in_words(name: str, expected: str) -> None:
+    schema: dict[str, Any] = Sample.model_json_schema()["properties"][name]
+    assert allowed(schema) == expected
+
+
+def test_large_bounds_are_written_in_full() -> None:
+    words = allowed({"type": "integer", "minimum": 0, "maximum": 4294967295})
+    assert words == "a whole number of at least 0 and of at most 4294967295"

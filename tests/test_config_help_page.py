@@ -1,0 +1,41 @@
+"""The help page: every setting once, under its group, with default and description."""
+
+import re
+
+from usb_ext.config import Settings, help_text
+from usb_ext.config.model import GROUPS
+
+
+def headings() -> dict[str, str]:
+    """The heading each flag stands under."""
+    found, current = {}, ""
+    for line in help_text().splitlines():
+        if line and not line.startswith(" "):
+            current = line.rstrip(":")
+        elif match := re.match(r"    --(\w+)", line):
+            found[match[1]] = current
+    return found
+
+
+def test_every_setting_stands_under_its_group_once() -> None:
+    assert headings() == {n: group.heading for group in GROUPS for n in group.model_fields}
+    assert len(re.findall(r"^    --", help_text(), re.M)) == len(Settings.model_fields)
+
+
+def test_defaults_and_what_is_allowed() -> None:
+    page = " ".join(help_text().split())
+    assert "--lr (default: 0.03)" in page
+    assert "--extensions (default: [])" in page
+    assert "--save_name (default: None)" in page
+    assert "Takes one of SGD, AdamW." in page
+
+
+def test_every_description_is_there() -> None:
+    page = " ".join(help_text().split())
+    for field in Settings.model_fields.values():
+        assert " ".join((field.description or "").split()) in page
+
+
+def test_it_fits_a_terminal() -> None:
+    assert max(len(line) for line in help_text().splitlines()) <= 100
+    assert help_text().endswith("\n")

@@ -1,0 +1,91 @@
+"""Which algorithm takes which base, extensions and switches; what works instead loads."""
+
+from itertools import product
+
+import pytest
+
+from usb_ext.config import load_settings
+from usb_ext.config.names import BASES, CARRIERS, CHOOSE_BASE, EXTENSIONS
+from usb_ext.errors import SettingsError
+
+OTHERS = ("comatch", "vat", "fullysupervised", "my_own")
+
+
+def refusal(given: dict[str, object]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(given)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("algorithm", "extension"), list(product(CARRIERS, EXTENSIONS)))
+def test_any_extension_goes_on_any_carrier(algorithm: str, extension: str) -> None:
+    given = {"algorithm": algorithm, "extensions": [extension], "use_cat": False}
+    assert extension in load_settings(given).settings.active_extensions
+
+
+@pytest.mark.parametrize("algorithm", OTHERS)
+def test_other_algorithms_carry_none_and_are_told_which_do(algorithm: str) -> None:
+    text = refusal({"algorithm": algorithm, "extensions": ["grad_relu"]})
+    assert algorithm in text
+    for carrier in CARRIERS:
+        assert carrier in text
+    assert load_settings({"algorithm": algorithm}).settings.active_extensions == ()
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_layermatch_and_weak_strong_take_any_base(base: str) -> None:
+    for algorithm in CHOOSE_BASE:
+        assert load_settings({"algorithm": algorithm, "base": base}).settings.active_base == base
+
+
+def test_a_base_is_its_own() -> None:
+    assert load_settings({"algorithm": "uda", "base": "uda"}).settings.active_base == "uda"
+    text = refusal({"algorithm": "uda", "base": "dash"})
+    assert "base is dash" in text
+    assert "weak_strong" in text
+
+
+@pytest.mark.parametrize("algorithm", OTHERS)
+def test_other_algorithms_have_no_base(algorithm: str) -> None:
+    assert "leave base out" in refusal({"algorithm": algorithm, "base": "fixmatch"})
+
+
+@pytest.mark.parametrize(("extension", "value"), list(product(EXTENSIONS, [True, False])))
+def test_a_switch_needs_the_part(extension: str, value: bool) -> None:
+    text = refusal({"algorithm": "fixmatch", extension: value})
+    assert f"{extension} is {value}" in text
+    assert f"extensions: [{extension}]" in text
+    assert load_settings({"algorithm": "fixmatch", "extensions": [extension], extension: value})
+    assert load_settings({"algorithm": "layermatch", extension: value})
+
+
+def test_a_switch_on_an_algorithm_that_cannot_carry_the_part_names_one_that_has_it() -> None:
+    text = refusal({"algorithm": "comatch", "grad_relu": False})
+    assert "algorithm: layermatch" in text
+    assert "extensions:" not in text
+
+
+@pytest.mark.parametrize("algorithm", BASES)
+def test_usbs_own_class_of_a_base_carries_nothing(algorithm: str) -> None:
+    given: dict[str, object] = {"algorithm": algorithm, "step": "usb"}
+    assert load_settings(given).settings.step == "usb"
+    assert "step: ours" in refusal({**given, "extensions": ["avg_clustering"]})
+
+
+@pytest.mark.parametrize("algorithm", CHOOSE_BASE)
+def test_usb_has_no_class_of_ours(algorithm: str) -> None:
+    assert f"{algorithm} is ours" in refusal({"algorithm": algorithm, "step": "usb"})
+
+
+def test_usbs_other_algorithms_run_with_either_step() -> None:
+    for step in ("ours", "usb"):
+        assert load_settings({"algorithm": "comatch", "step": step}).settings.step == step
+
+
+def test_usbs_classes_divide_by_the_batch() -> None:
+    mean = {"ulb_loss_mean": "selected"}
+    assert "divides by the batch" in refusal({"algorithm": "fixmatch", "step": "usb", **mean})
+    assert "divides by the batch" in refusal({"algorithm": "comatch", **mean})
+    for algorithm in CARRIERS:
+        settings = load_settings({"algorithm": algorithm, **mean}).settings
+        assert settings.ulb_loss_mean == "selected"

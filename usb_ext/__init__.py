@@ -1,0 +1,45 @@
+"""usb_ext: the methods, engine and protocol that USB (semilearn) lacks.
+
+import usb_ext
+result = usb_ext.train("config/layermatch_digits_10.yaml", seed=1)
+result.top1_last
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from usb_ext._version import __version__
+
+if TYPE_CHECKING:
+    from usb_ext.result import RunResult
+
+__all__ = ["__version__", "register", "train"]
+
+
+def train(
+    settings: str | Path | Mapping[str, object] | None = None, /, **overrides: object
+) -> "RunResult":
+    """Train one run; what `usb-ext train` does, from Python.
+
+    Args:
+        settings: a YAML file, or settings by name; None for the defaults.
+        **overrides: settings that win over those.
+
+    Returns:
+        The record of the run, with the fields of its `result.json`.
+
+    Raises:
+        usb_ext.errors.UsbExtError: one of its kinds, with a one-line message.
+    """
+    from usb_ext.config import load_settings
+    from usb_ext.stages.train import train as run_train
+
+    return run_train(load_settings(settings, overrides))
+
+
+def register() -> None:
+    """Put our algorithms into USB's registry, for USB's own `get_algorithm` and API."""
+    from usb_ext.algorithms.named import register as put
+
+    put()

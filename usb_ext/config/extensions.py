@@ -1,0 +1,76 @@
+"""Settings of our own step: a base, extensions on it, and LayerMatch's numbers.
+
+LayerMatch (Eq. 9): L = GradReLU(L_s + w_u L_u + w_ac L_AC), on FreeMatch's threshold (Tables 6
+and 7). With no extension a base equals USB's algorithm of that name.
+"""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from usb_ext.config.base import SettingsGroup
+from usb_ext.config.kinds import Count, NonNegative, Share
+from usb_ext.config.names import EXTENSIONS, Base, Extension
+
+
+class ExtensionSettings(SettingsGroup):
+    """What the one `train_step` is made of."""
+
+    heading: ClassVar[str] = "Bases and extensions (LayerMatch)"
+
+    base: Base | None = Field(
+        default=None,
+        description="How weights and targets are made, for layermatch and weak_strong; None is the "
+        "algorithm's own: freematch for layermatch, fixmatch for weak_strong.",
+    )
+    extensions: tuple[Extension, ...] = Field(
+        default=(),
+        description="What to put on a base: grad_relu (LayerMatch, Sec. 4.2.1), avg_clustering "
+        "(LayerMatch, Eq. 8). layermatch has both already.",
+    )
+    grad_relu: bool | None = Field(
+        default=None,
+        description="False takes Grad-ReLU away (LayerMatch, Table 4); None and True leave it as "
+        "the algorithm declares it.",
+    )
+    avg_clustering: bool | None = Field(
+        default=None,
+        description="False takes Avg-Clustering away (LayerMatch, Table 4); else as declared.",
+    )
+    ac_loss_ratio: NonNegative = Field(
+        default=1.0, description="Weight of the Avg-Clustering loss (LayerMatch, Eq. 9: w_ac)."
+    )
+    ac_reset_iter: Count = Field(
+        default=2048,
+        description="Iterations after which the averaged head is set to the trained one again "
+        "(LayerMatch, Eq. 8: N; Table 5 tries 1, 2048 and 204800).",
+    )
+    ac_momentum: Share = Field(
+        default=0.999, description="Momentum of the averaged head (LayerMatch, Eq. 8: m)."
+    )
+    ac_lr: NonNegative = Field(
+        default=5e-4, description="Step size of the averaged head (LayerMatch, Eq. 8: alpha)."
+    )
+    ulb_loss_mean: Literal["batch", "selected"] = Field(
+        default="batch",
+        description="What the unlabelled loss is divided by: the whole batch, as USB does, or the "
+        "selected examples, as LayerMatch, Eqs. 2 and 8, write it.",
+    )
+    step: Literal["ours", "usb"] = Field(
+        default="ours",
+        description="For the seven bases: our step, or USB's own class of that name.",
+    )
+
+    @field_validator("extensions", mode="before")
+    @classmethod
+    def _read_list(cls, value: object) -> object:
+        """A YAML list; the model itself holds a tuple."""
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("extensions")
+    @classmethod
+    def _each_once(cls, value: tuple[Extension, ...]) -> tuple[Extension, ...]:
+        """No name twice; one fixed order, so that the same set is the same setting."""
+        if len(set(value)) < len(value):
+            raise ValueError("each extension at most once")
+        return tuple(sorted(value, key=EXTENSIONS.index))

@@ -1,0 +1,100 @@
+"""What a declared setting accepts, read from its type: for flags, messages and the help page.
+
+Nothing is declared twice: the types and ranges in the group models are the only source.
+"""
+
+from collections.abc import Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+
+def members(annotation: object) -> frozenset[object]:
+    """The plain types that an annotation allows.
+
+    Args:
+        annotation: a type, `X | None`, `Annotated[...]`, `Literal[...]` or `tuple[X, ...]`.
+
+    Returns:
+        Their set; `Literal` stands for a closed choice, `tuple` for a list, NoneType for None.
+    """
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return members(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return frozenset().union(*(members(part) for part in get_args(annotation)))
+    if origin in (Literal, tuple):
+        return frozenset((origin,))
+    return frozenset((annotation,))
+
+
+def is_nullable(annotation: object) -> bool:
+    """Whether None is a value of the setting."""
+    return type(None) in members(annotation)
+
+
+def is_switch(annotation: object) -> bool:
+    """Whether the setting is a boolean, whose flag may stand alone."""
+    return members(annotation) - {type(None)} == {bool}
+
+
+def is_list(annotation: object) -> bool:
+    """Whether the setting takes several values."""
+    return tuple in members(annotation)
+
+
+def is_text(annotation: object) -> bool:
+    """Whether the setting is free text, which is taken as it stands (`--save_name 007`)."""
+    return members(annotation) - {type(None)} == {str}
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """In words, what a setting accepts.
+
+    Args:
+        schema: the setting's JSON schema, as pydantic writes it.
+
+    Returns:
+        Such as "a whole number of at least 1, or None".
+    """
+    parts = schema.get("anyOf", [schema])
+    words = [_phrase(part) for part in parts if part.get("type") != "null"]
+    text = " or ".join(dict.fromkeys(words))
+    return text + ", or None" if len(words) < len(parts) else text
+
+
+_TYPES = {
+    "integer": "a whole number",
+    "number": "a finite number",
+    "boolean": "True or False",
+    "string": "text",
+}
+
+
+def _phrase(schema: Mapping[str, Any]) -> str:
+    """One alternative of a schema in words."""
+    if "enum" in schema or "const" in schema:
+        return "one of " + ", ".join(map(str, schema.get("enum", [schema.get("const")])))
+    if schema.get("type") == "array":
+        return "a list, each " + _phrase(schema["items"])
+    return _TYPES[schema["type"]] + _bounds(schema)
+
+
+_BOUNDS = {
+    "minimum": "of at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "of at most {}",
+    "exclusiveMaximum": "below {}",
+}
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    """The range of a number in words, with a space in front, or nothing."""
+    said = [form.format(_plain(schema[key])) for key, form in _BOUNDS.items() if key in schema]
+    if schema.get("minLength"):
+        said.append("that is not empty")
+    return " " + " and ".join(said) if said else ""
+
+
+def _plain(bound: float) -> str:
+    """A bound without a decimal point where it is whole."""
+    return str(int(bound)) if bound == int(bound) else str(bound)

@@ -1,0 +1,58 @@
+"""Names that settings choose from, and which of them go together.
+
+Only names: the classes behind them live in `usb_ext.algorithms`, which needs torch. A test
+compares the two. An algorithm that stands in none of these lists (USB's comatch, vat, ..., or one
+that a user has registered) runs as it is and carries nothing.
+"""
+
+from typing import Literal, TypeAlias, get_args
+
+Base: TypeAlias = Literal[
+    "fixmatch", "flexmatch", "freematch", "softmatch", "adamatch", "uda", "dash"
+]
+"""How weights and targets are made from the weak view."""
+
+Extension: TypeAlias = Literal["grad_relu", "avg_clustering"]
+"""What may be put on a base: LayerMatch's Grad-ReLU (Sec. 4.2.1) and Avg-Clustering (Eq. 8)."""
+
+BASES: tuple[str, ...] = get_args(Base)
+EXTENSIONS: tuple[str, ...] = get_args(Extension)
+
+DEFAULT_BASE: dict[str, str] = {"layermatch": "freematch", "weak_strong": "fixmatch"}
+"""Base of each algorithm of ours that takes `base`, where none is given."""
+
+CHOOSE_BASE: tuple[str, ...] = tuple(DEFAULT_BASE)
+"""Algorithms of ours that take `base`; the seven bases are their own."""
+
+CARRIERS: tuple[str, ...] = BASES + CHOOSE_BASE
+"""Algorithms that go through our step and so can carry extensions."""
+
+DECLARED: dict[str, tuple[str, ...]] = {"layermatch": ("grad_relu", "avg_clustering")}
+"""Extensions that an algorithm has without being asked."""
+
+OWN_SPLIT: tuple[str, ...] = ("imagenet", "semi_", "fsdnoisy")
+"""Beginnings of the names of data sets whose labelled part is not drawn evenly per class.
+
+USB takes a share of the images (imagenet, imagenet127) or the labelled part that the data set comes
+with (semi_aves, semi_inat, fsdnoisy).
+"""
+
+
+def has_own_split(dataset: str) -> bool:
+    """Whether the labelled part of a data set is fixed elsewhere than by a draw per class.
+
+    Args:
+        dataset: name as in the setting `dataset`.
+    """
+    return dataset.startswith(OWN_SPLIT)
+
+
+def parts_of(algorithm: str, extensions: tuple[str, ...]) -> tuple[str, ...]:
+    """Extensions that a run has, the algorithm's own and those asked for, in one fixed order.
+
+    Args:
+        algorithm: name as in the setting `algorithm`.
+        extensions: names as in the setting `extensions`.
+    """
+    asked = {*DECLARED.get(algorithm, ()), *extensions}
+    return tuple(name for name in EXTENSIONS if name in asked)

@@ -1,0 +1,78 @@
+"""Contradictions between an algorithm, its base and its extensions, each with a remedy.
+
+Our step (`algorithms/weak_strong.py`) carries bases and extensions; USB's classes carry neither.
+An ablation (LayerMatch, Table 4) takes a part away from an algorithm that has it; a part is put
+on another algorithm by `extensions`.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from usb_ext.config.names import BASES, CARRIERS, CHOOSE_BASE, EXTENSIONS, parts_of
+
+if TYPE_CHECKING:
+    from usb_ext.config.model import Settings
+
+
+def part_contradictions(settings: "Settings") -> Iterator[str]:
+    """The sentences of every rule in this file.
+
+    Args:
+        settings: a model whose single values are already valid.
+    """
+    for rule in (_base, _extensions, _switches, _usb_step, _mean):
+        yield from rule(settings)
+
+
+def _base(s: "Settings") -> Iterator[str]:
+    if s.base is None or s.algorithm in CHOOSE_BASE or s.base == s.algorithm:
+        return
+    yield (
+        f"base is {s.base} but algorithm {s.algorithm} has its own rule; leave base out, or use "
+        f"algorithm: {' or '.join(CHOOSE_BASE)}"
+    )
+
+
+def _extensions(s: "Settings") -> Iterator[str]:
+    if not s.extensions:
+        return
+    asked = f"extensions is [{', '.join(s.extensions)}]"
+    if s.algorithm not in CARRIERS:
+        yield (
+            f"{asked} but algorithm {s.algorithm} cannot carry any; these can: "
+            f"{', '.join(CARRIERS)}"
+        )
+    elif s.step == "usb":
+        yield f"{asked} but step: usb runs USB's own class, which carries none; use step: ours"
+
+
+def _switches(s: "Settings") -> Iterator[str]:
+    """`grad_relu` and `avg_clustering` switch a part of an algorithm that has it."""
+    parts = parts_of(s.algorithm, s.extensions)
+    for name in EXTENSIONS:
+        value = getattr(s, name)
+        if value is None or name in parts:
+            continue
+        remedy = f"extensions: [{name}]" if s.algorithm in CARRIERS else "algorithm: layermatch"
+        yield (
+            f"{name} is {value} but algorithm {s.algorithm} has no such part to switch; leave it "
+            f"out, or use {remedy} to have it"
+        )
+
+
+def _usb_step(s: "Settings") -> Iterator[str]:
+    if s.step == "usb" and s.algorithm in CHOOSE_BASE:
+        yield (
+            f"step: usb needs an algorithm of USB's, but {s.algorithm} is ours; use step: ours, or "
+            f"algorithm: one of {', '.join(BASES)}"
+        )
+
+
+def _mean(s: "Settings") -> Iterator[str]:
+    if s.ulb_loss_mean == "batch":
+        return
+    if s.step == "usb" or s.algorithm not in CARRIERS:
+        yield (
+            f"ulb_loss_mean is {s.ulb_loss_mean} but USB's own class of {s.algorithm} always "
+            "divides by the batch; use ulb_loss_mean: batch, or a base with step: ours"
+        )

@@ -1,0 +1,39 @@
+"""Errors that end a command, each with its exit code (0 done, 1 failed, 2 settings, 3 data, 130/143)."""
+
+
+class UsbExtError(Exception):
+    """Base of every error that is shown as one line, without a traceback.
+
+    The message names the value that was found and what would work instead.
+    """
+
+    exit_code = 1
+
+
+class RunFailed(UsbExtError):
+    """The run itself failed: a loss that is not finite, a network that cannot carry a method."""
+
+
+class SettingsError(UsbExtError):
+    """A setting or argument is unknown, of the wrong type, out of range or contradicts another."""
+
+    exit_code = 2
+
+
+class DataMissing(UsbExtError):
+    """Data or weights are missing or unreadable; the message names the path and how to get the file."""
+
+    exit_code = 3
+
+
+class Interrupted(UsbExtError):
+    """The run was stopped by a signal, after a checkpoint.
+
+    Args:
+        message: what was saved and how to go on.
+        signal_number: POSIX signal number; the exit code is 128 + this (130 SIGINT, 143 SIGTERM).
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
