@@ -1,0 +1,93 @@
+import os
+import unicodedata
+
+import pytest
+
+from usb_ext.data.folder_scan import scan_folder
+from usb_ext.errors import DataMissing
+
+
+def make(root, *names):
+    """Empty files: a scan reads names only."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def test_classes_names_and_targets_in_sorted_order(tmp_path):
+    make(tmp_path, "train/dog/b.png", "train/cat/Z.JPG", "train/cat/deep/a.webp", "train/new.bmp")
+    make(tmp_path, "unlabeled/x/y/1.gif", "unlabelled/2.gif", "test/dog/1.png", "test/cat/2.png")
+    scan = scan_folder(tmp_path)
+    assert scan.classes == ("cat", "dog")
+    assert list(zip(scan.train.names, scan.train.targets, strict=True)) == [
+        ("train/cat/Z.JPG", 0),
+        ("train/cat/deep/a.webp", 0),
+        ("train/dog/b.png", 1),
+        ("train/new.bmp", -1),
+        ("unlabeled/x/y/1.gif", -1),
+        ("unlabelled/2.gif", -1),
+    ]
+    assert scan.test.names == ("test/cat/2.png", "test/dog/1.png")
+    assert scan.test.targets == (0, 1)
+
+
+def test_hidden_and_other_files_are_passed_over(tmp_path, caplog):
+    make(tmp_path, "train/cat/1.png", "train/cat/.2.png", "train/cat/note.txt", "train/.git/a.png")
+    make(tmp_path, "train/cat/.thumbs/a.png", "train/.DS_Store", "test/cat/1.png", "test/stray.png")
+    scan = scan_folder(tmp_path)
+    assert scan.train.names == ("train/cat/1.png",)
+    assert scan.test.names == ("test/cat/1.png",)
+    assert "1 images directly in" in caplog.text
+
+
+def test_classes_from_a_label_file(tmp_path):
+    make(tmp_path, "train/1.png", "train/2.png", "test/cat/1.png", "test/emu/1.png")
+    scan = scan_folder(tmp_path, ["emu", "cat", "dog"])
+    assert scan.classes == ("cat", "dog", "emu")
+    assert scan.train.targets == (-1, -1)
+    assert scan.test.targets == (0, 2)
+    make(tmp_path, "train/bee/1.png")
+    assert scan_folder(tmp_path, ["emu", "cat"]).classes == ("bee", "cat", "emu")
+
+
+def test_two_spellings_of_a_class_are_one(tmp_path):
+    apart = unicodedata.normalize("NFD", "bär")
+    make(tmp_path, f"train/{apart}/1.png", "test/bär/1.png")
+    scan = scan_folder(tmp_path)
+    assert scan.classes == ("bär",)
+    assert scan.test.targets == (0,)
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    make(tmp_path, "train/cat/1.png", "test/cat/1.png", "elsewhere/2.png")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "train/cat/more")
+    os.symlink(tmp_path / "train/cat", tmp_path / "train/cat/again")
+    assert scan_folder(tmp_path).train.names == ("train/cat/1.png", "train/cat/more/2.png")
+
+
+@pytest.mark.parametrize(
+    ("names", "folders", "message"),
+    [
+        ((), (), r"no folder .*/train; expected DIR/train/<class>"),
+        (("train/cat/1.png",), (), r"no folder .*/test; expected"),
+        (("train/cat/1.png",), ("test",), r"no class folders in .*/test"),
+        (("train/1.png", "test/cat/1.png"), (), r"no class folders in .*/train and no label file"),
+        (("train/cat/1.png", "test/dog/1.png"), (), r"test/dog: train has no such class.*cat"),
+        (("train/cat/1.png", "test/cat/1.png"), ("train/dog",), r"no images in .*/train/dog"),
+        (("train/cat/1.png", "test/cat/a.txt"), (), r"no images in .*/test/cat"),
+    ],
+)
+def test_errors_name_the_path_and_the_layout(tmp_path, names, folders, message):
+    make(tmp_path, *names)
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    with pytest.raises(DataMissing, match=message) as caught:
+        scan_folder(tmp_path)
+    assert "DIR/unlabeled/" in str(caught.value)
+
+
+def test_missing_root(tmp_path):
+    with pytest.raises(DataMissing, match=r"no folder .*nowhere"):
+        scan_folder(tmp_path / "nowhere")

@@ -1,0 +1,65 @@
+"""What a data set hands over: images, classes and how to normalise them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usb_ext.data.streamed import StreamedImages
+
+Images = NDArray[np.uint8] | StreamedImages
+Channels = tuple[float, float, float]
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageArrays:
+    """A data set of N training and M test images of K classes.
+
+    Args:
+        train_images: uint8, shape (N, H, W, 3); one array, or an object that decodes on access.
+        train_targets: class of each, int64, shape (N,), 0 to K - 1, or -1 where it is not known.
+        test_images: uint8, shape (M, H, W, 3).
+        test_targets: int64, shape (M,), 0 to K - 1.
+        classes: the K class names, in the order of the class numbers.
+        mean: of each channel, of pixels scaled to [0, 1].
+        std: of each channel, in the same unit, > 0.
+        hflip: whether an image flipped left to right keeps its class.
+        train_names: N file names, or None where the images come from no files.
+        skipped: files left out because they could not be decoded.
+
+    Raises:
+        ValueError: lengths or classes that contradict each other.
+    """
+
+    train_images: Images
+    train_targets: NDArray[np.int64]
+    test_images: Images
+    test_targets: NDArray[np.int64]
+    classes: tuple[str, ...]
+    mean: Channels
+    std: Channels
+    hflip: bool
+    train_names: tuple[str, ...] | None = None
+    skipped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("train", self.train_images, self.train_targets, -1, len(self.classes))
+        _check("test", self.test_images, self.test_targets, 0, len(self.classes))
+        if self.train_names is not None and len(self.train_names) != len(self.train_images):
+            raise ValueError(f"{len(self.train_names)} names, {len(self.train_images)} images")
+
+
+def _check(
+    split: str, images: Images, targets: NDArray[np.int64], lowest: int, num_classes: int
+) -> None:
+    """Raise unless images and targets of a split fit each other and the classes."""
+    if len(images.shape) != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise ValueError(
+            f"{split} images are {images.dtype} {images.shape}, not uint8 (N, H, W, 3)"
+        )
+    if targets.dtype != np.int64 or targets.shape != (len(images),):
+        raise ValueError(f"{split} targets: {targets.dtype} {targets.shape}, {len(images)} images")
+    if len(targets) and not lowest <= targets.min() <= targets.max() < num_classes:
+        raise ValueError(f"{split} targets must lie in {lowest} to {num_classes - 1}")

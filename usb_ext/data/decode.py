@@ -1,0 +1,88 @@
+"""From an image file to a square RGB image: one rule, whether images are cached or streamed.
+
+ours: EXIF orientation applied; transparency laid on white; 16-bit values divided by 257 and
+floating-point ones stretched from their own minimum and maximum (Pillow would clip both at 255);
+first frame of an animation; the largest centred square, resized with Pillow's bilinear filter.
+"""
+
+import os
+import struct
+import zlib
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# What Pillow's readers raise on broken files, as seen on files damaged at random.
+_DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+class BadImage(ValueError):
+    """A file that cannot be decoded; the message is the reason, without the file's name."""
+
+
+def prepare_image(image: Image.Image, size: int) -> Image.Image:
+    """An opened image as an RGB square of `size` pixels a side, by the rule of this module."""
+    upright = ImageOps.exif_transpose(image)
+    return ImageOps.fit(_to_rgb(upright), (size, size), method=Image.Resampling.BILINEAR)
+
+
+def decode_file(path: str | os.PathLike[str], size: int) -> NDArray[np.uint8]:
+    """Pixels of an image file: uint8, shape (size, size, 3).
+
+    Raises:
+        BadImage: missing, empty, truncated, no image, or more pixels than Pillow allows.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.array(prepare_image(image, size))
+    except UnidentifiedImageError as error:
+        empty = os.path.getsize(path) == 0
+        reason = "the file is empty (0 bytes)" if empty else "not an image that Pillow can read"
+        raise BadImage(reason) from error
+    except Image.DecompressionBombError as error:
+        raise BadImage(f"too many pixels for Pillow's safety limit: {error}") from error
+    except _DECODE_ERRORS as error:
+        raise BadImage(f"{type(error).__name__}: {error}") from error
+
+
+@cache
+def image_extensions() -> frozenset[str]:
+    """Lower-case file name endings, with the dot, of the formats Pillow can open."""
+    formats = Image.registered_extensions()
+    return frozenset(ending for ending, name in formats.items() if name in Image.OPEN)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Any of Pillow's modes as 8-bit RGB."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image.convert("RGBA"))
+        return white.convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Grey values of more than 8 bits, shape (H, W), as 0 to 255."""
+    wide = values.astype(np.float64)
+    if values.dtype.kind == "f":
+        wide = np.nan_to_num(wide, posinf=0.0, neginf=0.0)
+        low, high = wide.min(), wide.max()
+        wide = (wide - low) * (65535 / (high - low)) if high > low else np.zeros_like(wide)
+    return np.rint(wide.clip(0, 65535) / 257).astype(np.uint8)

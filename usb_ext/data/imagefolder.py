@@ -1,0 +1,110 @@
+"""A user's own images: `DIR/train/<class>/*`, `DIR/test/<class>/*`, maybe `DIR/unlabeled/*`."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
+from usb_ext.data.decode_all import decode_all
+from usb_ext.data.folder_scan import Listing, scan_folder
+from usb_ext.data.streamed import StreamedImages
+from usb_ext.errors import DataMissing, SettingsError
+
+_log = logging.getLogger(__name__)
+
+
+def load_image_folder(
+    root: str | Path,
+    *,
+    img_size: int,
+    budget_bytes: int = 2**31,
+    skip_bad_images: bool = False,
+    classes: Sequence[str] | None = None,
+) -> ImageArrays:
+    """Load a folder of images as a data set with ImageNet's mean and standard deviation.
+
+    Both splits are decoded into memory if together they fit the budget; otherwise images are
+    decoded each time they are asked for. Either way they are prepared by `decode.prepare_image`.
+
+    Args:
+        root: the folder DIR.
+        img_size: side of the prepared images in pixels, >= 1.
+        budget_bytes: most memory for decoded images, in bytes (img_size**2 * 3 an image).
+        skip_bad_images: leave out files that cannot be decoded, before any split, and list them in
+            `skipped`. When streaming this takes one pass over all files.
+        classes: class names from a label file, where folders do not give them all.
+
+    Raises:
+        DataMissing: missing or empty folders, a class of test that train lacks, or a file that
+            cannot be decoded (when streaming without `skip_bad_images`: at the access).
+        SettingsError: img_size below 1.
+    """
+    if img_size < 1:
+        raise SettingsError(f"img_size is {img_size}; it must be at least 1 pixel")
+    scan = scan_folder(Path(root), classes)
+    need = (len(scan.train.names) + len(scan.test.names)) * img_size * img_size * 3
+    cached = need <= budget_bytes
+    _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if cached else "streamed")
+    train, train_bad = _load(root, scan.train, img_size, cached, skip_bad_images)
+    test, test_bad = _load(root, scan.test, img_size, cached, skip_bad_images)
+    train_kept, test_kept = _kept(scan.train, train_bad), _kept(scan.test, test_bad)
+    return ImageArrays(
+        train_images=train,
+        train_targets=np.array(train_kept.targets, dtype=np.int64),
+        test_images=test,
+        test_targets=np.array(test_kept.targets, dtype=np.int64),
+        classes=scan.classes,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        hflip=True,
+        train_names=train_kept.names,
+        skipped=_skipped(scan.train, train_bad) + _skipped(scan.test, test_bad),
+    )
+
+
+def _load(
+    root: str | Path, files: Listing, size: int, cached: bool, skip_bad: bool
+) -> tuple[Images, list[int]]:
+    """Images of one split, bad ones left out, and the positions of the bad ones."""
+    paths = tuple(os.path.join(root, name) for name in files.names)
+    if not cached and not skip_bad:
+        return StreamedImages(paths, size), []
+    pixels = np.zeros((len(paths), size, size, 3), np.uint8) if cached else None
+    bad = decode_all(paths, size, pixels)
+    if bad:
+        _report(paths, bad, skip_bad)
+    good = np.delete(np.arange(len(paths)), list(bad))
+    if pixels is None:
+        return StreamedImages(paths, size)[good], list(bad)
+    return (pixels[good] if bad else pixels), list(bad)
+
+
+def _report(paths: Sequence[str], bad: dict[int, str], skip_bad: bool) -> None:
+    """Log the skipped files, or raise if they may not be skipped or nothing is left."""
+    position, reason = next(iter(bad.items()))
+    more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
+    message = f"cannot decode {paths[position]}: {reason}{more}"
+    if not skip_bad:
+        raise DataMissing(f"{message}; replace or remove it, or set skip_bad_images: true")
+    if len(bad) == len(paths):
+        raise DataMissing(f"{message}; that leaves no image in this split")
+    _log.warning("skipped: %s", message)
+
+
+def _kept(files: Listing, bad: Sequence[int]) -> Listing:
+    """The files that could be decoded."""
+    keep: NDArray[np.bool_] = np.ones(len(files.names), dtype=np.bool_)
+    keep[list(bad)] = False
+    return Listing(
+        tuple(name for name, good in zip(files.names, keep, strict=True) if good),
+        tuple(target for target, good in zip(files.targets, keep, strict=True) if good),
+    )
+
+
+def _skipped(files: Listing, bad: Sequence[int]) -> tuple[str, ...]:
+    """Names of the files left out."""
+    return tuple(files.names[position] for position in bad)

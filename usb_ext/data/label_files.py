@@ -1,0 +1,134 @@
+"""`label_split: file`: which images are labelled, and of what class, read from a file.
+
+A `.json` file is a list of positions in the training set: `[12, 7, 803]`. A `.csv` file names
+images and their classes, `cats/01.jpg,cat` a line, with or without a header `file name,class`.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usb_ext.data.label_csv import label_rows
+from usb_ext.data.names import NameIndex, normal_name
+from usb_ext.errors import DataMissing, SettingsError
+
+IntArray = NDArray[np.int64]
+_SHOWN = 10
+
+
+def read_label_file(
+    path: Path,
+    *,
+    targets: IntArray,
+    classes: Sequence[str],
+    names: Sequence[str] | None = None,
+) -> tuple[IntArray, IntArray | None]:
+    """Read which images are labelled.
+
+    Args:
+        path: a `.json` or `.csv` file.
+        targets: class of each training image as the data set knows it, shape (N,), -1 unknown.
+        classes: the K class names.
+        names: file name of each training image, N of them; None if the images have none.
+
+    Returns:
+        Positions, shape (n,), in the file's order; for a CSV also the class of each, shape (n,).
+
+    Raises:
+        DataMissing: no such file.
+        SettingsError: bad lines (each is named), or a format that the data set cannot use.
+    """
+    if path.suffix.lower() == ".json":
+        return _read_positions(path, targets), None
+    if names is None:
+        raise SettingsError(
+            f"label file {path} names images by file, but those of this data set have no file "
+            "names; use a .json list of image positions"
+        )
+    return _read_named(path, targets, classes, NameIndex(names))
+
+
+def label_file_classes(path: Path) -> tuple[str, ...]:
+    """The class names that a label CSV mentions, sorted: the classes where no folder gives them.
+
+    Raises:
+        DataMissing: no such file.
+        SettingsError: not a CSV of two columns (a `.json` list holds no classes).
+    """
+    return tuple(sorted({normal_name(row.class_name) for row in label_rows(path)}))
+
+
+def _read_positions(path: Path, targets: IntArray) -> IntArray:
+    """Positions from a JSON list, checked against the training set."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataMissing(f"cannot read label file {path}: {error}") from error
+    except ValueError as error:  # malformed JSON (with its line) or not UTF-8
+        raise SettingsError(f"label file {path} is not JSON: {error}") from error
+    if not isinstance(entries, list):
+        raise SettingsError(
+            f"label file {path} holds {type(entries).__name__}; expected a list like [12, 7, 803]"
+        )
+    problems: list[str] = []
+    first: dict[int, int] = {}
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, int) or isinstance(entry, bool):
+            problems.append(f"entry {number}: {entry!r} is not a whole number")
+        elif not 0 <= entry < len(targets):
+            problems.append(f"entry {number}: {entry} is outside 0 to {len(targets) - 1}")
+        elif targets[entry] < 0:
+            problems.append(f"entry {number}: the class of image {entry} is not known; use a .csv")
+        elif (before := first.setdefault(entry, number)) != number:
+            problems.append(f"entry {number}: {entry} already stands at entry {before}")
+    _raise_problems(path, problems, len(entries))
+    return np.array(list(first), dtype=np.int64)
+
+
+def _read_named(
+    path: Path, targets: IntArray, classes: Sequence[str], images: NameIndex
+) -> tuple[IntArray, IntArray]:
+    """Positions and classes from a CSV.
+
+    ours: a class that contradicts the image's own folder is an error, not a correction.
+    """
+    class_of = {normal_name(name): c for c, name in enumerate(classes)}
+    rows = label_rows(path)
+    problems: list[str] = []
+    chosen: dict[int, int] = {}
+    first: dict[int, int] = {}
+    for row in rows:
+        try:
+            position = images.find(row.file_name)
+        except LookupError as error:
+            problems.append(f"line {row.line}: {error.args[0]}")
+            continue
+        label = class_of.get(normal_name(row.class_name))
+        if label is None:
+            known = ", ".join(list(classes)[:_SHOWN])
+            problems.append(f"line {row.line}: unknown class {row.class_name!r} (known: {known})")
+        elif targets[position] >= 0 and label != targets[position]:
+            own = classes[targets[position]]
+            problems.append(
+                f"line {row.line}: {row.file_name!r} is called {row.class_name!r} but lies in "
+                f"the folder of {own!r}"
+            )
+        elif (before := first.setdefault(position, row.line)) != row.line:
+            problems.append(f"line {row.line}: {row.file_name!r} already stands on line {before}")
+        else:
+            chosen[position] = label
+    _raise_problems(path, problems, len(rows))
+    return np.array(list(chosen), dtype=np.int64), np.array(list(chosen.values()), dtype=np.int64)
+
+
+def _raise_problems(path: Path, problems: list[str], total: int) -> None:
+    """Raise one error with the first problems and the number of the others; or for no labels."""
+    if total == 0:
+        raise SettingsError(f"label file {path} holds no labels")
+    if problems:
+        more = len(problems) - _SHOWN
+        tail = f"; and {more} more" if more > 0 else ""
+        raise SettingsError(f"label file {path}: {'; '.join(problems[:_SHOWN])}{tail}")

@@ -1,0 +1,68 @@
+"""Images that stay on disk and are decoded each time they are asked for."""
+
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usb_ext.data.decode import BadImage, decode_file
+from usb_ext.errors import DataMissing
+
+Selection = slice | NDArray[np.int64] | NDArray[np.bool_] | list[int]
+
+
+class StreamedImages:
+    """Stands in for a uint8 array of shape (N, size, size, 3) without holding it.
+
+    A whole number gives that image's pixels; a slice, a list or an array of positions gives another
+    `StreamedImages` over those, which shares the file names with this one. Picklable.
+
+    Args:
+        paths: image files.
+        size: side of the decoded images in pixels.
+        positions: which of `paths` are seen, in this order, shape (N,); None for all.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(
+        self, paths: Sequence[str], size: int, positions: NDArray[np.int64] | None = None
+    ) -> None:
+        self.paths = paths
+        self.size = size
+        self._positions = np.arange(len(paths)) if positions is None else positions
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, size, size, 3), as the array it stands for would have."""
+        return (len(self), self.size, self.size, 3)
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, key: int | np.integer) -> NDArray[np.uint8]: ...
+
+    @overload
+    def __getitem__(self, key: Selection) -> "StreamedImages": ...
+
+    def __getitem__(
+        self, key: int | np.integer | Selection
+    ) -> "NDArray[np.uint8] | StreamedImages":
+        """Decode one image, shape (size, size, 3), or select several without decoding.
+
+        Raises:
+            DataMissing: the file cannot be decoded; the message names it.
+            IndexError: outside 0 to N - 1 (negative positions count from the end).
+        """
+        if not isinstance(key, int | np.integer):
+            return StreamedImages(self.paths, self.size, self._positions[key])
+        path = self.paths[self._positions[key]]
+        try:
+            return decode_file(path, self.size)
+        except BadImage as error:
+            raise DataMissing(
+                f"cannot decode {path}: {error}; replace or remove the file, or set "
+                "skip_bad_images: true"
+            ) from error
