@@ -1,0 +1,144 @@
+"""USB's own data sets, with our label split and without files where they do not belong.
+
+USB draws the labelled images from NumPy's global generator, swaps in given indices after the fact, and
+writes index files under site-packages and `data_statistics/` into the current folder. Its one function
+that draws is replaced while a data set is built, and the build runs in a temporary folder.
+(Removed by: "index files out of site-packages" and "label seed of its own".)
+"""
+
+import contextlib
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from usb_ext.errors import DataMissing, SettingsError
+from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.quiet import printed_to_log
+
+# isort: split
+import semilearn.datasets.cv_datasets.stl10 as usb_stl10
+import semilearn.datasets.utils as usb_utils
+from semilearn.core.utils import get_dataset
+
+IMAGES = (
+    "cifar10", "cifar100", "svhn", "stl10", "eurosat", "tissuemnist", "semi_aves", "semi_aves_out",
+    "imagenet", "imagenet127",
+)  # fmt: skip
+TEXTS = ("aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review")
+AUDIO = ("esc50", "fsdnoisy", "gtzan", "superbks", "superbsi", "urbansound8k")
+OWN_SPLIT = ("imagenet", "imagenet127", "semi_aves", "semi_aves_out")
+SOURCES = {
+    "cifar10": "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    "cifar100": "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+    "stl10": "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+    "svhn": "http://ufldl.stanford.edu/housenumbers/ (train_32x32.mat, extra_32x32.mat, test_32x32.mat)",
+}
+SplitChooser = Callable[[Any], Any]
+
+
+def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], Any, Any]:
+    """A data set of USB's by name.
+
+    Args:
+        args: the run's namespace.
+        choose: from targets (N,) to a split with `labelled` and `unlabelled` positions.
+
+    Returns:
+        USB's dictionary, the training targets (N,) and the split; the last two None where USB's own
+        draw is used (ImageNet, Semi-Aves).
+
+    Raises:
+        SettingsError: an unknown name, or a `label_split` that the set cannot carry.
+        DataMissing: files that are not there and cannot be fetched.
+    """
+    _check_name(args)
+    data_dir = Path(args.data_dir).expanduser().resolve()
+    drawn: dict[str, Any] = {}
+
+    def draw(_args: Any, _data: Any, target: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+        targets = np.asarray(target, dtype=np.int64)
+        drawn["targets"], drawn["split"] = targets, choose(targets)
+        unlabelled = drawn["split"].unlabelled
+        extra = len(drawn["split"].labelled) if args.include_lb_to_ulb else 0
+        return drawn["split"].labelled, unlabelled[extra:]  # USB prepends the labelled ones itself
+
+    with _drawing_with(draw), _numpy_and_random(args.label_seed), printed_to_log():
+        datasets = _get(args, data_dir)
+    return datasets, drawn.get("targets"), drawn.get("split")
+
+
+def _check_name(args: Any) -> None:
+    known = (*IMAGES, *TEXTS, *AUDIO)
+    if args.dataset not in known:
+        raise SettingsError(
+            f"dataset is {args.dataset!r}; known: digits, imagefolder, {', '.join(known)}"
+        )
+    if args.dataset in OWN_SPLIT and args.label_split != "per_class":
+        raise SettingsError(
+            f"label_split is {args.label_split!r}, but USB splits {args.dataset} itself; "
+            "use label_split: per_class"
+        )
+
+
+def _get(args: Any, data_dir: Path) -> dict[str, Any]:
+    algorithm, labels, classes = args.algorithm, args.num_labels, args.num_classes
+    try:
+        with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+            datasets: dict[str, Any] | None = get_dataset(
+                args,
+                algorithm,
+                args.dataset,
+                labels,
+                classes,
+                str(data_dir),
+                args.include_lb_to_ulb,
+            )
+    except (OSError, RuntimeError) as error:
+        raise _missing(args, data_dir, error) from error
+    if datasets is None:
+        raise SettingsError(f"dataset is {args.dataset!r}, which USB does not build")
+    return datasets
+
+
+def _missing(args: Any, data_dir: Path, error: Exception) -> DataMissing:
+    where = data_dir / args.dataset.lower()
+    source = SOURCES.get(args.dataset)
+    how = f"download {source} and unpack it there" if source else "USB's README tells how to get it"
+    reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+    return DataMissing(
+        f"{args.dataset} was not found in {where} and could not be fetched ({reason}); {how}, or name "
+        "another folder with --data_dir"
+    )
+
+
+@contextlib.contextmanager
+def _drawing_with(draw: Callable[..., Any]) -> Iterator[None]:
+    """USB's function that draws the labelled images, replaced for the time of a build."""
+    name = "sample_labeled_unlabeled_data"
+    modules: tuple[ModuleType, ...] = (usb_utils, usb_stl10)
+    before = [getattr(module, name) for module in modules]
+    try:
+        for module in modules:
+            setattr(module, name, draw)
+        yield
+    finally:
+        for module, function in zip(modules, before, strict=True):
+            setattr(module, name, function)
+
+
+@contextlib.contextmanager
+def _numpy_and_random(seed: int) -> Iterator[None]:
+    """The global generators that USB draws from, seeded for a build and put back after it."""
+    states = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

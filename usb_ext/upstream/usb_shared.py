@@ -1,0 +1,57 @@
+"""What several of the mended algorithms of USB's need: streams of batches, loaders and hooks.
+
+A mended algorithm is a subclass of USB's that stands in its place, `class Run(Mended, Engine)`. It may
+call the engine's methods (`training_loader`, `evaluation_loader`, `from_step`, `train_steps`) through
+`self`, and goes round a method of USB's class with `super(USBsClass, self)`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+ROTATED, MIXED_LABELLED, MIXED_UNLABELLED, EVALUATED = 3, 4, 5, 6
+"""Streams of batches beside the labelled (1) and the unlabelled one (2); none may occur twice."""
+
+
+class FromStep:
+    """A loader that begins at the running step whenever it is iterated over.
+
+    USB's algorithms keep an iterator and make a new one when it is through; with this it goes on in a
+    resumed run where it stood.
+
+    Args:
+        algorithm: the running algorithm.
+        loader: one of its `training_loader`s.
+    """
+
+    def __init__(self, algorithm: Any, loader: Any) -> None:
+        self.algorithm, self.loader = algorithm, loader
+
+    def __iter__(self) -> Iterator[Any]:
+        batches: Iterator[Any] = self.algorithm.from_step(self.loader)
+        return batches
+
+
+def drop_hooks(algorithm: Any, *kinds: type) -> None:
+    """Take hooks of USB's out again; where one replaced the engine's, that one is back.
+
+    Args:
+        algorithm: its hooks are already registered.
+        kinds: classes of the hooks to take out.
+    """
+    algorithm._hooks = [hook for hook in algorithm._hooks if not isinstance(hook, kinds)]
+    algorithm.hooks_dict = OrderedDict((hook.name, hook) for hook in algorithm._hooks)
+
+
+class UnlabelledEvaluation:
+    """Evaluation on the unlabelled set that depends on nothing but the seed; stands above USB's class.
+
+    USB evaluates through the weak view, which draws from the global generators, in as many worker
+    processes as `num_workers` says. (Removed by: "seed the evaluation on unlabelled images".)
+    """
+
+    def set_data_loader(self: Any) -> dict[str, Any]:
+        """USB's loaders, with `eval_ulb` replaced."""
+        loaders: dict[str, Any] = super().set_data_loader()  # type: ignore[misc]
+        loaders["eval_ulb"] = self.evaluation_loader("eval_ulb", EVALUATED)
+        return loaders
