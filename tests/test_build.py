@@ -1,0 +1,165 @@
+"""From settings to data sets: digits, a user's folder, and USB's own sets on files the test makes."""
+
+import hashlib
+import pickle
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torchvision
+from PIL import Image
+
+from usb_ext.config import load_settings
+from usb_ext.data.build import prepare
+from usb_ext.data.splits import label_indices
+from usb_ext.errors import DataMissing, SettingsError
+
+CLASSES = 10
+
+
+def arguments(**changed: Any) -> Namespace:
+    settings = load_settings(
+        {"num_labels": 10, "num_classes": CLASSES, "dataset": "digits"}, changed
+    )
+    values = settings.settings.model_dump()
+    values["label_seed"] = settings.settings.split_seed
+    return Namespace(**values)
+
+
+def test_digits_split_and_views() -> None:
+    data = prepare(arguments(img_size=16))
+    labelled, unlabelled = data.datasets["train_lb"], data.datasets["train_ulb"]
+    assert (len(labelled), len(unlabelled), len(data.datasets["eval"])) == (10, 1297, 500)
+    assert sorted(labelled.targets.tolist()) == list(range(10))
+    first = unlabelled[0]
+    assert first["x_ulb_w"].shape == first["x_ulb_s"].shape == (3, 16, 16)
+    np.testing.assert_array_equal(
+        unlabelled.data[:10], labelled.data
+    )  # USB's order: labelled first
+    assert data.summary["class_coverage"] == 10 and data.datasets["test"] is None
+
+
+def test_labelled_examples_can_be_kept_out_of_the_unlabelled() -> None:
+    assert (
+        len(prepare(arguments(img_size=16, include_lb_to_ulb=False)).datasets["train_ulb"]) == 1287
+    )
+
+
+def test_fullysupervised_gets_every_label() -> None:
+    data = prepare(arguments(img_size=16, algorithm="fullysupervised"))
+    assert len(data.datasets["train_lb"]) == 1297
+
+
+def test_label_file_decides_the_labelled(tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    file.write_text("[5, 3, 900]")
+    data = prepare(arguments(img_size=16, label_split="file", label_file=str(file)))
+    assert data.labelled.tolist() == [5, 3, 900] and len(data.datasets["train_lb"]) == 3
+
+
+def test_image_folder_with_labels_in_a_csv(tmp_path: Path) -> None:
+    """An engineer's folder: unlabelled images in one heap, and a list of the few that were labelled."""
+    colours = {"red": (250, 0, 0), "blue": (0, 0, 250)}
+    for number in range(6):
+        name, colour = list(colours.items())[number % 2]
+        (tmp_path / "train").mkdir(exist_ok=True)
+        Image.new("RGB", (20, 30), colour).save(tmp_path / "train" / f"{number}.png")
+        (tmp_path / "test" / name).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (24, 24), colour).save(tmp_path / "test" / name / f"{number}.jpg")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file name,class\n0.png,red\n3.png,blue\n")
+    args = arguments(
+        dataset="imagefolder", data_dir=str(tmp_path), img_size=16, num_classes=2, num_labels=2,
+        label_split="file", label_file=str(labels),
+    )  # fmt: skip
+    data = prepare(args)
+    assert data.classes == ("blue", "red")
+    assert data.datasets["train_lb"].targets.tolist() == [1, 0]
+    assert data.datasets["train_lb"].data[0][0, 0].tolist() == [250, 0, 0]
+    assert len(data.datasets["train_ulb"]) == 6  # the labelled two first, then the other four
+
+
+@pytest.fixture
+def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CIFAR-10 in its own format, 40 images a batch file, with their checksums made known."""
+    folder = tmp_path / "data" / "cifar10" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+
+    def write(name: str, content: dict[str, Any]) -> str:
+        (folder / name).write_bytes(pickle.dumps(content))
+        return hashlib.md5((folder / name).read_bytes()).hexdigest()
+
+    def images(name: str) -> list[str]:
+        pixels = rng.integers(0, 256, (40, 3072), dtype=np.uint8)
+        return [name, write(name, {"data": pixels, "labels": (np.arange(40) % 10).tolist()})]
+
+    known = torchvision.datasets.CIFAR10
+    monkeypatch.setattr(known, "train_list", [images(f"data_batch_{n}") for n in range(1, 6)])
+    monkeypatch.setattr(known, "test_list", [images("test_batch")])
+    names = {"label_names": [str(c) for c in range(10)]}
+    meta = {**known.meta, "md5": write(known.meta["filename"], names)}
+    monkeypatch.setattr(known, "meta", meta)
+    return tmp_path
+
+
+def test_usb_set_with_our_split_and_no_files_elsewhere(
+    cifar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(cifar)
+    site = Path(torchvision.__file__).parent.parent
+    before = {p for p in site.rglob("labeled_idx*")}
+    args = arguments(dataset="cifar10", data_dir="data", img_size=32, num_labels=20, label_seed=4)
+    data = prepare(args)
+    targets = np.tile(np.arange(40) % 10, 5)
+    expected = label_indices(
+        targets, num_classes=10, num_labels=20, label_split="per_class", label_seed=4
+    )
+    np.testing.assert_array_equal(data.labelled, expected)
+    np.testing.assert_array_equal(data.datasets["train_lb"].targets, targets[expected])
+    assert len(data.datasets["train_ulb"]) == 200
+    np.testing.assert_array_equal(
+        data.datasets["train_ulb"].data[:20], data.datasets["train_lb"].data
+    )
+    assert {p for p in site.rglob("labeled_idx*")} == before
+    assert [p.name for p in cifar.iterdir()] == ["data"]
+
+
+def test_usb_set_is_split_by_label_seed_alone(cifar: Path) -> None:
+    def labelled(seed: int, label_seed: int) -> list[int]:
+        folder = str(cifar / "data")
+        args = arguments(dataset="cifar10", data_dir=folder, seed=seed, label_seed=label_seed)
+        np.random.seed(seed)
+        found: list[int] = prepare(args).labelled.tolist()
+        return found
+
+    assert labelled(0, 3) == labelled(1, 3) != labelled(0, 4)
+
+
+def test_building_leaves_the_global_generators_alone(cifar: Path) -> None:
+    np.random.seed(5)
+    first = np.random.get_state()[1].copy()
+    prepare(arguments(dataset="cifar10", data_dir=str(cifar / "data")))
+    np.testing.assert_array_equal(np.random.get_state()[1], first)
+
+
+@pytest.mark.parametrize("name", ["cifar100", "stl10", "svhn"])
+def test_missing_files_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr("torchvision.datasets.utils._urlretrieve", unreachable)
+    with pytest.raises(
+        DataMissing, match=f"{name} was not found in .*{name}.*--data_dir"
+    ) as caught:
+        prepare(arguments(dataset=name, data_dir=str(tmp_path), num_labels=1000, num_classes=10))
+    assert caught.value.exit_code == 3
+
+
+def test_set_that_usb_splits_itself_takes_no_other_split() -> None:
+    with pytest.raises(SettingsError, match="label_split"):
+        prepare(arguments(dataset="imagenet", label_split="random"))

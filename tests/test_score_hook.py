@@ -1,0 +1,92 @@
+"""When the run is scored, and which score counts as the best."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from usb_ext.hooks.score import ScoreHook
+
+
+def algorithm(accuracies: list[float], steps: int, every: int) -> Any:
+    """A run whose evaluations give `accuracies`, one after the other."""
+    left = iter(accuracies)
+    run = SimpleNamespace(
+        it=0,
+        num_train_iter=steps,
+        num_eval_iter=every,
+        log_dict={},
+        best_eval_acc=0.0,
+        best_it=0,
+        best_is_new=False,
+        asked=[],
+    )
+
+    def evaluate(split: str) -> dict[str, float]:
+        run.asked.append(split)
+        accuracy = next(left)
+        run.last_confusion = [[round(100 * accuracy), 0], [0, 1]]
+        return {"eval/top-1-acc": accuracy, "eval/F1": accuracy / 2}
+
+    run.evaluate = evaluate
+    return run
+
+
+def drive(hook: ScoreHook, run: Any) -> list[int]:
+    """Run to the end; the steps (from 1) after which a new best was reported."""
+    new = []
+    for it in range(run.it, run.num_train_iter):
+        run.it = it
+        run.log_dict, run.best_is_new = {}, False
+        hook.after_train_step(run)
+        if run.best_is_new:
+            new.append(run.it + 1)
+    return new
+
+
+def test_scores_come_every_so_many_steps_and_at_the_last() -> None:
+    hook, run = ScoreHook(), algorithm([0.2, 0.5, 0.5, 0.4], steps=10, every=3)
+    assert drive(hook, run) == [3, 6]  # an equal score is no better one
+    assert [row["it"] for row in hook.history] == [3, 6, 9, 10]
+    assert [row["eval/top-1-acc"] for row in hook.history] == [0.2, 0.5, 0.5, 0.4]
+    assert set(run.asked) == {"eval"}
+    assert (run.best_eval_acc, run.best_it) == (0.5, 5)
+    assert run.log_dict == {"eval/top-1-acc": 0.4, "eval/F1": 0.2}
+    assert hook.confusion == [[40, 0], [0, 1]]
+
+
+def test_the_last_step_is_scored_once_where_both_rules_meet() -> None:
+    hook, run = ScoreHook(), algorithm([0.1, 0.3], steps=4, every=2)
+    drive(hook, run)
+    assert [row["it"] for row in hook.history] == [2, 4]
+
+
+def test_other_steps_leave_the_log_alone() -> None:
+    hook, run = ScoreHook(), algorithm([], steps=10, every=4)
+    hook.after_train_step(run)
+    assert run.log_dict == {} and hook.history == [] and run.asked == []
+
+
+def test_a_restored_hook_continues_the_history() -> None:
+    whole, run = ScoreHook(), algorithm([0.2, 0.5, 0.4], steps=6, every=2)
+    drive(whole, run)
+
+    first, run = ScoreHook(), algorithm([0.2, 0.5], steps=4, every=2)
+    drive(first, run)
+    state = first.state_dict()
+    second = ScoreHook()
+    second.load_state_dict(state)
+    assert second.confusion == [[50, 0], [0, 1]]
+    resumed = algorithm([0.4], steps=6, every=2)
+    resumed.it, resumed.best_eval_acc = 4, 0.5
+    assert drive(second, resumed) == []
+    assert second.history == whole.history
+    assert second.confusion == whole.confusion
+    assert len(first.history) == 2  # the state is a copy
+
+
+def test_a_run_that_starts_over_forgets_its_scores() -> None:
+    hook, run = ScoreHook(), algorithm([0.2, 0.5], steps=2, every=2)
+    drive(hook, run)
+    hook.restart(run, "first")
+    run.it = 0
+    drive(hook, run)
+    assert [row["eval/top-1-acc"] for row in hook.history] == [0.5]

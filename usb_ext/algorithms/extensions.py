@@ -1,0 +1,103 @@
+"""Extensions: what may be put on any base, any subset of them.
+
+An extension names its arguments, its hook, and the losses it adds. It is switched on by an algorithm's
+declaration or by `extensions: [...]`, and off by `NAME: False` (the papers' ablations).
+"""
+
+from typing import Any
+
+import torch
+
+from usb_ext.algorithms.views import Views
+from usb_ext.hooks.avg_clustering import AvgClusteringHook
+from usb_ext.hooks.grad_relu import GradReLUHook
+from usb_ext.upstream.usb import Hook, SSL_Argument
+
+
+class Extension:
+    """One addition to the step; the parts that a kind does not need stay as they are here."""
+
+    name = ""
+    taps_head = False
+
+    def arguments(self) -> list[Any]:
+        """USB argument declarations (name, type, default)."""
+        return []
+
+    def hook(self, algorithm: Any) -> Hook:
+        """The hook that owns the extension's state."""
+        raise NotImplementedError(self.name)
+
+    def losses(
+        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Weighted terms to add to the objective, each of shape (), by name.
+
+        Args:
+            algorithm: the running algorithm.
+            views: outputs of the step.
+            targets: (U,) or (U, C) pseudo-labels.
+            weights: (U,) weight of each unlabelled example.
+        """
+        return {}
+
+
+class GradReLU(Extension):
+    """No pseudo-label gradient in the head (LayerMatch, Sec. 4.2.1)."""
+
+    name = "grad_relu"
+    taps_head = True
+
+    def hook(self, algorithm: Any) -> Hook:
+        """The hook on the algorithm's tap."""
+        return GradReLUHook(algorithm.head_tap)
+
+
+class AvgClustering(Extension):
+    """A second loss through a slowly averaged head (LayerMatch, Eqs. 8 and 9)."""
+
+    name = "avg_clustering"
+    taps_head = True
+
+    def arguments(self) -> list[Any]:
+        """w_ac, N, m and alpha, with the paper's values (Sec. 5.1)."""
+        return [
+            SSL_Argument("--ac_loss_ratio", float, 1.0),
+            SSL_Argument("--ac_reset_iter", int, 2048),
+            SSL_Argument("--ac_momentum", float, 0.999),
+            SSL_Argument("--ac_lr", float, 5e-4),
+        ]
+
+    def hook(self, algorithm: Any) -> Hook:
+        """The hook with the averaged head."""
+        args = algorithm.args
+        return AvgClusteringHook(
+            algorithm.head_tap,
+            reset_iter=args.ac_reset_iter,
+            momentum=args.ac_momentum,
+            lr=args.ac_lr,
+            mean=algorithm.ulb_loss_mean,
+        )
+
+    def losses(
+        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """w_ac L_AC.
+
+        Args:
+            algorithm: the running algorithm.
+            views: outputs; `head_inputs_s` is (U, d).
+            targets: (U,) or (U, C).
+            weights: (U,).
+        """
+        loss = algorithm.call_hook(
+            "loss",
+            "AvgClusteringHook",
+            features=views.head_inputs_s,
+            targets=targets,
+            weights=weights,
+        )
+        return {"ac_loss": algorithm.args.ac_loss_ratio * loss}
+
+
+EXTENSIONS: dict[str, Extension] = {e.name: e for e in (GradReLU(), AvgClustering())}

@@ -1,0 +1,53 @@
+"""The named algorithms: fixed choices of a base and extensions, registered in USB.
+
+After `usb_ext.register()` USB's own `get_algorithm` and API find them.
+"""
+
+from typing import Any, ClassVar
+
+from usb_ext.algorithms.bases import RULES
+from usb_ext.algorithms.weak_strong import WeakStrong
+from usb_ext.upstream.usb import ALGORITHMS
+
+
+class LayerMatch(WeakStrong):
+    """LayerMatch (Liang et al., Eq. 9): self-adaptive threshold, Grad-ReLU and Avg-Clustering.
+
+    FreeMatch's threshold without quantile, clip or fairness term (Tables 6 and 7).
+    """
+
+    default_base: ClassVar[str] = "freematch"
+    default_extensions: ClassVar[tuple[str, ...]] = ("grad_relu", "avg_clustering")
+
+    @classmethod
+    def get_argument(cls) -> list[Any]:
+        """FreeMatch's arguments, with the fairness term at 0."""
+        arguments = super().get_argument()
+        for argument in arguments:
+            if argument.name == "--ent_loss_ratio":
+                argument.default = 0.0
+        return arguments
+
+
+NAMED: dict[str, type[WeakStrong]] = {"weak_strong": WeakStrong, "layermatch": LayerMatch}
+
+
+def on_base(base: str) -> type[WeakStrong]:
+    """Our class for a base's own name: that rule, and whatever extensions the settings ask for.
+
+    Args:
+        base: one of the seven bases.
+
+    Returns:
+        A subclass of WeakStrong.
+    """
+    if base not in RULES:
+        raise KeyError(base)
+    return type(f"WeakStrong_{base}", (WeakStrong,), {"default_base": base})
+
+
+def register() -> None:
+    """Put the named algorithms into USB's registry, once."""
+    for name, algorithm in NAMED.items():
+        if name not in ALGORITHMS:
+            ALGORITHMS[name] = algorithm

@@ -1,0 +1,93 @@
+"""What the forward pass of a weak/strong method yields, and the pass itself.
+
+With `use_cat` the labelled, weak and strong rows go through the network as one batch, so batch norm
+sees them together; without it (texts, audio) they go one after the other and the weak views carry no
+gradient. Both are USB's orders, which dropout and batch-norm statistics depend on.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from usb_ext.hooks.head_tap import HeadTap
+
+Inputs = torch.Tensor | dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Views:
+    """Outputs on one batch: B labelled, U unlabelled examples, C classes, d features.
+
+    Attributes:
+        logits_lb: (B, C).
+        logits_w: (U, C), weak views.
+        logits_s: (U, C), strong views.
+        feats: USB's `feat` of each part, as its imbalanced algorithms read them.
+        head_inputs_s: (U, d), what the classification layer got for the strong views; None unless
+            tapped.
+    """
+
+    logits_lb: torch.Tensor
+    logits_w: torch.Tensor
+    logits_s: torch.Tensor
+    feats: dict[str, torch.Tensor]
+    head_inputs_s: torch.Tensor | None
+
+
+def forward_together(
+    model: Any, x_lb: torch.Tensor, x_w: torch.Tensor, x_s: torch.Tensor, tap: HeadTap | None
+) -> Views:
+    """One pass over the concatenated batch (USB's `use_cat: True`).
+
+    Args:
+        model: network from (n, 3, H, W) to {"logits": (n, C), "feat": (n, d)}.
+        x_lb: (B, 3, H, W) labelled images.
+        x_w: (U, 3, H, W) weak views.
+        x_s: (U, 3, H, W) strong views.
+        tap: the tap on the head, or None.
+
+    Returns:
+        The outputs, cut into their parts.
+    """
+    n = x_lb.shape[0]
+    if tap is not None:
+        tap.labelled_rows = n
+    outputs = model(torch.cat((x_lb, x_w, x_s)))
+    logits_w, logits_s = outputs["logits"][n:].chunk(2)
+    feat_w, feat_s = outputs["feat"][n:].chunk(2)
+    feats = {"x_lb": outputs["feat"][:n], "x_ulb_w": feat_w, "x_ulb_s": feat_s}
+    head_inputs = _tapped(tap, n)
+    return Views(outputs["logits"][:n], logits_w, logits_s, feats, head_inputs)
+
+
+def forward_apart(model: Any, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadTap | None) -> Views:
+    """Three passes: labelled, strong, weak without gradient (USB's `use_cat: False`).
+
+    Args:
+        model: network on one part at a time.
+        x_lb: (B, ...) labelled inputs, or a dict of them.
+        x_w: (U, ...) weak views.
+        x_s: (U, ...) strong views.
+        tap: the tap on the head, or None.
+
+    Returns:
+        The outputs of the three passes.
+    """
+    if tap is not None:
+        tap.labelled_rows = None
+    out_lb = model(x_lb)
+    if tap is not None:
+        tap.labelled_rows = 0
+    out_s = model(x_s)
+    head_inputs = None if tap is None else tap.features
+    with torch.no_grad():
+        out_w = model(x_w)
+    feats = {"x_lb": out_lb["feat"], "x_ulb_w": out_w["feat"], "x_ulb_s": out_s["feat"]}
+    return Views(out_lb["logits"], out_w["logits"], out_s["logits"], feats, head_inputs)
+
+
+def _tapped(tap: HeadTap | None, num_labelled: int) -> torch.Tensor | None:
+    if tap is None or tap.features is None:
+        return None
+    return tap.features[num_labelled:].chunk(2)[1]

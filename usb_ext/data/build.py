@@ -1,0 +1,31 @@
+"""From settings to the data sets of a run, under USB's names: train_lb, train_ulb, eval, test."""
+
+from typing import Any
+
+import numpy as np
+
+from usb_ext.data.folds import fold_summary
+from usb_ext.data.own_sets import OWN, prepare_own
+from usb_ext.data.prepared import Prepared, choose_split
+from usb_ext.upstream.usb_datasets import load_usb_datasets
+
+
+def prepare(args: Any) -> Prepared:
+    """Build the data sets that the settings name.
+
+    Args:
+        args: the run's namespace.
+
+    Raises:
+        DataMissing: files that are not there or cannot be read.
+        SettingsError: a split that the data cannot give, or a wrong number of classes.
+    """
+    if args.dataset in OWN:
+        return prepare_own(args)
+    datasets, targets, split = load_usb_datasets(
+        args, lambda targets: choose_split(args, targets, None, ())
+    )
+    if split is None:
+        return Prepared(datasets, np.empty(0, np.int64), {})
+    summary = dict(fold_summary(targets, split.labelled, args.num_classes))
+    return Prepared(datasets, split.labelled, summary)

@@ -1,0 +1,90 @@
+"""The data sets that usb_ext loads itself, served through USB's BasicDataset."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from usb_ext.data.arrays import ImageArrays
+from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.folds import fold_summary
+from usb_ext.data.imagefolder import load_image_folder
+from usb_ext.data.label_files import label_file_classes
+from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
+from usb_ext.data.views import eval_transform, strong_transform, weak_transform
+from usb_ext.errors import SettingsError
+from usb_ext.upstream.usb import BasicDataset, RandAugment
+
+OWN = ("digits", "imagefolder")
+MEBIBYTE = 2**20
+
+
+def prepare_own(args: Any) -> Prepared:
+    """Build a data set that usb_ext loads itself.
+
+    Args:
+        args: the run's namespace; `dataset` is one of `OWN`.
+
+    Raises:
+        DataMissing: files that are not there or cannot be read.
+        SettingsError: a split that the data cannot give, or a wrong number of classes.
+    """
+    arrays = _load_arrays(args)
+    if len(arrays.classes) != args.num_classes:
+        raise SettingsError(
+            f"num_classes is {args.num_classes}, but {args.dataset} has {len(arrays.classes)} "
+            f"classes; use --num_classes {len(arrays.classes)}"
+        )
+    targets = arrays.train_targets
+    split = choose_split(args, targets, arrays.train_names, arrays.classes)
+    known = targets.copy()
+    known[split.labelled] = split.labelled_targets
+    summary = dict(fold_summary(known, split.labelled, args.num_classes))
+    datasets = _datasets(args, arrays, split)
+    return Prepared(datasets, split.labelled, summary, arrays.classes, arrays.skipped)
+
+
+def _load_arrays(args: Any) -> ImageArrays:
+    if args.dataset == "digits":
+        return load_digits_arrays(args.img_size)
+    from_file = args.label_split == "file" and str(args.label_file).lower().endswith(".csv")
+    return load_image_folder(
+        args.data_dir,
+        img_size=args.img_size,
+        budget_bytes=args.cache_budget_mb * MEBIBYTE,
+        skip_bad_images=args.skip_bad_images,
+        classes=label_file_classes(Path(args.label_file)) if from_file else None,
+    )
+
+
+def _datasets(args: Any, arrays: ImageArrays, split: Split) -> dict[str, Any]:
+    """USB's BasicDataset three times; the algorithm's name decides which views it serves."""
+    size, ratio, flip = args.img_size, args.crop_ratio, arrays.hflip
+    weak = weak_transform(size, ratio, arrays.mean, arrays.std, flip)
+    strong = strong_transform(size, ratio, arrays.mean, arrays.std, flip, RandAugment(3, 5))
+    labelled, labels = split.labelled, split.labelled_targets
+    if args.algorithm == "fullysupervised":
+        labelled = np.flatnonzero(arrays.train_targets >= 0)
+        labels = arrays.train_targets[labelled]
+
+    def dataset(images: Any, targets: IntArray, transform: Any, unlabelled: bool) -> Any:
+        strong_view = None if transform is evaluation else strong
+        return BasicDataset(
+            args.algorithm,
+            images,
+            targets,
+            args.num_classes,
+            transform,
+            is_ulb=unlabelled,
+            strong_transform=strong_view,
+            onehot=False,
+        )
+
+    evaluation = eval_transform(size, arrays.mean, arrays.std)
+    images, targets = arrays.train_images, arrays.train_targets
+    return {
+        "train_lb": dataset(images[labelled], labels, weak, False),
+        "train_ulb": dataset(images[split.unlabelled], targets[split.unlabelled], weak, True),
+        "eval": dataset(arrays.test_images, arrays.test_targets, evaluation, False),
+        "test": None,
+    }

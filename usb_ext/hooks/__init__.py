@@ -1,0 +1,1 @@
+"""Hooks, one a file; each owns its state and says how it is saved and restored."""

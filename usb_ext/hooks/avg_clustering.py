@@ -1,0 +1,108 @@
+"""AvgClusteringHook: the averaged head, its loss, its step and its reset (LayerMatch, Sec. 4.2.2)."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from usb_ext.functional.averaging import example_shares
+from usb_ext.functional.avg_clustering import averaged_head_gradient, averaged_step
+from usb_ext.hooks.head_tap import HeadTap
+from usb_ext.upstream.usb import Hook
+
+
+class AvgClusteringHook(Hook):  # type: ignore[misc]
+    """Owns beta-bar: a copy of the head that is reset every N steps and averaged in between.
+
+    The averaged head is never in the optimizer and carries no gradient; the features do. It follows
+    the head's shape, dtype and device at each reset.
+
+    ours: at step t the head is reset first (t mod N = 0), the loss goes through the head as it then
+    stands, and the averaging step that follows uses the gradient of that loss; the paper's index
+    t - 1 leaves the order inside a step open.
+
+    Args:
+        tap: the tap on the classification layer.
+        reset_iter: N, steps between resets (2048 in the paper).
+        momentum: m of the average (0.999).
+        lr: alpha, step size (5e-4).
+        mean: `batch` or `selected`, what the loss is averaged over.
+    """
+
+    def __init__(
+        self, tap: HeadTap, reset_iter: int, momentum: float, lr: float, mean: str
+    ) -> None:
+        super().__init__()
+        self.tap = tap
+        self.reset_iter = reset_iter
+        self.momentum = momentum
+        self.lr = lr
+        self.mean = mean
+        self.weight: torch.Tensor | None = None
+        self.bias: torch.Tensor | None = None
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Copy the head: beta-bar <- beta."""
+        head = self.tap.head
+        self.weight = head.weight.detach().clone()
+        self.bias = None if head.bias is None else head.bias.detach().clone()
+
+    def loss(
+        self,
+        algorithm: Any,
+        features: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+    ) -> torch.Tensor:
+        """L_AC of this step, after which the averaged head moves (Eq. 8).
+
+        Args:
+            algorithm: the running algorithm; its `it` is t.
+            features: (B, d), head inputs of the strong views, part of the graph.
+            targets: (B,) pseudo-labels, or (B, C) soft ones.
+            weights: (B,) selection or weight of each example.
+
+        Returns:
+            Scalar of shape (); its gradient reaches the features alone.
+        """
+        if self.weight is None or algorithm.it % self.reset_iter == 0:
+            self.reset()
+        shares = example_shares(weights, self.mean)
+        logits = F.linear(features, self.weight, self.bias)  # type: ignore[arg-type]
+        known = targets if targets.ndim == 1 else targets.to(logits)
+        losses = F.cross_entropy(logits, known, reduction="none")
+        self._step(features.detach(), logits.detach(), targets, shares)
+        return (losses * shares).sum()
+
+    @torch.no_grad()
+    def _step(
+        self,
+        features: torch.Tensor,
+        logits: torch.Tensor,
+        targets: torch.Tensor,
+        shares: torch.Tensor,
+    ) -> None:
+        features, logits, shares = (_at_least_single(t) for t in (features, logits, shares))
+        by_weight, by_bias = averaged_head_gradient(features, logits, targets, shares.to(logits))
+        if self.weight is not None:
+            self.weight = averaged_step(self.weight, by_weight, self.lr, self.momentum)
+        if self.bias is not None:
+            self.bias = averaged_step(self.bias, by_bias, self.lr, self.momentum)
+
+    def state_dict(self) -> dict[str, torch.Tensor | None]:
+        """The averaged head: weight (C, d) and bias (C,)."""
+        return {"weight": self.weight, "bias": self.bias}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor | None]) -> None:
+        """Take back what `state_dict` gave."""
+        device = self.tap.head.weight.device
+        self.weight, self.bias = (
+            None if state[k] is None else state[k].to(device)  # type: ignore[union-attr]
+            for k in ("weight", "bias")
+        )
+
+
+def _at_least_single(values: torch.Tensor) -> torch.Tensor:
+    """Values of shape (...), half precision widened to float32: a step of the average is small."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,0 +1,87 @@
+"""ModelEMAHook: averaged weights for evaluation, in fused kernels.
+
+USB's EMA clones every parameter and loads two state dicts a step. Here the averages are the parameters
+of `ema_model` themselves, so there is nothing to copy. As in USB, parameters are averaged and
+batch-norm statistics are copied from the network.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from usb_ext.functional.ema import lerp_into
+from usb_ext.upstream.usb import Hook
+
+
+class SharedEMA:
+    """Averages that live in `ema_model`, behind the interface of USB's EMA class.
+
+    Args:
+        model: the trained network.
+        ema_model: a network of the same shape; its parameters become the averages.
+        decay: m in [0, 1); 0 means no averaging.
+    """
+
+    def __init__(self, model: nn.Module, ema_model: nn.Module, decay: float) -> None:
+        self.model = model
+        self.ema_model = ema_model
+        self.decay = decay
+        self.backup: dict[str, torch.Tensor] = {}
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self.shadow = {n: p.data for n, p in self.ema_model.named_parameters()}
+        self._buffers = list(zip(self.ema_model.buffers(), self.model.buffers(), strict=True))
+
+    @torch.no_grad()
+    def register(self) -> None:
+        """Start the averages at the network's weights."""
+        self.ema_model.load_state_dict(self.model.state_dict())
+
+    @torch.no_grad()
+    def load(self, ema_model: nn.Module) -> None:
+        """Take over the weights of another network of the same shape."""
+        for name, parameter in ema_model.named_parameters():
+            self.shadow[name].copy_(parameter.data)
+
+    def update(self) -> None:
+        """One averaging step."""
+        values = [p.data for _, p in self.model.named_parameters()]
+        lerp_into(list(self.shadow.values()), values, self.decay)
+        self.copy_buffers()
+
+    def copy_buffers(self) -> None:
+        """Give `ema_model` the network's buffers: batch-norm statistics are not averaged."""
+        by_type: dict[torch.dtype, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
+        for target, source in self._buffers:
+            targets, sources = by_type.setdefault(source.dtype, ([], []))
+            targets.append(target)
+            sources.append(source)
+        for targets, sources in by_type.values():
+            lerp_into(targets, sources, 0.0)
+
+    def apply_shadow(self) -> None:
+        """Put the averages into the network; `restore` undoes it."""
+        for name, parameter in self.model.named_parameters():
+            self.backup[name] = parameter.data
+            parameter.data = self.shadow[name]
+
+    def restore(self) -> None:
+        """Put the network's own weights back."""
+        for name, parameter in self.model.named_parameters():
+            parameter.data = self.backup[name]
+        self.backup = {}
+
+
+class ModelEMAHook(Hook):  # type: ignore[misc]
+    """Owns the averages; they are saved as `ema_model` in every checkpoint."""
+
+    def before_run(self, algorithm: Any) -> None:
+        """Start the averages at the network; a restored checkpoint overwrites them afterwards."""
+        algorithm.ema = SharedEMA(algorithm.model, algorithm.ema_model, algorithm.ema_m)
+        algorithm.ema.register()
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Average after the optimizer step."""
+        algorithm.ema.update()

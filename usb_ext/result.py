@@ -1,0 +1,98 @@
+"""The record of a run: what `result.json` holds."""
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run in numbers; accuracies in [0, 1], on the evaluation split, with the averaged weights.
+
+    Attributes:
+        algorithm: name as given.
+        base: the weak/strong base, None for USB's other algorithms.
+        extensions: extensions in force.
+        dataset: name as given.
+        num_labels: labelled images.
+        seed: training seed.
+        label_seed: seed of the label split.
+        iterations: finished steps.
+        seconds: trained, evaluation included, over all sittings.
+        it_per_s: steps a second over that time.
+        device: hardware.
+        top1_last: accuracy of the last weights.
+        top1_best: best accuracy seen.
+        top1_median20: median accuracy of the last 20 evaluations.
+        f1_last: macro F1 of the last weights; likewise `precision_last` and `recall_last`.
+        collapsed_classes: classes that are almost never predicted.
+        params: trainable parameters.
+        versions: of what the result depends on.
+        commit: of the source, None outside git.
+        config_sha256: hash of the settings that decide the result.
+        status: `completed` or `interrupted`.
+        best_chosen_on: the split that "best" refers to, and whether it is the test set.
+        labelled: class coverage and counts of the labelled fold.
+        skipped_images: files that could not be decoded, if skipping was allowed.
+        test_top1_last: accuracy on a separate test split, where there is one.
+        test_top1_best: the same with the weights that were best on the evaluation split.
+        path: the run's folder.
+    """
+
+    algorithm: str
+    base: str | None
+    extensions: list[str]
+    dataset: str
+    num_labels: int
+    seed: int
+    label_seed: int
+    iterations: int
+    seconds: float
+    it_per_s: float
+    device: str
+    top1_last: float | None
+    top1_best: float | None
+    top1_median20: float | None
+    f1_last: float | None
+    precision_last: float | None
+    recall_last: float | None
+    collapsed_classes: list[int]
+    params: int
+    versions: dict[str, str]
+    commit: str | None
+    config_sha256: str
+    status: str
+    best_chosen_on: str
+    labelled: dict[str, Any]
+    skipped_images: int
+    test_top1_last: float | None
+    test_top1_best: float | None
+    path: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+
+def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | None]:
+    """Last, best and median accuracy and last scores from a run's evaluations.
+
+    Args:
+        history: one dict an evaluation with USB's `eval/...` keys, in order; may be empty.
+
+    Returns:
+        The fields of `RunResult` whose names end in `_last`, `_best` and `_median20`.
+    """
+    if not history:
+        names = ("top1_last", "top1_best", "top1_median20", "f1_last", "precision_last")
+        return dict.fromkeys((*names, "recall_last"))
+    top1 = [row["eval/top-1-acc"] for row in history]
+    last = history[-1]
+    return {
+        "top1_last": top1[-1],
+        "top1_best": max(top1),
+        "top1_median20": statistics.median(top1[-20:]),
+        "f1_last": last["eval/F1"],
+        "precision_last": last["eval/precision"],
+        "recall_last": last["eval/recall"],
+    }

@@ -1,0 +1,138 @@
+"""The folder a run leaves: `save_dir/save_name/`, and what may happen to one that is there already.
+
+Nothing is ever deleted without `--overwrite` on the command line; files are replaced in one step.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from usb_ext.errors import SettingsError
+
+FIRST_FILES = frozenset(
+    {
+        *("config.yaml", "labelled.json", "log.txt", "metrics.jsonl", "tensorboard"),
+        *(".config.yaml.part", ".labelled.json.part", ".latest_model.pth.part"),
+    }
+)
+"""What a run leaves that ended before its first checkpoint; the next one may write over it."""
+
+
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file whole or not at all: beside it, flushed to disk, then renamed.
+
+    Args:
+        path: the final name.
+        write: gets a temporary path in the same folder and writes the content there; if it raises,
+            nothing is left of it.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Replace a JSON file in one step; NaN is refused, as JSON has none."""
+    text = json.dumps(content, indent=2, allow_nan=False)
+    replace_file(path, lambda p: _write_text(p, text + "\n"))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run.
+
+    Attributes:
+        path: `save_dir/save_name`.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved settings, reloadable."""
+        return self.path / "config.yaml"
+
+    @property
+    def log(self) -> Path:
+        """Plain text."""
+        return self.path / "log.txt"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a logged step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """The run's record."""
+        return self.path / "result.json"
+
+    @property
+    def latest(self) -> Path:
+        """The newest checkpoint."""
+        return self.path / "latest_model.pth"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest."""
+        return self.path / "previous_model.pth"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best accuracy on the evaluation split."""
+        return self.path / "model_best.pth"
+
+    def occupied(self) -> bool:
+        """Whether something of worth lies here: more than an attempt without a checkpoint leaves."""
+        if not self.path.is_dir():
+            return False
+        return any(p.name not in FIRST_FILES for p in self.path.iterdir())
+
+
+def open_run_folder(path: Path, *, resume: bool, overwrite: bool) -> RunFolder:
+    """The folder, ready to be written into.
+
+    Args:
+        path: `save_dir/save_name`.
+        resume: an occupied folder with a checkpoint is continued.
+        overwrite: an occupied folder is emptied (only where it is not continued).
+
+    Returns:
+        The folder, which exists afterwards.
+
+    Raises:
+        SettingsError: if the folder is occupied and neither applies, or is a file, or cannot be made.
+    """
+    folder = RunFolder(path)
+    continues = resume and (folder.latest.exists() or folder.previous.exists())
+    try:
+        if folder.occupied() and not continues:
+            _clear(folder, overwrite=overwrite)
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"save_dir/save_name is {path}, which cannot be made: {error}"
+        ) from error
+    return folder
+
+
+def _clear(folder: RunFolder, *, overwrite: bool) -> None:
+    if not overwrite:
+        raise SettingsError(
+            f"the run folder {folder.path} exists already; continue it with --resume, replace it "
+            "with --overwrite, or choose another --save_name"
+        )
+    shutil.rmtree(folder.path)
