@@ -88,7 +88,7 @@ def test_the_names_are_those_of_the_algorithms() -> None:
     from usb_ext.algorithms.named import NAMED
 
     assert set(RULES) == set(names.BASES)
-    assert tuple(EXTENSIONS) == names.EXTENSIONS
+    assert list(EXTENSIONS) == names.EXTENSIONS
     assert set(NAMED) == set(names.CHOOSE_BASE)
     for name, algorithm in NAMED.items():
         assert algorithm.default_base == names.DEFAULT_BASE[name]

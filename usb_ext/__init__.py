@@ -7,14 +7,14 @@ result.top1_last
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
     from usb_ext.result import RunResult
 
-__all__ = ["__version__", "register", "train"]
+__all__ = ["__version__", "add_extension", "register", "train"]
 
 
 def train(
@@ -43,3 +43,21 @@ def register() -> None:
     from usb_ext.algorithms.named import register as put
 
     put()
+
+
+def add_extension(extension: Any) -> None:
+    """Make an extension of your own known by its name, to the settings and to every base.
+
+    Args:
+        extension: an `usb_ext.algorithms.extensions.Extension`.
+
+    Raises:
+        ValueError: if the name is taken or empty.
+    """
+    from usb_ext.algorithms.extensions import EXTENSIONS
+    from usb_ext.config.names import EXTENSIONS as NAMES
+
+    if not extension.name or extension.name in EXTENSIONS:
+        raise ValueError(f"extension name {extension.name!r} is empty or taken")
+    EXTENSIONS[extension.name] = extension
+    NAMES.append(extension.name)

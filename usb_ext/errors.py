@@ -37,3 +37,8 @@ class Interrupted(UsbExtError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error of another package, at most 120 characters, or else its kind."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

@@ -19,7 +19,7 @@ from usb_ext.config.schedule import precision_of
 
 WITHOUT_INFLUENCE: frozenset[str] = frozenset(
     "save_dir save_name resume load_path overwrite use_tensorboard use_wandb use_aim num_workers "
-    "progress data_dir num_log_iter num_save_iter cache_budget_mb device num_threads".split()
+    "progress data_dir num_log_iter num_save_iter cache_budget_mb image_budget_mb device num_threads".split()
 ).union(DistributedSettings.model_fields, DEAD)
 """Names that do not influence a run's result, up to rounding."""
 

@@ -4,13 +4,18 @@ LayerMatch (Eq. 9): L = GradReLU(L_s + w_u L_u + w_ac L_AC), on FreeMatch's thre
 and 7). With no extension a base equals USB's algorithm of that name.
 """
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Count, NonNegative, Share
-from usb_ext.config.names import EXTENSIONS, Base, Extension
+from usb_ext.config.names import EXTENSIONS, Base
+
+
+def _name_the_known(schema: dict[str, Any]) -> None:
+    """Name the known extensions in messages and on the help page."""
+    schema["items"] = {"enum": list(EXTENSIONS)}
 
 
 class ExtensionSettings(SettingsGroup):
@@ -23,10 +28,11 @@ class ExtensionSettings(SettingsGroup):
         description="How weights and targets are made, for layermatch and weak_strong; None is the "
         "algorithm's own: freematch for layermatch, fixmatch for weak_strong.",
     )
-    extensions: tuple[Extension, ...] = Field(
+    extensions: tuple[str, ...] = Field(
         default=(),
         description="What to put on a base: grad_relu (LayerMatch, Sec. 4.2.1), avg_clustering "
         "(LayerMatch, Eq. 8). layermatch has both already.",
+        json_schema_extra=_name_the_known,
     )
     grad_relu: bool | None = Field(
         default=None,
@@ -69,8 +75,10 @@ class ExtensionSettings(SettingsGroup):
 
     @field_validator("extensions")
     @classmethod
-    def _each_once(cls, value: tuple[Extension, ...]) -> tuple[Extension, ...]:
-        """No name twice; one fixed order, so that the same set is the same setting."""
+    def _known_and_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Known names, none twice; one fixed order, so that the same set is the same setting."""
+        if not set(value) <= set(EXTENSIONS):
+            raise ValueError(f"a list of {', '.join(EXTENSIONS)}")
         if len(set(value)) < len(value):
             raise ValueError("each extension at most once")
         return tuple(sorted(value, key=EXTENSIONS.index))

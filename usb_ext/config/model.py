@@ -23,6 +23,7 @@ from usb_ext.config.network import NetworkSettings
 from usb_ext.config.rules import check
 from usb_ext.config.run import RunSettings
 from usb_ext.config.schedule import ScheduleSettings
+from usb_ext.config.speed import SpeedSettings
 from usb_ext.config.thresholds import ThresholdSettings
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
@@ -30,6 +31,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ExtensionSettings,
     ScheduleSettings,
     NetworkSettings,
+    SpeedSettings,
     DatasetSettings,
     ThresholdSettings,
     ConsistencySettings,
@@ -48,6 +50,7 @@ class Settings(
     ExtensionSettings,
     ScheduleSettings,
     NetworkSettings,
+    SpeedSettings,
     DatasetSettings,
     ThresholdSettings,
     ConsistencySettings,

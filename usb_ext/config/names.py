@@ -12,11 +12,10 @@ Base: TypeAlias = Literal[
 ]
 """How weights and targets are made from the weak view."""
 
-Extension: TypeAlias = Literal["grad_relu", "avg_clustering"]
-"""What may be put on a base: LayerMatch's Grad-ReLU (Sec. 4.2.1) and Avg-Clustering (Eq. 8)."""
-
 BASES: tuple[str, ...] = get_args(Base)
-EXTENSIONS: tuple[str, ...] = get_args(Extension)
+EXTENSIONS: list[str] = ["grad_relu", "avg_clustering"]
+"""What may be put on a base: LayerMatch's Grad-ReLU (Sec. 4.2.1) and Avg-Clustering (Eq. 8), and what
+`usb_ext.add_extension` has added."""
 
 DEFAULT_BASE: dict[str, str] = {"layermatch": "freematch", "weak_strong": "fixmatch"}
 """Base of each algorithm of ours that takes `base`, where none is given."""

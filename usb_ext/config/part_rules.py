@@ -8,10 +8,13 @@ on another algorithm by `extensions`.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from usb_ext.config.names import BASES, CARRIERS, CHOOSE_BASE, EXTENSIONS, parts_of
+from usb_ext.config.names import BASES, CARRIERS, CHOOSE_BASE, parts_of
 
 if TYPE_CHECKING:
     from usb_ext.config.model import Settings
+
+SWITCHES = ("grad_relu", "avg_clustering")
+"""Extensions that a setting of their own name can take away."""
 
 
 def part_contradictions(settings: "Settings") -> Iterator[str]:
@@ -49,7 +52,7 @@ def _extensions(s: "Settings") -> Iterator[str]:
 def _switches(s: "Settings") -> Iterator[str]:
     """`grad_relu` and `avg_clustering` switch a part of an algorithm that has it."""
     parts = parts_of(s.algorithm, s.extensions)
-    for name in EXTENSIONS:
+    for name in SWITCHES:
         value = getattr(s, name)
         if value is None or name in parts:
             continue

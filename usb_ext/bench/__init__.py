@@ -1,0 +1,1 @@
+"""The parts of `usb-ext bench`: what is measured, and how."""

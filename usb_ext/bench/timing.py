@@ -1,0 +1,52 @@
+"""Timing a stretch of steps inside a loop that is not ours to change."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from usb_ext.upstream.usb import Hook
+
+
+def finish(device: torch.device) -> None:
+    """Wait for what was queued on the device, so that a clock reading means something."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+class StopWatch(Hook):  # type: ignore[misc]
+    """Clock readings at the start of two steps; between them a loop runs as it always does.
+
+    Args:
+        first: step at whose start the clock starts.
+        last: step at whose start it stops.
+        device: waited for at both.
+    """
+
+    def __init__(self, first: int, last: int, device: torch.device) -> None:
+        super().__init__()
+        self.first, self.last, self.device = first, last, device
+        self.started = 0.0
+        self.seconds = 0.0
+
+    def before_train_step(self, algorithm: Any) -> None:
+        """Read the clock if it is time."""
+        if algorithm.it == self.first:
+            finish(self.device)
+            self.started = time.perf_counter()
+        elif algorithm.it == self.last:
+            finish(self.device)
+            self.seconds = time.perf_counter() - self.started
+
+
+def timed(step: Callable[[], None], steps: int, device: torch.device) -> float:
+    """Seconds that `steps` calls of a function take."""
+    finish(device)
+    started = time.perf_counter()
+    for _ in range(steps):
+        step()
+    finish(device)
+    return time.perf_counter() - started

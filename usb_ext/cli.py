@@ -1,0 +1,139 @@
+"""The command `usb-ext`: parse, call a stage, return an exit code.
+
+torch and semilearn are imported inside the stages, so help and argument errors answer at once.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from usb_ext._version import __version__
+from usb_ext.bench_command import add_bench, run_bench
+from usb_ext.config import help_text, load_settings, parse_flags
+from usb_ext.errors import SettingsError, UsbExtError
+
+EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 130/143 interrupted"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as the settings do, instead of two with the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}; see `{self.prog} --help`")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the subcommands; the settings of `train` are parsed by `config.parse_flags`."""
+    parser = _Parser(
+        prog="usb-ext",
+        description="Methods, engine and protocol that USB (semilearn) lacks.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"usb-ext {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser(
+        "train",
+        add_help=False,
+        help="train one run: --c FILE and any setting as --name value (train --help lists them)",
+    )
+    check = commands.add_parser("check-config", help="say of each settings file whether it is ok")
+    check.add_argument("files", nargs="+", metavar="FILE")
+    add_bench(commands)
+    commands.add_parser(
+        "doctor", help="versions, device, what of USB works here and what is bridged"
+    )
+    commands.add_parser("algorithms", help="names of the algorithms, bases and extensions")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: arguments after the program's name; None reads them from the process.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except UsbExtError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"usb-ext: {' '.join(message.split())}\n")
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["train"]:
+        return _train(words[1:])
+    try:
+        arguments = build_parser().parse_args(words)
+    except SystemExit as stop:  # after --help or --version
+        return int(stop.code or 0)
+    if arguments.command == "check-config":
+        return _check_config(arguments.files)
+    if arguments.command == "bench":
+        return run_bench(arguments, _show)
+    if arguments.command == "doctor":
+        from usb_ext.stages.doctor import doctor
+
+        return _show(doctor())
+    from usb_ext.stages.catalogue import catalogue
+
+    return _show(catalogue())
+
+
+def _train(words: list[str]) -> int:
+    if any(word in ("-h", "--help") for word in words):
+        return _show(help_text())
+    path, flags = parse_flags(words)
+    if path is None and not flags:
+        raise SettingsError(
+            "train needs settings: --c FILE, or --name value; `usb-ext train --help` lists them"
+        )
+    loaded = load_settings(path, flags)
+    from usb_ext.stages.train import train
+
+    result = train(loaded)
+    return _show(f"top1_last {_percent(result.top1_last)}  {result.path}/result.json")
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{100 * share:.2f}%"
+
+
+def _check_config(files: list[str]) -> int:
+    code = 0
+    for file in files:
+        try:
+            warnings = load_settings(file).warnings
+        except SettingsError as error:
+            code = error.exit_code
+            _show(f"{file}: {' '.join(str(error).removeprefix(f'{file}: ').split())}")
+        else:
+            _show(f"{file}: ok" + "".join(f" ({warning})" for warning in warnings))
+    return code
+
+
+def _show(text: str) -> int:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+    return 0
+
+
+def entry() -> None:
+    """Entry point of the installed command."""
+    with contextlib.suppress(AttributeError):
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.exit(main())

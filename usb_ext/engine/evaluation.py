@@ -1,0 +1,84 @@
+"""Evaluation of the averaged weights, on any device."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from usb_ext.functional.classification import scores
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """A tensor, or a dict of tensors, on the device."""
+    if isinstance(value, dict):
+        return {k: v.to(device, non_blocking=True) for k, v in value.items()}
+    return value.to(device, non_blocking=True)
+
+
+@torch.inference_mode()
+def predict(
+    model: torch.nn.Module, loader: Any, device: torch.device, out_key: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and labels of a whole split.
+
+    Args:
+        model: network in evaluation mode.
+        loader: yields {"x_lb": (b, ...), "y_lb": (b,)}.
+        device: where the network is.
+        out_key: which of the network's outputs to read (`logits` but for imbalanced algorithms).
+
+    Returns:
+        (n, C) float32 logits and (n,) labels, both on the CPU.
+    """
+    logits, labels = [], []
+    for batch in loader:
+        outputs = model(to_device(batch["x_lb"], device))
+        logits.append(outputs[out_key].float())
+        labels.append(torch.as_tensor(batch["y_lb"]))
+    return torch.cat(logits).cpu(), torch.cat(labels).cpu()
+
+
+def evaluate(algorithm: Any, split: str, out_key: str, return_logits: bool) -> dict[str, Any]:
+    """Scores of the averaged weights on a split, under USB's keys.
+
+    Args:
+        algorithm: the running algorithm.
+        split: `eval`, `test` or another entry of its loaders.
+        out_key: the output to read.
+        return_logits: whether to add `SPLIT/logits`, an (n, C) array.
+
+    Returns:
+        `SPLIT/loss`, `top-1-acc`, `balanced_acc`, `precision`, `recall`, `F1`; the confusion matrix is
+        left in `algorithm.last_confusion`.
+    """
+    algorithm.ema.copy_buffers()
+    network = algorithm.ema_model.eval()
+    try:
+        loader = algorithm.loader_dict[split]
+        logits, labels = predict(network, loader, algorithm.device, out_key)
+    finally:
+        network.train()
+    result = _scored(algorithm, logits, labels) if (labels >= 0).any() else {}
+    if return_logits:
+        result["logits"] = logits.numpy()
+    return {f"{split}/{key}": value for key, value in result.items()}
+
+
+def _scored(algorithm: Any, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
+    """Scores of the images whose class is known; there are none in an unlabelled folder."""
+    known = labels >= 0
+    found = scores(
+        labels[known].numpy().astype(np.int64),
+        logits[known].argmax(dim=-1).numpy(),
+        algorithm.num_classes,
+    )
+    algorithm.last_confusion = found.confusion.tolist()
+    return {
+        "loss": F.cross_entropy(logits, labels, ignore_index=-1).item(),
+        "top-1-acc": found.top1,
+        "balanced_acc": found.balanced,
+        "precision": found.precision,
+        "recall": found.recall,
+        "F1": found.f1,
+    }

@@ -1,0 +1,139 @@
+"""The training loop: steps, epochs, checkpoints and the wish to stop.
+
+USB counts epochs of its loaders and loses steps: a resumed run skips the rest of its epoch, and with one
+epoch trains nothing. Here only steps count; epochs are marks on the way, for the algorithms that act on
+them.
+"""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from usb_ext.engine import checkpoint
+from usb_ext.errors import Interrupted
+from usb_ext.run_folder import replace_file
+
+
+class Loop:
+    """Mixin with `train`; state lives in the algorithm it is mixed into."""
+
+    it: int
+    num_train_iter: int
+    num_iter_per_epoch: int
+    args: Any
+    device: torch.device
+
+    def train(self: Any) -> None:
+        """Train from step `it` to the end, or until asked to stop.
+
+        Raises:
+            Interrupted: after a checkpoint, when a signal asked for it.
+            RunFailed: when a loss is not finite.
+        """
+        self.train_steps()
+        self.call_hook("after_run")
+
+    def train_steps(self: Any) -> None:
+        """The steps alone; algorithms that train several times call it several times."""
+        self.model.train()
+        batches = self.batches()
+        while self.it < self.num_train_iter:
+            self._begin_epoch()
+            self.call_hook("before_train_step")
+            batch = self.process_batch(**next(batches), **self.extra_batch())
+            self.out_dict, self.log_dict = self.train_step(**batch)
+            self.call_hook("after_train_step")
+            self.it += 1
+            self._end_epoch()
+            self._save_or_stop()
+
+    def start_hooks(self: Any) -> None:
+        """USB's `before_run`, before a checkpoint is put back into what the hooks make there."""
+        self.call_hook("before_run")
+
+    def batches(self: Any) -> Iterator[dict[str, Any]]:
+        """Labelled and unlabelled entries of each step from `it` on."""
+        loaders = [self.loader_dict[k] for k in ("train_lb", "train_ulb") if k in self.loader_dict]
+        for parts in zip(*map(self.from_step, loaders), strict=False):
+            merged: dict[str, Any] = {}
+            for part in parts:
+                merged.update(part)
+            yield merged
+
+    def from_step(self: Any, loader: Any) -> Iterator[Any]:
+        """A training loader's batches from the running step on."""
+        loader.batch_sampler.start_iter = self.it
+        return iter(loader)
+
+    def extra_batch(self) -> dict[str, Any]:
+        """Further entries of a step's batch; algorithms that need some override it."""
+        return {}
+
+    def checkpoint_due(self: Any) -> bool:
+        """Whether the running step (0-based `it`) ends with a checkpoint."""
+        done = self.it + 1
+        return bool(
+            done % self.checkpoint_iter == 0
+            or done == self.num_train_iter
+            or self.best_is_new
+            or self.args.parts.stop.requested
+        )
+
+    def _begin_epoch(self: Any) -> None:
+        self.epoch = self.it // self.num_iter_per_epoch
+        if self.it % self.num_iter_per_epoch == 0:
+            self.call_hook("before_train_epoch")
+
+    def _end_epoch(self: Any) -> None:
+        if self.it % self.num_iter_per_epoch == 0:
+            self.call_hook("after_train_epoch")
+
+    def _save_or_stop(self: Any) -> None:
+        stop = self.args.parts.stop
+        due = self.it % self.checkpoint_iter == 0 or self.it == self.num_train_iter
+        if due or self.best_is_new or stop.requested:
+            self.save()
+        if stop.requested:
+            self.call_hook("on_stop")
+            raise Interrupted(
+                f"stopped after step {self.it} of {self.num_train_iter}; checkpoint written to "
+                f"{self.folder.latest}; continue with --resume",
+                stop.requested,
+            )
+
+    def save(self: Any) -> None:
+        """Check that the state is worth keeping, then write it; the best also by its own name."""
+        self.call_hook("check", "FiniteLossHook")
+        state = checkpoint.collect(self, self.args.parts.settings)
+        if self.best_is_new:
+            replace_file(self.folder.best, lambda path: torch.save(state, path))
+            self.best_is_new = False
+        checkpoint.write(self.folder, state)
+
+    def evaluate_saved(self: Any, path: Path, split: str) -> dict[str, Any]:
+        """Scores of a checkpoint's averaged weights on a split; the run's own come back afterwards.
+
+        USB loads the best model but keeps the last averages (issue 258). A run without a better
+        checkpoint than its start is scored as it is. The epoch is the checkpoint's too: CoSSL and
+        TRAS predict with another head from some epoch on.
+        """
+        if not path.exists():
+            return dict(self.evaluate(split))
+        own = copy.deepcopy(self.ema_model.state_dict()), copy.deepcopy(self.model.state_dict())
+        saved, epoch = checkpoint.read(path), self.epoch
+        self.epoch = max(0, saved["it"] - 1) // self.num_iter_per_epoch
+        self.model.load_state_dict(saved["model"])
+        self.ema_model.load_state_dict(saved["ema_model"])
+        try:
+            return dict(self.evaluate(split))
+        finally:
+            self.epoch = epoch
+            self.ema_model.load_state_dict(own[0])
+            self.model.load_state_dict(own[1])
+
+    def load(self: Any, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's state."""
+        checkpoint.restore(self, state)

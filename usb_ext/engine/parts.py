@@ -1,0 +1,75 @@
+"""What a stage prepares before an algorithm is built, and the wish to stop."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import torch
+
+from usb_ext.hooks.progress import Progress
+from usb_ext.run_folder import RunFolder
+
+_log = logging.getLogger(__name__)
+
+
+class Stop:
+    """Set by a signal, read by the training loop after each step.
+
+    Attributes:
+        requested: the signal's number, 0 while nobody asked.
+    """
+
+    def __init__(self) -> None:
+        self.requested = 0
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Inside, Ctrl-C and SIGTERM ask to stop after the running step; a second one stops at once.
+
+        Outside the main thread Python cannot handle signals, and nothing changes.
+        """
+
+        def ask(number: int, _: FrameType | None) -> None:
+            self.requested = number
+            for each, handler in before.items():
+                signal.signal(each, handler)
+            _log.warning("stopping after this step; a checkpoint is written (again: stop at once)")
+
+        before: dict[int, Any] = {}
+        try:
+            for each in (signal.SIGINT, signal.SIGTERM):
+                before[int(each)] = signal.signal(each, ask)
+        except ValueError:
+            before.clear()
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@dataclass
+class Parts:
+    """What the engine finds in `args.parts`.
+
+    Attributes:
+        device: where the run computes.
+        amp: `off`, `bf16` or `fp16`.
+        folder: the run's folder.
+        progress: what a person sees.
+        datasets: USB's names to data sets.
+        settings: resolved settings as plain values, kept in checkpoints.
+        stop: the wish to stop.
+    """
+
+    device: torch.device
+    amp: str
+    folder: RunFolder
+    progress: Progress
+    datasets: dict[str, Any]
+    settings: dict[str, Any]
+    stop: Stop = field(default_factory=Stop)

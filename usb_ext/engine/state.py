@@ -1,0 +1,169 @@
+"""What training has changed in an algorithm or a hook, as values that `weights_only` loading accepts.
+
+USB's checkpoints hold what each algorithm remembered to put there; hooks, queues and counters are
+missing. Here the plain attributes (numbers, text, tensors, containers of them) of an object are
+remembered when it is built, and those that differ later are its state. Attributes of the settings never
+differ, so a restored run keeps the settings it was started with.
+"""
+
+import copy
+from collections import OrderedDict, deque
+from typing import Any
+
+import numpy as np
+import torch
+
+ALGORITHM_SKIP = frozenset(
+    {
+        *("args", "model", "ema_model", "optimizer", "scheduler", "loss_scaler", "ema", "tb_log"),
+        *("dataset_dict", "loader_dict", "_hooks", "hooks_dict", "baseline", "hook_baselines"),
+        *("log_dict", "out_dict", "restored", "best_is_new", "rule", "head_tap"),
+    }
+)
+SCALARS = (bool, int, float, str, type(None))
+NUMERIC = (
+    "biufc"  # kinds of NumPy's dtypes that torch has too: bool, whole, real and complex numbers
+)
+EVERY_MODULE = frozenset(vars(torch.nn.Module()))
+HOST = torch.device("cpu")
+
+
+class NotPlain(Exception):
+    """A value that is no state: a network, a loader, a function."""
+
+
+def plain(value: Any) -> Any:
+    """A copy of a value made of numbers, text, tensors, lists, tuples and dicts.
+
+    Objects of USB's own classes (a feature queue, say) become the dict of their plain attributes.
+
+    Raises:
+        NotPlain: for anything else.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, SCALARS):
+        return value
+    if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
+        copied = value.detach().to("cpu", copy=True)
+        return copied if value.device.type == "cpu" else {"__on_device__": copied}
+    if isinstance(value, np.ndarray) and value.dtype.kind in NUMERIC:
+        return {"__numpy__": torch.from_numpy(value.copy())}
+    return _plain_container(value)
+
+
+def _plain_container(value: Any) -> Any:
+    if isinstance(value, list | deque):
+        return [plain(v) for v in value]
+    if isinstance(value, tuple):
+        return tuple(plain(v) for v in value)
+    if isinstance(value, dict | OrderedDict):
+        return {plain(k): plain(v) for k, v in value.items()}
+    if isinstance(value, torch.optim.Optimizer):
+        return {"__state__": plain(value.state_dict())}
+    if _is_record(value):
+        return {"__fields__": plain_fields(value, EVERY_MODULE)}
+    raise NotPlain(type(value).__name__)
+
+
+def _is_record(value: Any) -> bool:
+    """An object of USB's with fields: a queue, or a loss, which is a module without parameters."""
+    own = type(value).__module__.startswith("semilearn.")
+    network = isinstance(value, torch.nn.Module) and bool(value.state_dict())
+    return own and not network and hasattr(value, "__dict__")
+
+
+def plain_fields(owner: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Every plain attribute of an object by name."""
+    fields = {}
+    for name, value in vars(owner).items():
+        if name in skip:
+            continue
+        try:
+            fields[name] = plain(value)
+        except NotPlain:
+            continue
+    return fields
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two plain values are equal, tensors bit by bit."""
+    if isinstance(left, torch.Tensor) or isinstance(right, torch.Tensor):
+        return (
+            isinstance(left, torch.Tensor)
+            and isinstance(right, torch.Tensor)
+            and left.dtype == right.dtype
+            and left.shape == right.shape
+            and torch.equal(_bytes(left), _bytes(right))
+        )
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """The bits of a tensor of any shape, flat: NaN equals NaN, and 0.0 is not -0.0."""
+    return tensor.contiguous().flatten().view(torch.uint8)
+
+
+def changed_fields(
+    owner: Any, baseline: dict[str, Any], skip: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """Plain attributes that differ from `baseline`, or were not there yet."""
+    now = plain_fields(owner, skip)
+    return {k: v for k, v in now.items() if k not in baseline or not same(v, baseline[k])}
+
+
+def restore_fields(owner: Any, fields: dict[str, Any], device: torch.device) -> None:
+    """Set attributes from what `changed_fields` gave.
+
+    Args:
+        owner: the object.
+        fields: values by attribute name.
+        device: the run's device. Tensors that were on a device go there; others go where the
+            attribute's tensor is, or if there is none to the device too, and in containers stay.
+    """
+    for name, value in fields.items():
+        setattr(owner, name, _revived(getattr(owner, name, None), value, device, device))
+
+
+def _revived(present: Any, value: Any, device: torch.device, home: torch.device = HOST) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.to(present.device if isinstance(present, torch.Tensor) else home)
+    if isinstance(value, dict):
+        return _revived_mapping(present, value, device)
+    if isinstance(value, list):
+        items = _revived_items(present, value, device)
+        return deque(items, present.maxlen) if isinstance(present, deque) else items
+    if isinstance(value, tuple):
+        return tuple(_revived_items(present, value, device))
+    return value
+
+
+def _revived_items(present: Any, values: Any, device: torch.device) -> list[Any]:
+    """Items of a container; objects are restored in place, so each meets the one in its place."""
+    known = isinstance(present, list | tuple | deque) and len(present) == len(values)
+    partners = present if known else [None] * len(values)
+    return [_revived(p, v, device) for p, v in zip(partners, values, strict=True)]
+
+
+def _revived_mapping(present: Any, value: dict[str, Any], device: torch.device) -> Any:
+    if "__on_device__" in value:
+        return value["__on_device__"].to(device)
+    if "__numpy__" in value:
+        return value["__numpy__"].numpy()
+    if "__state__" in value:
+        present.load_state_dict(_revived({}, value["__state__"], device))
+        return present
+    if "__fields__" in value:
+        restore_fields(present, value["__fields__"], device)
+        return present
+    kept = present if isinstance(present, dict) else {}
+    made = copy.copy(kept)  # a defaultdict stays one
+    made.clear()
+    made.update({k: _revived(kept.get(k), v, device) for k, v in value.items()})
+    return made

@@ -1,0 +1,1 @@
+"""Stages: what a command does. They talk to each other through files."""

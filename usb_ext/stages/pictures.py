@@ -1,0 +1,72 @@
+"""The two pictures of a run: its curves and its confusion matrix."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+MANY_CLASSES = 20
+PANELS = (
+    ("loss", ("train/total_loss", "train/sup_loss", "train/unsup_loss", "train/ac_loss")),
+    ("accuracy", ("eval/top-1-acc",)),
+    ("share of pseudo-labels used", ("train/util_ratio",)),
+)
+
+
+def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
+    """Loss, accuracy and share of pseudo-labels used over steps.
+
+    Args:
+        rows: rows of `metrics.jsonl`.
+        path: PNG to write.
+        title: heading.
+    """
+    figure = Figure(figsize=(12, 3.4), layout="constrained")
+    for axes, (name, keys) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
+        for key in keys:
+            points = [(row["it"], row[key]) for row in rows if key in row]
+            if points:
+                axes.plot(*zip(*points, strict=True), label=key.split("/")[1], linewidth=1.2)
+        axes.set(xlabel="step", title=name)
+        axes.grid(alpha=0.3)
+        if len(axes.lines) > 1:
+            axes.legend(fontsize="small")
+    figure.axes[1].set_ylim(0, 1)
+    figure.suptitle(title, fontsize="medium")
+    figure.savefig(path, dpi=110)
+
+
+def draw_confusion(
+    confusion: npt.NDArray[Any], classes: tuple[str, ...] | None, path: Path
+) -> None:
+    """The confusion matrix, each row (true class) as shares of its examples.
+
+    Args:
+        confusion: (C, C) counts.
+        classes: names, or None for numbers.
+        path: PNG to write.
+    """
+    if confusion.size == 0:
+        return
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    size = min(10.0, 3.0 + 0.35 * len(confusion))
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    axes.set(xlabel="predicted", ylabel="true", title="confusion, last weights")
+    if len(confusion) <= MANY_CLASSES:
+        names = classes or tuple(map(str, range(len(confusion))))
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axes.set_yticks(range(len(names)), names)
+        _write_shares(axes, shares)
+    figure.savefig(path, dpi=110)
+
+
+def _write_shares(axes: Any, shares: npt.NDArray[Any]) -> None:
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 0.005:
+            colour = "white" if share > 0.5 else "black"
+            text = f"{100 * share:.0f}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)

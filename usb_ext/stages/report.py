@@ -1,0 +1,85 @@
+"""What stands at the end of a run: its record and two pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from usb_ext.config import Settings
+from usb_ext.data.own_sets import OWN
+from usb_ext.data.prepared import Prepared
+from usb_ext.functional.classification import collapsed_classes
+from usb_ext.hooks.score import ScoreHook
+from usb_ext.result import RunResult, evaluation_summary
+from usb_ext.run_folder import RunFolder
+from usb_ext.runtime import commit, device_name, versions
+from usb_ext.stages.pictures import draw_confusion, draw_curves
+
+
+def make_result(
+    algorithm: Any, settings: Settings, data: Prepared, status: str, sha256: str
+) -> RunResult:
+    """The record of a run at its end, or where it stopped."""
+    score: ScoreHook = algorithm.hooks_dict["EvaluationHook"]
+    record = algorithm.hooks_dict["LoggingHook"]
+    seconds = float(getattr(record, "seconds", 0.0))
+    confusion = np.asarray(score.confusion, dtype=np.int64)
+    rule = getattr(algorithm, "rule", None)
+    return RunResult(
+        algorithm=settings.algorithm,
+        base=None if rule is None else rule.name,
+        extensions=list(getattr(algorithm, "extensions", ())),
+        dataset=settings.dataset,
+        num_labels=int(data.summary.get("num_labels", settings.num_labels)),
+        seed=settings.seed,
+        label_seed=settings.seed if settings.label_seed is None else settings.label_seed,
+        iterations=algorithm.it,
+        seconds=round(seconds, 3),
+        it_per_s=round(algorithm.it / seconds, 3) if seconds else 0.0,
+        device=device_name(algorithm.device),
+        **evaluation_summary(score.history),
+        collapsed_classes=collapsed_classes(confusion) if confusion.size else [],
+        params=sum(p.numel() for p in algorithm.model.parameters() if p.requires_grad),
+        versions=versions(),
+        commit=commit(),
+        config_sha256=sha256,
+        status=status,
+        best_chosen_on=_split_of_best(settings, data),
+        labelled=data.summary,
+        skipped_images=len(data.skipped),
+        **_test_scores(algorithm, status),
+        path=str(algorithm.folder.path),
+    )
+
+
+def _split_of_best(settings: Settings, data: Prepared) -> str:
+    if data.datasets.get("test") is not None:
+        return "validation split, apart from the test split"
+    kind = "its own test split" if settings.dataset in OWN else "USB's evaluation split"
+    return f"the test set ({kind}): top1_best is optimistic, top1_last is the figure to quote"
+
+
+def _test_scores(algorithm: Any, status: str) -> dict[str, float | None]:
+    """Accuracy on a separate test split: last weights, and best weights with their own averages."""
+    if "test" not in algorithm.loader_dict or status != "completed":
+        return {"test_top1_last": None, "test_top1_best": None}
+    last = algorithm.evaluate("test")["test/top-1-acc"]
+    best = algorithm.evaluate_saved(algorithm.folder.best, "test")["test/top-1-acc"]
+    return {"test_top1_last": last, "test_top1_best": best}
+
+
+def draw_report(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
+    """`curves.png` and `confusion.png`."""
+    rows = read_metrics(folder.metrics)
+    draw_curves(rows, folder.path / "curves.png", folder.path.name)
+    confusion = algorithm.hooks_dict["EvaluationHook"].confusion
+    draw_confusion(np.asarray(confusion), classes, folder.path / "confusion.png")
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The rows of a `metrics.jsonl`; empty if there is none."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
