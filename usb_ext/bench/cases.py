@@ -1,7 +1,9 @@
 """The cases of a benchmark: USB's own loop, ours, and the limit that the network sets."""
 
+import atexit
 import contextlib
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +41,7 @@ def datasets(load: Workload, algorithm: str, images: Any = None) -> dict[str, An
         images = random_images(load.num_images, load.img_size)
 
     def part(count: int, transform: Any, unlabelled: bool, strong_view: Any) -> Any:
+        count = min(count, len(images))
         targets = torch.arange(count).remainder(10).numpy()
         return BasicDataset(
             algorithm, images[:count], targets, 10, transform,
@@ -56,6 +59,7 @@ def datasets(load: Workload, algorithm: str, images: Any = None) -> dict[str, An
 
 def _parts(load: Workload, algorithm: str, device: torch.device, images: Any = None) -> Parts:
     folder = Path(tempfile.mkdtemp(prefix="usb_ext_bench_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     progress = Progress("off", logging.getLogger("usb_ext.bench"))
     sets = datasets(load, algorithm, images)
     return Parts(device, load.amp, RunFolder(folder), progress, sets, {})

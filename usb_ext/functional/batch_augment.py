@@ -115,7 +115,7 @@ def normalise(
         dtype: of the result; the arithmetic is in float32.
 
     Returns:
-        (n, C, H, W) of `dtype`.
+        Shape (n, C, H, W), of `dtype`.
     """
     # 255 as a tensor, too: CUDA divides by a plain number through its rounded reciprocal.
     rows = torch.tensor([[255.0] * len(mean), list(mean), list(std)], dtype=torch.float32)

@@ -14,11 +14,11 @@ def reflect(position: torch.Tensor, length: int) -> torch.Tensor:
     """Positions folded into 0..length-1, edges not repeated: ... 2 1 | 0 1 2 | 1 0 ... (LayerMatch, Table 7).
 
     Args:
-        position: (...) integers of any sign.
+        position: integers of any sign and shape.
         length: in pixels, >= 1.
 
     Returns:
-        (...), of the same type and shape.
+        Of the same type and shape.
     """
     if length == 1:
         return torch.zeros_like(position)

@@ -3,7 +3,7 @@
 Of the operations of LayerMatch, Table 7 five only move pixels and six only rename grey levels; both are
 reads through a table. Measured on a CPU (one core of an EPYC 9004, 192 images of 3 x 32 x 32), a byte
 costs 0.66 ns by `gather` with the conversion of its index, 0.67 by `index_select` from a flat tensor,
-1.3 by `take` and 3.7 by indexing; `gather` alone uses further cores. On a GPU it is one kernel.
+1.3 by `take` and 3.6 by indexing; `gather` alone uses further cores. On a GPU it is one kernel.
 """
 
 import torch

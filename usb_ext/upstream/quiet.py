@@ -44,6 +44,7 @@ def printed_to_log() -> Iterator[None]:
         warnings.simplefilter("ignore", FutureWarning)
         warnings.filterwarnings("ignore", message=".*GradScaler is enabled, but CUDA.*")
         warnings.filterwarnings("ignore", message="This DataLoader will create")
+        warnings.filterwarnings("ignore", message=".*is ill-defined and being set to 0.0")
         try:
             yield
         finally:
