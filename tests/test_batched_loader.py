@@ -102,10 +102,14 @@ def test_rotations_are_labelled_by_their_angle() -> None:
     assert set(batch["rot_v"].tolist()) == {0, 1, 2, 3}
 
 
-def test_a_set_over_the_budget_gives_the_same_batches() -> None:
+def test_a_set_over_the_budget_gives_the_same_batches(caplog: pytest.LogCaptureFixture) -> None:
     data = sets()["train_ulb"]
-    for left, right in zip(loader(data), loader(data, budget=0), strict=True):
+    streamed = loader(data, budget=0)
+    assert "image_budget_mb" in caplog.text
+    for left, right in zip(loader(data), streamed, strict=True):
         assert all(torch.equal(left[key], right[key]) for key in left)
+    streamed.batch_sampler.start_iter = 12
+    assert list(streamed) == []
 
 
 def test_store_decodes_lazy_images_and_resizes() -> None:

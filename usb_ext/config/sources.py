@@ -86,6 +86,11 @@ def _without_effect(settings: Settings) -> list[str]:
     if dead := sorted(name for name in DEAD if getattr(settings, name) is not None):
         names = ", ".join(dead)
         warnings.append(f"no effect, for nothing in semilearn 0.3.2 reads it: {names}")
+    if settings.train_sampler != "RandomSampler":
+        warnings.append(
+            f"train_sampler: {settings.train_sampler} has no effect; USB gives it no weights, and "
+            "images are drawn evenly"
+        )
     if settings.gpu is not None:
         n = settings.gpu
         warnings.append(f"gpu: {n} has no effect; use device: cuda:{n}")

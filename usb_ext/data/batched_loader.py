@@ -6,6 +6,7 @@ length on the batch size alone, so a batch is still a function of the seed and t
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -83,14 +84,22 @@ class BatchedLoader:
         return len(self.batch_sampler)
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
-        sampler = self.batch_sampler
-        t = sampler.start_iter
-        while t < sampler.num_iters:
-            number = t // self.block
-            batches = self._block(number)
-            for batch in batches[t - number * self.block :]:
-                yield batch
-                t += 1
+        start, first = self.batch_sampler.start_iter, self.batch_sampler.start_iter // self.block
+        numbers = range(first, -(-self.batch_sampler.num_iters // self.block))
+        make = (
+            map(self._block, numbers) if self.store.resident is not None else self._ahead(numbers)
+        )
+        for number, batches in zip(numbers, make, strict=True):
+            yield from batches[start - first * self.block if number == first else 0 :]
+
+    def _ahead(self, numbers: range) -> Iterator[list[dict[str, torch.Tensor]]]:
+        """Blocks of a set that is not on the device: the next is fetched while one is served."""
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(self._block, numbers[0]) if numbers else None
+            for number in numbers:
+                batches = coming.result() if coming is not None else []
+                coming = pool.submit(self._block, number + 1) if number + 1 in numbers else None
+                yield batches
 
     def _block(self, number: int) -> list[dict[str, torch.Tensor]]:
         """The batches of block `number`; the last block of a run may be shorter."""
