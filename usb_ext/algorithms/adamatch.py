@@ -36,7 +36,7 @@ class AdaMatchRule(BaseRule):
         ]
 
     def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
-        """Aligned probabilities, and those of the labelled examples."""
+        """Aligned probabilities, shape (U, C), and those of the labelled examples, (B, C)."""
         probs_lb = algorithm.compute_prob(views.logits_lb.detach())
         probs = algorithm.compute_prob(views.logits_w.detach())
         probs = algorithm.call_hook(

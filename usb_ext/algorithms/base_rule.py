@@ -80,7 +80,7 @@ class BaseRule:
         return algorithm.ce_loss(logits, y, reduction="mean")
 
     def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
-        """Probabilities of the weak views; aligned if an imbalanced algorithm registered a hook."""
+        """Probabilities of the weak views, shape (U, C); aligned if a hook is registered for it."""
         probs = algorithm.compute_prob(views.logits_w.detach())
         if algorithm.registered_hook("DistAlignHook"):
             probs = algorithm.call_hook("dist_align", "DistAlignHook", probs_x_ulb=probs)
@@ -100,7 +100,7 @@ class BaseRule:
     def regulariser(
         self, algorithm: Any, views: Views, weights: torch.Tensor
     ) -> torch.Tensor | None:
-        """A further loss, already weighted, or None."""
+        """A further loss of shape (), already weighted, or None."""
         return None
 
     @staticmethod

@@ -48,7 +48,7 @@ class FreeMatchRule(LogitsRule):
     def regulariser(
         self, algorithm: Any, views: Views, weights: torch.Tensor
     ) -> torch.Tensor | None:
-        """The fairness term, or None where its weight is 0 (LayerMatch has none)."""
+        """The fairness term, shape (), or None where its weight is 0 (LayerMatch has none)."""
         if algorithm.lambda_e == 0:
             return None
         loss = fairness_loss(weights, views.logits_s, algorithm.p_model, algorithm.label_hist)

@@ -53,7 +53,7 @@ class SoftMatchRule(BaseRule):
         ]
 
     def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
-        """Aligned probabilities; the labels stay those of the logits."""
+        """Aligned probabilities, shape (U, C); the labels stay those of the logits."""
         probs_lb = torch.softmax(views.logits_lb.detach(), dim=-1)
         probs = torch.softmax(views.logits_w.detach(), dim=-1)
         probs = algorithm.call_hook(

@@ -95,7 +95,7 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
         return {"weight": self.weight, "bias": self.bias}
 
     def load_state_dict(self, state: dict[str, torch.Tensor | None]) -> None:
-        """Take back what `state_dict` gave."""
+        """Take back what `state_dict` gave: shapes (C, d) and (C,)."""
         device = self.tap.head.weight.device
         self.weight, self.bias = (
             None if state[k] is None else state[k].to(device)  # type: ignore[union-attr]
