@@ -69,6 +69,7 @@ def test_compiled_run_equals_the_plain_one_up_to_rounding(tmp_path: Path) -> Non
 
     run(tmp_path / "plain", num_train_iter=2, epoch=1)
     run(tmp_path / "compiled", num_train_iter=2, epoch=1, compile="default")
+    assert "uncompiled" not in (tmp_path / "compiled" / "run" / "log.txt").read_text()
     names = [checkpoint_of(tmp_path / n)["model"].keys() for n in ("plain", "compiled")]
     assert names[0] == names[1]
     first = [metrics_of(tmp_path / n)[0]["train/sup_loss"] for n in ("plain", "compiled")]
