@@ -74,7 +74,10 @@ class Loop:
 
     def checkpoint_due(self: Any) -> bool:
         """Whether the running step (0-based `it`) ends with a checkpoint."""
-        done = self.it + 1
+        return bool(self._due(self.it + 1))
+
+    def _due(self: Any, done: int) -> bool:
+        """Whether a checkpoint is due after `done` steps."""
         return bool(
             done % self.checkpoint_iter == 0
             or done == self.num_train_iter
@@ -93,8 +96,7 @@ class Loop:
 
     def _save_or_stop(self: Any) -> None:
         stop = self.args.parts.stop
-        due = self.it % self.checkpoint_iter == 0 or self.it == self.num_train_iter
-        if due or self.best_is_new or stop.requested:
+        if self._due(self.it):
             self.save()
         if stop.requested:
             self.call_hook("on_stop")

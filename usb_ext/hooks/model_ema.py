@@ -32,7 +32,12 @@ class SharedEMA:
 
     def _refresh(self) -> None:
         self.shadow = {n: p.data for n, p in self.ema_model.named_parameters()}
-        self._buffers = list(zip(self.ema_model.buffers(), self.model.buffers(), strict=True))
+        self._buffers: dict[torch.dtype, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
+        pairs = zip(self.ema_model.buffers(), self.model.buffers(), strict=True)
+        for target, source in pairs:
+            targets, sources = self._buffers.setdefault(source.dtype, ([], []))
+            targets.append(target)
+            sources.append(source)
 
     @torch.no_grad()
     def register(self) -> None:
@@ -53,12 +58,7 @@ class SharedEMA:
 
     def copy_buffers(self) -> None:
         """Give `ema_model` the network's buffers: batch-norm statistics are not averaged."""
-        by_type: dict[torch.dtype, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
-        for target, source in self._buffers:
-            targets, sources = by_type.setdefault(source.dtype, ([], []))
-            targets.append(target)
-            sources.append(source)
-        for targets, sources in by_type.values():
+        for targets, sources in self._buffers.values():
             lerp_into(targets, sources, 0.0)
 
     def apply_shadow(self) -> None:

@@ -20,9 +20,7 @@ def doctor() -> str:
     lines = ["versions:"]
     lines += [f"  {name} {version}" for name, version in versions().items()]
     lines.append(f"device (auto): {device_name(device)}; {os.cpu_count()} CPU cores")
-    lines.append(
-        f"CUDA {torch.version.cuda or 'not built in'}, bf16 autocast on {device.type}: yes"
-    )
+    lines.append(f"CUDA that torch was built for: {torch.version.cuda or 'none'}")
     lines.append("packages that USB imports:")
     lines += [f"  {name}: {state}" for name, state in bridged(probe=True).items()]
     lines.append("USB: imports, all algorithms registered; its .cuda calls are sent to the device")
