@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from usb_ext._version import __version__
-from usb_ext.bench_command import add_bench, run_bench
+from usb_ext.commands import COMMANDS
 from usb_ext.config import help_text, load_settings, parse_flags
 from usb_ext.errors import SettingsError, UsbExtError
 
@@ -39,13 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
         add_help=False,
         help="train one run: --c FILE and any setting as --name value (train --help lists them)",
     )
-    check = commands.add_parser("check-config", help="say of each settings file whether it is ok")
-    check.add_argument("files", nargs="+", metavar="FILE")
-    add_bench(commands)
-    commands.add_parser(
-        "doctor", help="versions, device, what of USB works here and what is bridged"
-    )
-    commands.add_parser("algorithms", help="names of the algorithms, bases and extensions")
+    for command in COMMANDS.values():
+        command.add(commands)
     return parser
 
 
@@ -82,17 +77,8 @@ def _dispatch(words: list[str]) -> int:
         arguments = build_parser().parse_args(words)
     except SystemExit as stop:  # after --help or --version
         return int(stop.code or 0)
-    if arguments.command == "check-config":
-        return _check_config(arguments.files)
-    if arguments.command == "bench":
-        return run_bench(arguments, _show)
-    if arguments.command == "doctor":
-        from usb_ext.stages.doctor import doctor
-
-        return _show(doctor())
-    from usb_ext.stages.catalogue import catalogue
-
-    return _show(catalogue())
+    code: int = COMMANDS[arguments.command].run(arguments, _show)
+    return code
 
 
 def _train(words: list[str]) -> int:
@@ -112,19 +98,6 @@ def _train(words: list[str]) -> int:
 
 def _percent(share: float | None) -> str:
     return "none" if share is None else f"{100 * share:.2f}%"
-
-
-def _check_config(files: list[str]) -> int:
-    code = 0
-    for file in files:
-        try:
-            warnings = load_settings(file).warnings
-        except SettingsError as error:
-            code = error.exit_code
-            _show(f"{file}: {' '.join(str(error).removeprefix(f'{file}: ').split())}")
-        else:
-            _show(f"{file}: ok" + "".join(f" ({warning})" for warning in warnings))
-    return code
 
 
 def _show(text: str) -> int:

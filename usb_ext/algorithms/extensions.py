@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from usb_ext.algorithms.base_rule import Weak
 from usb_ext.algorithms.views import Views
 from usb_ext.hooks.avg_clustering import AvgClusteringHook
 from usb_ext.hooks.grad_relu import GradReLUHook
@@ -27,6 +28,26 @@ class Extension:
     def hook(self, algorithm: Any) -> Hook:
         """The hook that owns the extension's state."""
         raise NotImplementedError(self.name)
+
+    def weak(self, algorithm: Any, weak: Weak) -> Weak:
+        """What the base is told of the weak views; here unchanged.
+
+        Args:
+            algorithm: the running algorithm.
+            weak: (U, C) logits and probabilities with (U,) positions; make a changed copy with
+                `dataclasses.replace`, so that masking and targets both see it.
+        """
+        return weak
+
+    def weights(self, algorithm: Any, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
+        """The (U,) weights of the unlabelled examples; here unchanged.
+
+        Args:
+            algorithm: the running algorithm.
+            weak: what the base saw.
+            weights: (U,) the base's own, after the extensions before this one.
+        """
+        return weights
 
     def losses(
         self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor

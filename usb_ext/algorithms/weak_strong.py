@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from usb_ext.algorithms.base_rule import Weak
 from usb_ext.algorithms.bases import RULES
 from usb_ext.algorithms.extensions import EXTENSIONS
 from usb_ext.algorithms.views import Inputs, Views, forward_apart, forward_together
@@ -88,8 +89,8 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
         """
         with self.amp_cm():
             views = self._forward(x_lb, x_ulb_w, x_ulb_s)
-            weak = self.rule.weak(self, views, idx_ulb)
-            weights = self.rule.weights(self, weak)
+            weak = self._weak(views, idx_ulb)
+            weights = self._weights(weak)
             targets = self.rule.targets(self, weak)
             losses = self._losses(views, y_lb, weights, targets)
             total = losses["sup_loss"] + sum(v for k, v in losses.items() if k != "sup_loss")
@@ -98,6 +99,18 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
     def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs) -> Views:
         run = forward_together if self.use_cat else forward_apart
         return run(self.model, x_lb, x_w, x_s, self.head_tap)  # type: ignore[arg-type]
+
+    def _weak(self, views: Views, idx_ulb: torch.Tensor | None) -> Weak:
+        weak = self.rule.weak(self, views, idx_ulb)
+        for name in self.extensions:
+            weak = EXTENSIONS[name].weak(self, weak)
+        return weak
+
+    def _weights(self, weak: Weak) -> torch.Tensor:
+        weights = self.rule.weights(self, weak)
+        for name in self.extensions:
+            weights = EXTENSIONS[name].weights(self, weak, weights)
+        return weights
 
     def _losses(
         self, views: Views, y_lb: torch.Tensor, weights: torch.Tensor, targets: torch.Tensor

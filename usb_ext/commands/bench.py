@@ -12,7 +12,7 @@ from usb_ext.errors import SettingsError
 COUNTS = ("img_size", "batch_size", "uratio", "num_images", "steps", "warm_up", "repeats")
 
 
-def add_bench(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the subcommand to the parser's subcommands."""
     bench = commands.add_parser(
         "bench", help="steps a second: USB's own loop, ours, and the limit, in one run"
@@ -31,7 +31,7 @@ def add_bench(commands: Any) -> None:
         bench.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N")
 
 
-def run_bench(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
+def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
     """Measure, print the table and write the report; gives the exit code.
 
     Raises:
