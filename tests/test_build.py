@@ -1,11 +1,10 @@
 """From settings to data sets: digits, a user's folder, and USB's own sets on files the test makes."""
 
-import hashlib
-import pickle
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import helpers_sets
 import numpy as np
 import pytest
 import torchvision
@@ -83,25 +82,8 @@ def test_image_folder_with_labels_in_a_csv(tmp_path: Path) -> None:
 
 @pytest.fixture
 def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """CIFAR-10 in its own format, 40 images a batch file, with their checksums made known."""
-    folder = tmp_path / "data" / "cifar10" / "cifar-10-batches-py"
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-
-    def write(name: str, content: dict[str, Any]) -> str:
-        (folder / name).write_bytes(pickle.dumps(content))
-        return hashlib.md5((folder / name).read_bytes()).hexdigest()
-
-    def images(name: str) -> list[str]:
-        pixels = rng.integers(0, 256, (40, 3072), dtype=np.uint8)
-        return [name, write(name, {"data": pixels, "labels": (np.arange(40) % 10).tolist()})]
-
-    known = torchvision.datasets.CIFAR10
-    monkeypatch.setattr(known, "train_list", [images(f"data_batch_{n}") for n in range(1, 6)])
-    monkeypatch.setattr(known, "test_list", [images("test_batch")])
-    names = {"label_names": [str(c) for c in range(10)]}
-    meta = {**known.meta, "md5": write(known.meta["filename"], names)}
-    monkeypatch.setattr(known, "meta", meta)
+    """CIFAR-10 in its own format, 40 images a batch file."""
+    helpers_sets.cifar(tmp_path / "data", "cifar10", monkeypatch, per_file=40)
     return tmp_path
 
 

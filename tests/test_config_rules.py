@@ -67,6 +67,14 @@ def test_a_label_file_and_its_split_belong_together() -> None:
     assert loads({"label_split": "random", "label_file": "None"})
 
 
+def test_a_class_list_is_for_folders_of_images() -> None:
+    for dataset in ("cifar10", "imagenet"):
+        text = clauses({"class_list": "a.txt", "dataset": dataset, "num_labels": 40})[0]
+        assert f"dataset {dataset} does not read it" in text
+    assert loads({"class_list": "a.txt", "dataset": "imagefolder"})
+    assert loads({"class_list": "None", "dataset": "cifar10"})
+
+
 @pytest.mark.parametrize(
     ("labels", "classes", "remedy"),
     [(41, 10, "40 or 50"), (7, 10, "num_labels: 10"), (100, 8, "96 or 104")],

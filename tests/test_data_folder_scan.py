@@ -1,10 +1,12 @@
 import os
 import unicodedata
+from pathlib import Path
 
 import pytest
 
-from usb_ext.data.folder_scan import scan_folder
-from usb_ext.errors import DataMissing
+from usb_ext.data.class_list import ClassList
+from usb_ext.data.folder_scan import evaluation_folder, scan_folder
+from usb_ext.errors import DataMissing, SettingsError
 
 
 def make(root, *names):
@@ -91,3 +93,56 @@ def test_errors_name_the_path_and_the_layout(tmp_path, names, folders, message):
 def test_missing_root(tmp_path):
     with pytest.raises(DataMissing, match=r"no folder .*nowhere"):
         scan_folder(tmp_path / "nowhere")
+
+
+def listing(*names):
+    return ClassList(Path("list.txt"), names, tuple(range(1, len(names) + 1)))
+
+
+IMAGENET = ("train/n03/a.JPEG", "train/n01/a.JPEG", "train/n02/a.JPEG", "val/n01/b.JPEG")
+
+
+def test_a_class_list_numbers_its_classes_and_leaves_the_others_out(tmp_path):
+    make(tmp_path, *IMAGENET, "val/n02/b.JPEG", "val/n03/b.JPEG", "train/free.JPEG")
+    scan = scan_folder(tmp_path, only=listing("n03", "n01"))
+    assert scan.classes == ("n03", "n01")
+    assert dict(zip(scan.train.names, scan.train.targets, strict=True)) == {
+        "train/free.JPEG": -1, "train/n01/a.JPEG": 1, "train/n03/a.JPEG": 0,
+    }  # fmt: skip
+    assert dict(zip(scan.test.names, scan.test.targets, strict=True)) == {
+        "val/n01/b.JPEG": 1, "val/n03/b.JPEG": 0,
+    }  # fmt: skip
+
+
+def test_a_listed_class_must_have_both_folders(tmp_path):
+    make(tmp_path, *IMAGENET)
+    with pytest.raises(SettingsError, match=r"line 2: no folder .*/train/n9; correct the list"):
+        scan_folder(tmp_path, only=listing("n01", "n9"))
+    with pytest.raises(SettingsError, match=r"line 1: no folder .*/val/n02"):
+        scan_folder(tmp_path, only=listing("n02", "n01"))
+
+
+def test_a_label_file_may_name_a_listed_class_that_has_no_folder(tmp_path):
+    make(tmp_path, *IMAGENET, "train/free.JPEG", "val/n7/b.JPEG")
+    assert scan_folder(tmp_path, ["n7"], listing("n7", "n01")).classes == ("n7", "n01")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("test/cat/1.png", "val/cat/1.png"), "test"),
+        (("test/1.png", "val/cat/1.png"), "val"),
+        (("val/cat/1.png",), "val"),
+        (("val/1.png",), "val"),
+        (("test/1.png",), "test"),
+        ((), "test"),
+    ],
+)
+def test_val_stands_in_for_a_test_folder_without_classes(tmp_path, names, expected):
+    assert evaluation_folder(make(tmp_path, *names)) == expected
+
+
+def test_a_flat_validation_folder_is_named(tmp_path):
+    make(tmp_path, "train/cat/1.png", "val/ILSVRC2012_val_00000001.JPEG")
+    with pytest.raises(DataMissing, match=r"no class folders in .*/val; expected"):
+        scan_folder(tmp_path)

@@ -23,6 +23,11 @@ class DatasetSettings(SettingsGroup):
     )
     data_dir: Text = Field(default="./data", description="Folder that holds the data sets.")
     num_classes: int = Field(default=10, ge=2, description="Number of classes, at least 2.")
+    class_list: str | None = Field(
+        default=None,
+        description="For imagefolder: a file with one class folder a line, such as n01440764; only "
+        "these count, numbered from 0 in the file's order (LayerMatch, Table 3: ImageNet-100).",
+    )
     num_labels: Count = Field(
         default=400,
         description="Labelled examples in all; with lb_imb_ratio other than 1, those of the "

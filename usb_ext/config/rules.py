@@ -39,6 +39,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _schedule,
         _network,
         _label_file,
+        _class_list,
         _labelled,
         _unlabelled,
         part_contradictions,
@@ -85,6 +86,14 @@ def _label_file(s: "Settings") -> Iterator[str]:
         yield (
             f"label_file is {s.label_file!r} but label_split: {s.label_split} does not read it; "
             "use label_split: file, or leave label_file out"
+        )
+
+
+def _class_list(s: "Settings") -> Iterator[str]:
+    if s.class_list is not None and s.dataset != "imagefolder":
+        yield (
+            f"class_list is {s.class_list!r} but dataset {s.dataset} does not read it; use "
+            "dataset: imagefolder, with data_dir the folder that holds train/ and val/"
         )
 
 

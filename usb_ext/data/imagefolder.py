@@ -1,4 +1,7 @@
-"""A user's own images: `DIR/train/<class>/*`, `DIR/test/<class>/*`, maybe `DIR/unlabeled/*`."""
+"""A user's own images: `DIR/train/<class>/*`, `DIR/test/<class>/*`, maybe `DIR/unlabeled/*`.
+
+ImageNet's folders have this layout too, with `val` in place of `test`.
+"""
 
 import logging
 import os
@@ -9,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
+from usb_ext.data.class_list import ClassList
 from usb_ext.data.decode_all import decode_all
 from usb_ext.data.folder_scan import Listing, scan_folder
 from usb_ext.data.streamed import StreamedImages
@@ -24,6 +28,7 @@ def load_image_folder(
     budget_bytes: int = 2**31,
     skip_bad_images: bool = False,
     classes: Sequence[str] | None = None,
+    only: ClassList | None = None,
 ) -> ImageArrays:
     """Load a folder of images as a data set with ImageNet's mean and standard deviation.
 
@@ -37,15 +42,16 @@ def load_image_folder(
         skip_bad_images: leave out files that cannot be decoded, before any split, and list them in
             `skipped`. When streaming this takes one pass over all files.
         classes: class names from a label file, where folders do not give them all.
+        only: the classes that count, in the order of their numbers; None for all, sorted by name.
 
     Raises:
         DataMissing: missing or empty folders, a class of test that train lacks, or a file that
             cannot be decoded (when streaming without `skip_bad_images`: at the access).
-        SettingsError: img_size below 1.
+        SettingsError: img_size below 1, or a class of `only` without a folder.
     """
     if img_size < 1:
         raise SettingsError(f"img_size is {img_size}; it must be at least 1 pixel")
-    scan = scan_folder(Path(root), classes)
+    scan = scan_folder(Path(root), classes, only)
     need = (len(scan.train.names) + len(scan.test.names)) * img_size * img_size * 3
     cached = need <= budget_bytes
     _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if cached else "streamed")

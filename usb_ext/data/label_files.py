@@ -129,6 +129,14 @@ def _raise_problems(path: Path, problems: list[str], total: int) -> None:
     if total == 0:
         raise SettingsError(f"label file {path} holds no labels")
     if problems:
-        more = len(problems) - _SHOWN
-        tail = f"; and {more} more" if more > 0 else ""
-        raise SettingsError(f"label file {path}: {'; '.join(problems[:_SHOWN])}{tail}")
+        raise SettingsError(f"label file {path}: {in_one_line(problems)}")
+
+
+def in_one_line(problems: Sequence[str]) -> str:
+    """The first ten problems of a file, and how many more there are.
+
+    Args:
+        problems: at least one, each with its line.
+    """
+    more = len(problems) - _SHOWN
+    return "; ".join(problems[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from usb_ext.data.arrays import ImageArrays
+from usb_ext.data.class_list import read_class_list
 from usb_ext.data.digits import load_digits_arrays
 from usb_ext.data.folds import fold_summary
 from usb_ext.data.imagefolder import load_image_folder
@@ -47,6 +48,7 @@ def prepare_own(args: Any) -> Prepared:
 def _load_arrays(args: Any) -> ImageArrays:
     if args.dataset == "digits":
         return load_digits_arrays(args.img_size)
+    listed = read_class_list(Path(args.class_list), args.num_classes) if args.class_list else None
     from_file = args.label_split == "file" and str(args.label_file).lower().endswith(".csv")
     return load_image_folder(
         args.data_dir,
@@ -54,6 +56,7 @@ def _load_arrays(args: Any) -> ImageArrays:
         budget_bytes=args.cache_budget_mb * MEBIBYTE,
         skip_bad_images=args.skip_bad_images,
         classes=label_file_classes(Path(args.label_file)) if from_file else None,
+        only=listed,
     )
 
 
