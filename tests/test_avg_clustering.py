@@ -1,5 +1,6 @@
 """Avg-Clustering against autograd and a recurrence unrolled by hand (LayerMatch, Eq. 8)."""
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers_run import assert_same_state
 from torch import nn
 
-from usb_ext.functional.avg_clustering import averaged_head_gradient, averaged_step
+from usb_ext.functional.avg_clustering import averaged_head_gradient, step_drift
 from usb_ext.hooks.avg_clustering import AvgClusteringHook
 from usb_ext.hooks.head_tap import HeadTap
 
@@ -68,13 +70,14 @@ def test_the_closed_form_is_the_gradient(kind: str) -> None:
     torch.testing.assert_close(got, tuple(wanted))
 
 
-def test_a_step_is_the_papers_form_and_makes_a_new_tensor() -> None:
-    head, gradient = normal(CLASSES, DIM, seed=4), normal(CLASSES, DIM, seed=5)
-    before = head.clone()
-    got = averaged_step(head, gradient, LR, MOMENTUM)
-    torch.testing.assert_close(got, MOMENTUM * head + (1 - MOMENTUM) * (head - LR * gradient))
-    assert torch.equal(head, before)
-    assert got.data_ptr() != head.data_ptr()
+def test_a_step_of_the_drift_is_the_papers_form() -> None:
+    base, gradient = normal(CLASSES, DIM, seed=4), normal(CLASSES, DIM, seed=5)
+    drift = normal(CLASSES, DIM, seed=6)
+    before = base + drift
+    got = step_drift(drift, gradient, LR, MOMENTUM)
+    wanted = MOMENTUM * before + (1 - MOMENTUM) * (before - LR * gradient)
+    torch.testing.assert_close(base + got, wanted)
+    assert got is drift
 
 
 class Unrolled:
@@ -130,10 +133,7 @@ def test_the_averaged_head_follows_the_unrolled_recurrence(period: int) -> None:
         rows = as_rows(head.weight, head.bias)
         wanted = oracle.step(t, rows, features.numpy(), labels.numpy(), weights_of(t).numpy())
         assert loss == pytest.approx(wanted, rel=1e-12)
-        assert hook.weight is not None and hook.bias is not None
-        np.testing.assert_allclose(
-            as_rows(hook.weight, hook.bias), oracle.head, rtol=1e-12, atol=1e-14
-        )
+        np.testing.assert_allclose(as_rows(**hook.averaged()), oracle.head, rtol=1e-12, atol=1e-14)
         if period == 1:  # the loss of a step goes through the head as it stands
             logits = F.linear(features, head.weight, head.bias)
             plain = (weights_of(t) * cross_entropy(logits, labels, "none")).sum() / BATCH
@@ -149,8 +149,9 @@ def test_a_head_without_bias() -> None:
     oracle = (weights_of(0) * F.cross_entropy(features @ start.T, labels, reduction="none")).sum()
     (gradient,) = torch.autograd.grad(oracle / BATCH, [start])
     assert loss.item() == pytest.approx(oracle.item() / BATCH, rel=1e-12)
-    assert hook.bias is None
-    torch.testing.assert_close(hook.weight, start.detach() - (1 - MOMENTUM) * LR * gradient)
+    assert hook.averaged().keys() == {"weight"}
+    wanted = start.detach() - (1 - MOMENTUM) * LR * gradient
+    torch.testing.assert_close(hook.averaged()["weight"], wanted)
 
 
 @pytest.mark.parametrize("kind", ["hard", "soft"])
@@ -162,7 +163,7 @@ def test_the_gradient_reaches_the_features_alone(kind: str) -> None:
     loss = hook.loss(run, features, targets, weights)
     loss.backward()
     assert head.weight.grad is None and head.bias.grad is None
-    assert hook.weight is not None and not hook.weight.requires_grad
+    assert not any(part.requires_grad for part in hook.averaged().values())
 
     again = features.detach().clone().requires_grad_()
     logits = again @ head.weight.detach().T + head.bias.detach()
@@ -179,8 +180,8 @@ def test_nothing_selected_gives_nothing(mean: str) -> None:
     loss.backward()
     assert loss.item() == 0.0
     assert torch.equal(features.grad, torch.zeros_like(features))
-    assert torch.equal(hook.weight, head.weight)
-    assert torch.equal(hook.bias, head.bias)
+    assert torch.equal(hook.averaged()["weight"], head.weight)
+    assert torch.equal(hook.averaged()["bias"], head.bias)
 
 
 @pytest.mark.parametrize("mean", ["batch", "selected"])
@@ -205,20 +206,21 @@ def test_a_restored_hook_goes_on_in_the_middle_of_a_cycle(stop: int) -> None:
 
     first = hook_on(head, 3)
     drive(first, run, head, range(stop))
-    state = {k: None if v is None else v.clone() for k, v in first.state_dict().items()}
+    state = first.state_dict()
     second = hook_on(head, 3)
     second.load_state_dict(state)
+    kept = copy.deepcopy(state)
     assert drive(second, run, head, range(stop, 8)) == losses[stop:]
-    assert torch.equal(second.weight, whole.weight)
-    assert torch.equal(second.bias, whole.bias)
+    assert_same_state(state, kept)  # the restored hook moves its own copy
+    assert_same_state(second.state_dict(), whole.state_dict())
 
 
 def test_the_state_before_the_first_step_is_empty_and_restores() -> None:
     _, head = toy()
     hook, other = hook_on(head, 3), hook_on(head, 3)
-    assert hook.state_dict() == {"weight": None, "bias": None}
+    assert hook.state_dict() == {"base": {}, "drift": {}}
     other.load_state_dict(hook.state_dict())
-    assert other.weight is None and other.bias is None
+    assert other.averaged() == {}
 
 
 def test_half_precision_features_move_a_full_precision_head() -> None:
@@ -228,6 +230,65 @@ def test_half_precision_features_move_a_full_precision_head() -> None:
     features = normal(BATCH, DIM, seed=0).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         hook.loss(run, features, some_targets("hard", 1), weights_of(1).float())
-    assert hook.weight is not None
-    assert hook.weight.dtype == torch.float32
-    assert (hook.weight - head.weight).abs().max() > 1e-3
+    averaged = hook.averaged()["weight"]
+    assert averaged.dtype == torch.float32
+    assert (averaged - head.weight).abs().max() > 1e-3
+
+
+STEPS, WIDTH, SIZE, CHOICES, WEIGHT = 1500, 32, 14, 10, 0.02
+"""Head inputs of width 32, 10 classes, examples whose weights say: few selected, or well learnt."""
+
+
+def persistent_batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Head inputs (after a ReLU) and labels whose gradient points the same way for long."""
+    features = torch.randn(SIZE, WIDTH, generator=generator(step)).relu()
+    return features, torch.randint(3, (SIZE,), generator=generator(step))
+
+
+def slope(head: torch.Tensor, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Gradient (C, d + 1) of the weighted mean cross-entropy, in the dtype of `head` (C, d + 1)."""
+    inputs = F.pad(features.to(head), (0, 1), value=1.0)
+    residual = torch.softmax(inputs @ head.T, dim=-1)
+    residual[torch.arange(SIZE), labels] -= 1.0
+    return residual.T @ inputs * WEIGHT / SIZE
+
+
+def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return ((found.double() - wanted).norm() / wanted.norm()).item()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_steps_too_small_for_the_weights_are_not_lost(dtype: torch.dtype) -> None:
+    """alpha = 5e-4 and m = 0.999: written with the weights themselves, float32 loses it."""
+    torch.manual_seed(3)
+    head = nn.Linear(WIDTH, CHOICES).to(dtype)
+    hook = AvgClusteringHook(HeadTap(head), STEPS, 0.999, 5e-4, "batch")
+    start = torch.cat((head.weight, head.bias[:, None]), dim=1).detach().float()
+    exact, naive, once = start.double(), start.clone(), start.clone()
+    for t in range(STEPS):
+        features, labels = persistent_batch(t)
+        hook.loss(SimpleNamespace(it=t), features, labels, torch.full((SIZE,), WEIGHT))
+        exact = 0.999 * exact + 0.001 * (exact - 5e-4 * slope(exact, features, labels))
+        naive = 0.999 * naive + 0.001 * (naive - 5e-4 * slope(naive, features, labels))
+        once = once - (1 - 0.999) * 5e-4 * slope(once, features, labels)
+    moved = exact - start.double()
+    drift = torch.cat((hook.drift["weight"], hook.drift["bias"][:, None]), dim=1)
+    assert relative(drift, moved) < 1e-5
+    assert relative(once - start, moved) > 0.5
+    assert relative(naive - start, moved) > 0.5
+    assert hook.base["weight"].dtype == dtype and drift.dtype == torch.float32
+
+
+def test_a_head_in_half_precision_moves_and_keeps_its_graph_in_half() -> None:
+    run, head = toy()
+    head.bfloat16()
+    hook = hook_on(head, 10)
+    features = normal(BATCH, DIM, seed=0).bfloat16().requires_grad_()
+    hook.loss(run, features, some_targets("hard", 1), torch.ones(BATCH)).backward()
+    assert features.grad is not None and features.grad.dtype == torch.bfloat16
+    wanted = head.weight.double() - hook.averaged()["weight"].double()
+    bar = nn.Linear(DIM, CLASSES).double()
+    bar.load_state_dict(head.state_dict())
+    oracle = F.cross_entropy(bar(features.detach().double()), some_targets("hard", 1))
+    (gradient,) = torch.autograd.grad(oracle, [bar.weight])
+    assert relative(wanted, (1 - MOMENTUM) * LR * gradient) < 0.02  # bfloat16 keeps 8 bits

@@ -9,6 +9,11 @@ belongs to the hook that owns the head.
 
 The gradient with respect to beta-bar is the closed form of softmax cross-entropy: it needs no graph,
 and neither loss scaling nor the loss weight w_ac of Eq. 9 can leak into it.
+
+A step is tiny: (1 - m) alpha = 5e-7 of the gradient. In float32 the neighbours of a weight of 0.05 are
+4e-9 apart, so of a gradient of 0.02 a step loses up to a fifth, and of one below 0.004 everything.
+ours: beta-bar is kept as the head at the last reset (`base`) and the sum of the steps since (`drift`);
+only their sum is rounded, and never kept.
 """
 
 import torch
@@ -41,20 +46,23 @@ def averaged_head_gradient(
     return residual.T @ features, residual.sum(dim=0)
 
 
-def averaged_step(
-    parameter: torch.Tensor, gradient: torch.Tensor, lr: float, momentum: float
+@torch.no_grad()
+def step_drift(
+    drift: torch.Tensor, gradient: torch.Tensor, lr: float, momentum: float
 ) -> torch.Tensor:
-    """The averaged head after one step (LayerMatch, Sec. 4.2.2).
+    """Move the drift of the averaged head by one averaging step (LayerMatch, Eq. 8).
 
-    m b + (1 - m)(b - alpha g) is b - (1 - m) alpha g; the second form rounds once.
+    With beta-bar = base + drift and the base fixed since the last reset, m b + (1 - m)(b - alpha g) is
+    b - (1 - m) alpha g, so drift <- drift - (1 - m) alpha g.
 
     Args:
-        parameter: b, a tensor of the averaged head, of any shape (...).
-        gradient: g, gradient of L_AC with respect to it, same shape.
-        lr: alpha > 0, step size (5e-4 in the paper).
+        drift: how far a tensor of the averaged head is from its base, any shape (...); changed in
+            place.
+        gradient: g, gradient of L_AC with respect to that tensor, same shape.
+        lr: alpha >= 0, step size (5e-4 in the paper).
         momentum: m in [0, 1] (0.999 in the paper).
 
     Returns:
-        A new tensor of the same shape: the old one may still be part of a graph.
+        `drift` itself.
     """
-    return parameter.sub(gradient.to(parameter), alpha=(1.0 - momentum) * lr)
+    return drift.sub_(gradient.to(drift), alpha=(1.0 - momentum) * lr)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from usb_ext.functional.averaging import example_shares
-from usb_ext.functional.avg_clustering import averaged_head_gradient, averaged_step
+from usb_ext.functional.avg_clustering import averaged_head_gradient, step_drift
 from usb_ext.hooks.head_tap import HeadTap
 from usb_ext.upstream.usb import Hook
 
@@ -15,7 +15,9 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
     """Owns beta-bar: a copy of the head that is reset every N steps and averaged in between.
 
     The averaged head is never in the optimizer and carries no gradient; the features do. It follows
-    the head's shape, dtype and device at each reset.
+    the head's shape, dtype and device at each reset. It is held as two parts that are saved both:
+    `base`, the head at the last reset, and `drift`, what was added since, in float32 at least (see
+    `functional/avg_clustering.py`).
 
     ours: at step t the head is reset first (t mod N = 0), the loss goes through the head as it then
     stands, and the averaging step that follows uses the gradient of that loss; the paper's index
@@ -38,15 +40,20 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
         self.momentum = momentum
         self.lr = lr
         self.mean = mean
-        self.weight: torch.Tensor | None = None
-        self.bias: torch.Tensor | None = None
+        self.base: dict[str, torch.Tensor] = {}
+        self.drift: dict[str, torch.Tensor] = {}
 
     @torch.no_grad()
     def reset(self) -> None:
         """Copy the head: beta-bar <- beta."""
         head = self.tap.head
-        self.weight = head.weight.detach().clone()
-        self.bias = None if head.bias is None else head.bias.detach().clone()
+        parts = {"weight": head.weight, "bias": head.bias}
+        self.base = {n: p.detach().clone() for n, p in parts.items() if p is not None}
+        self.drift = {n: _zeros(p) for n, p in self.base.items()}
+
+    def averaged(self) -> dict[str, torch.Tensor]:
+        """Beta-bar as it stands: `weight` (C, d) and, where the head has one, `bias` (C,)."""
+        return {n: base + self.drift[n] for n, base in self.base.items()}
 
     def loss(
         self,
@@ -66,10 +73,11 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
         Returns:
             Scalar of shape (); its gradient reaches the features alone.
         """
-        if self.weight is None or algorithm.it % self.reset_iter == 0:
+        if not self.base or algorithm.it % self.reset_iter == 0:
             self.reset()
         shares = example_shares(weights, self.mean)
-        logits = F.linear(features, self.weight, self.bias)  # type: ignore[arg-type]
+        head = {n: p.to(features.dtype) for n, p in self.averaged().items()}
+        logits = F.linear(features, head["weight"], head.get("bias"))
         known = targets if targets.ndim == 1 else targets.to(logits)
         losses = F.cross_entropy(logits, known, reduction="none")
         self._step(features.detach(), logits.detach(), targets, shares)
@@ -84,25 +92,29 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
         shares: torch.Tensor,
     ) -> None:
         features, logits, shares = (_at_least_single(t) for t in (features, logits, shares))
-        by_weight, by_bias = averaged_head_gradient(features, logits, targets, shares.to(logits))
-        if self.weight is not None:
-            self.weight = averaged_step(self.weight, by_weight, self.lr, self.momentum)
-        if self.bias is not None:
-            self.bias = averaged_step(self.bias, by_bias, self.lr, self.momentum)
+        found = averaged_head_gradient(features, logits, targets, shares.to(logits))
+        gradients = dict(zip(("weight", "bias"), found, strict=True))
+        for name, drift in self.drift.items():
+            step_drift(drift, gradients[name], self.lr, self.momentum)
 
-    def state_dict(self) -> dict[str, torch.Tensor | None]:
-        """The averaged head: weight (C, d) and bias (C,)."""
-        return {"weight": self.weight, "bias": self.bias}
+    def state_dict(self) -> dict[str, dict[str, torch.Tensor]]:
+        """Base and drift of `weight` (C, d) and `bias` (C,); both empty before the first step."""
+        return {"base": dict(self.base), "drift": dict(self.drift)}
 
-    def load_state_dict(self, state: dict[str, torch.Tensor | None]) -> None:
-        """Take back what `state_dict` gave: shapes (C, d) and (C,)."""
+    def load_state_dict(self, state: dict[str, dict[str, torch.Tensor]]) -> None:
+        """Take a copy of what `state_dict` gave: shapes (C, d) and (C,)."""
         device = self.tap.head.weight.device
-        self.weight, self.bias = (
-            None if state[k] is None else state[k].to(device)  # type: ignore[union-attr]
-            for k in ("weight", "bias")
+        self.base, self.drift = (
+            {n: part.to(device, copy=True) for n, part in state[key].items()}
+            for key in ("base", "drift")
         )
 
 
 def _at_least_single(values: torch.Tensor) -> torch.Tensor:
     """Values of shape (...), half precision widened to float32: a step of the average is small."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _zeros(base: torch.Tensor) -> torch.Tensor:
+    """No drift yet, of the shape (...) of a part of the head."""
+    return torch.zeros_like(base, dtype=torch.promote_types(base.dtype, torch.float32))
