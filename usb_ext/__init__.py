@@ -7,14 +7,15 @@ result.top1_last
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
+    from usb_ext.paper_tables import PublishedNumber
     from usb_ext.result import RunResult
 
-__all__ = ["__version__", "add_extension", "register", "train"]
+__all__ = ["__version__", "add_extension", "published", "register", "train"]
 
 
 def train(
@@ -61,3 +62,28 @@ def add_extension(extension: Any) -> None:
         raise ValueError(f"extension name {extension.name!r} is empty or taken")
     EXTENSIONS[extension.name] = extension
     NAMES.append(extension.name)
+
+
+@overload
+def published() -> list[str]: ...
+
+
+@overload
+def published(table: str) -> "list[PublishedNumber]": ...
+
+
+def published(table: str | None = None) -> "list[str] | list[PublishedNumber]":
+    """The numbers of the papers' tables.
+
+    Args:
+        table: a name such as `layermatch-1`; None lists the names.
+
+    Returns:
+        The names, or the cells of that table with method, data set, labels, mean, spread, n and source.
+
+    Raises:
+        usb_ext.errors.SettingsError: a table that is not there.
+    """
+    from usb_ext.paper_tables import read_table, table_names
+
+    return table_names() if table is None else read_table(table)
