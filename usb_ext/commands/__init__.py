@@ -6,11 +6,12 @@ not among them: its arguments are the settings (`cli.py`).
 
 from types import ModuleType
 
-from usb_ext.commands import bench, catalogue, check_config, doctor
+from usb_ext.commands import bench, catalogue, check_config, doctor, table
 
 COMMANDS: dict[str, ModuleType] = {
     "check-config": check_config,
     "bench": bench,
+    "table": table,
     "doctor": doctor,
     "algorithms": catalogue,
 }

@@ -1,0 +1,59 @@
+"""The papers' names in terms of ours: every name of ours exists, and no row asks for two things."""
+
+import pytest
+
+import usb_ext
+from usb_ext.config.names import BASES
+from usb_ext.evidence.paper_names import CLASSES, DATASETS, EXTENDED, LAYERMATCH, PLAIN, wanted
+from usb_ext.upstream.usb import ALGORITHMS
+
+CELLS = [cell for table in usb_ext.published() for cell in usb_ext.published(table)]
+
+
+def test_every_algorithm_is_usbs_or_ours() -> None:
+    usb_ext.register()
+    for name in PLAIN.values():
+        assert name in ALGORITHMS, name
+    assert all(base in BASES for base, _ in EXTENDED.values())
+
+
+def test_every_name_stands_in_a_table() -> None:
+    assert set(PLAIN) | set(EXTENDED) | {"LayerMatch"} <= {cell.method for cell in CELLS}
+    assert set(DATASETS) <= {cell.dataset for cell in CELLS}
+    assert set(CLASSES) <= set(DATASETS)
+
+
+def test_settings_that_are_required_or_stated_exist() -> None:
+    from usb_ext.config import Settings
+
+    asked = [want for cell in CELLS if (want := wanted(cell)) is not None]
+    names = {name for want in asked for name in (*want.required, *want.stated)}
+    assert {"ac_reset_iter", "max_length", "num_classes", "use_pretrain"} <= names
+    assert names <= set(Settings.model_fields)
+    assert set(LAYERMATCH) <= names
+
+
+@pytest.mark.parametrize(
+    ("table", "none"),
+    [("as3l-3", "SelfMatch (w FlexMatch)"), ("layermatch-1", "InstanT"), ("as3l-2", "LESS")],
+)
+def test_methods_that_we_lack(table: str, none: str) -> None:
+    (cell, *_) = [c for c in usb_ext.published(table) if c.method == none]
+    assert wanted(cell) is None or cell.num_labels is None
+
+
+def test_two_rows_of_a_table_ask_for_different_runs() -> None:
+    for table in ("layermatch-1", "layermatch-4", "layermatch-5", "layermatch-fig3", "as3l-1"):
+        rows = {(c.method, c.setting): wanted(c) for c in usb_ext.published(table)}
+        asked = [want for want in rows.values() if want is not None]
+        assert all(asked.count(want) == 1 for want in asked)
+
+
+def test_other_augmentation_is_remarked() -> None:
+    (cell, *_) = [c for c in usb_ext.published("influence-1") if c.method == "Ours (FixMatch, CTA)"]
+    want = wanted(cell)
+    assert want is not None and "CTAugment" in want.remark
+
+
+def test_the_validation_error_of_influence_3_has_no_run() -> None:
+    assert [wanted(cell) for cell in usb_ext.published("influence-3")] == [None] * 5
