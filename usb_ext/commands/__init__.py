@@ -6,12 +6,13 @@ not among them: its arguments are the settings (`cli.py`).
 
 from types import ModuleType
 
-from usb_ext.commands import bench, catalogue, check_config, doctor, table
+from usb_ext.commands import bench, catalogue, check_config, curves, doctor, table
 
 COMMANDS: dict[str, ModuleType] = {
     "check-config": check_config,
     "bench": bench,
     "table": table,
+    "curves": curves,
     "doctor": doctor,
     "algorithms": catalogue,
 }

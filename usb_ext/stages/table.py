@@ -72,7 +72,10 @@ def _notes(cells: list[PublishedNumber], placed: Placed, which: str, ddof: int) 
         notes.append(f"ours: seeds {' | '.join(seeds)}")
     if any(o.values.n == 1 for o in ours):
         notes.append("ours: n=1 is a single run and has no spread")
-    return notes + [f"left out: {path}: {why}" for path, why in placed.left_out.items()]
+    for why in dict.fromkeys(placed.left_out.values()):
+        paths = [str(path) for path, reason in placed.left_out.items() if reason == why]
+        notes.append(f"left out: {', '.join(paths)}: {why}")
+    return notes
 
 
 def _paper_note(cells: list[PublishedNumber], note: str) -> str:
