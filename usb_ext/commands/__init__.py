@@ -6,10 +6,19 @@ not among them: its arguments are the settings (`cli.py`).
 
 from types import ModuleType
 
-from usb_ext.commands import bench, catalogue, check_config, curves, doctor, table
+from usb_ext.commands import (
+    bench,
+    catalogue,
+    check_config,
+    compare,
+    curves,
+    doctor,
+    table,
+)
 
 COMMANDS: dict[str, ModuleType] = {
     "check-config": check_config,
+    "compare": compare,
     "bench": bench,
     "table": table,
     "curves": curves,

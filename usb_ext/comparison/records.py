@@ -1,0 +1,96 @@
+"""What a finished run says of itself, read from its folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from usb_ext.functional.statistics import DECIMALS
+from usb_ext.run_folder import RunFolder
+
+METRICS = ("last", "best", "median20")
+"""Error of the last checkpoint (which leads, Smooth Pseudo-Labeling, Sec. 4), of the best one
+(FlexMatch's habit, chosen in hindsight) and the median of the last 20 evaluations (FixMatch's)."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A completed run in numbers.
+
+    Attributes:
+        errors: per METRICS the error in percent.
+        split: what the errors of `last` and `best` were measured on.
+        evaluations: (step, seconds trained, accuracy in [0, 1]) of each evaluation.
+        raw: all of `result.json`.
+    """
+
+    errors: dict[str, float]
+    split: str
+    evaluations: tuple[tuple[int, float, float], ...]
+    raw: dict[str, Any]
+
+    @property
+    def source(self) -> tuple[Any, ...]:
+        """Commit and versions; runs that differ in them are not averaged."""
+        return self.raw.get("commit"), *sorted(self.raw.get("versions", {}).items())
+
+
+def read_record(folder: RunFolder) -> Record | str:
+    """The record of a run, or in words why there is none.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        A record if the run is completed and was evaluated; otherwise the reason.
+    """
+    raw = read_result(folder.result)
+    if raw is None:
+        return "missing: no readable result.json" if folder.path.exists() else "missing"
+    if raw.get("status") != "completed":
+        return f"{raw.get('status', 'not completed')} after step {raw.get('iterations')}"
+    return _record(raw, folder)
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """The content of a `result.json`; None if it is not there or no JSON object."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return raw if isinstance(raw, dict) else None
+
+
+def _record(raw: dict[str, Any], folder: RunFolder) -> Record | str:
+    apart = raw.get("test_top1_last") is not None
+    prefix = "test_" if apart else ""
+    names = (f"{prefix}top1_last", f"{prefix}top1_best", "top1_median20")
+    shares = [raw.get(name) for name in names]
+    if None in shares:
+        absent = [name for name, share in zip(names, shares, strict=True) if share is None]
+        return f"result.json has no {', '.join(absent)}"
+    errors = {m: percent_error(s) for m, s in zip(METRICS, shares, strict=True) if s is not None}
+    split = "test split" if apart else str(raw.get("best_chosen_on", "evaluation split"))
+    return Record(errors, split, _evaluations(folder.metrics), raw)
+
+
+def percent_error(accuracy: float) -> float:
+    """Error in percent of an accuracy in [0, 1], free of the digits that 1 - x adds."""
+    return round(100 * (1 - accuracy), DECIMALS) + 0.0
+
+
+def _evaluations(path: Path) -> tuple[tuple[int, float, float], ...]:
+    """Each evaluation in a `metrics.jsonl`, in order; lines that are cut are left out."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
+    found = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if "eval/top-1-acc" in row:
+            found.append((int(row["it"]), float(row["time"]), float(row["eval/top-1-acc"])))
+    return tuple(found)

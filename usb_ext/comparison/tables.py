@@ -1,0 +1,128 @@
+"""The tables of a comparison, as text cells, before they become Markdown or LaTeX."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TITLES = {
+    "last": "last checkpoint",
+    "best": "best checkpoint",
+    "median20": "median of the last 20 evaluations",
+}
+"""Per metric of the records, what its error is the error of."""
+
+NONE = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        title: what it shows, with the unit.
+        header: names of the columns.
+        rows: one list of cells a row, as many as the header has.
+        rule_after: number of rows after which a line is drawn (folds above, statistics below).
+        note: what has to be said below it; may be empty.
+    """
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    rule_after: int = 0
+    note: str = ""
+
+
+def fold_table(part: Mapping[str, Any], metric: str) -> Table:
+    """Errors by fold and method with spread, gain and test below (Smooth Pseudo-Labeling, Table 7).
+
+    Args:
+        part: of one label count, from `numbers.compare_methods`.
+        metric: one of TITLES.
+    """
+    by_method = part["metrics"].get(metric, {})
+    names = list(by_method)
+    columns = [by_method[name] for name in names]
+    folds = [fold["name"] for fold in part["folds"]]
+    rows = [[f, *(number(c["errors"][i]) for c in columns)] for i, f in enumerate(folds)]
+    for key in ("mean", "std", "two_sigma", "minimum", "maximum"):
+        label = key.replace("two_sigma", "2 sigma")
+        rows.append([label, *(number(c["summary"][key]) for c in columns)])
+    if len(names) > 1:
+        rows += _gain_rows(part["first"], [c.get("gain") for c in columns])
+    title = f"{part['num_labels']} labels: error (%) of the {TITLES[metric]}"
+    return Table(title, ["fold", *names], rows, len(folds), _notes(by_method))
+
+
+def _gain_rows(first: str, found: Sequence[Mapping[str, Any] | None]) -> list[list[str]]:
+    """The rows about the gain over the first method, whose own column stays empty."""
+
+    def row(label: str, cell: Any) -> list[str]:
+        return [label, *(NONE if gain is None else cell(gain) for gain in found)]
+
+    return [
+        row(f"gain over {first}", lambda g: signed(g["summary"]["mean"])),
+        row("std of the gain", lambda g: number(g["summary"]["std"])),
+        row("better / equal / worse", lambda g: f"{g['better']} / {g['equal']} / {g['worse']}"),
+        row("p, greater", lambda g: p_value(g["test"]["greater"])),
+        row("p, less", lambda g: p_value(g["test"]["less"])),
+        row("p, two-sided", lambda g: p_value(g["test"]["two_sided"])),
+    ]
+
+
+def _notes(by_method: Mapping[str, Any]) -> str:
+    """What the tests have to say, each note once with the methods that it is about."""
+    said: dict[str, list[str]] = {}
+    for name, values in by_method.items():
+        if note := values.get("gain", {}).get("test", {}).get("note"):
+            said.setdefault(note, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {note}" for note, names in said.items())
+
+
+def collapsed_table(part: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> Table:
+    """Classes that a run (almost) never predicts, which explain bad runs (Sec. 4.1).
+
+    Args:
+        part: of one label count.
+        runs: rows of the runs, from `report.run_row`.
+    """
+    cells = {
+        (run["method"], run["label_seed"], run["seed"]): run["collapsed_classes"]
+        for run in runs
+        if run["num_labels"] == part["num_labels"]
+    }
+    rows = [
+        [f["name"], *(_classes(cells[m, f["label_seed"], f["seed"]]) for m in part["methods"])]
+        for f in part["folds"]
+    ]
+    return Table(
+        f"{part['num_labels']} labels: collapsed classes", ["fold", *part["methods"]], rows
+    )
+
+
+def _classes(collapsed: Sequence[int] | None) -> str:
+    return " ".join(map(str, collapsed)) if collapsed else NONE
+
+
+def left_out_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The runs that no mean contains."""
+    keys = ("method", "num_labels", "label_seed", "seed", "reason")
+    header = ["method", "labels", "label seed", "seed", "reason"]
+    return Table("Left out", header, [[str(row[key]) for key in keys] for row in rows])
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """A number with fixed decimals; a dash for None."""
+    return NONE if value is None else f"{value:.{decimals}f}"
+
+
+def signed(value: float | None) -> str:
+    """A number of two decimals with its sign."""
+    return NONE if value is None else f"{value:+.2f}"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value: four decimals, or a power of ten where they would be zero."""
+    if value is None:
+        return NONE
+    return f"{value:.4f}" if value >= 1e-3 else f"{value:.1e}"
