@@ -93,9 +93,14 @@ def test_a_seed_repeats_all_three_generators(seed: int) -> None:
         assert mine != others
 
 
-def test_the_device_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor\t: 0\nmodel name\t: Babbage 1\n\nmodel name\t: Babbage 1\n")
+    monkeypatch.setattr(runtime, "CPU_INFO", info)
     monkeypatch.setattr(runtime.platform, "machine", lambda: "abacus")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert device_name(torch.device("cpu")) == "cpu: Babbage 1, 3 threads"
+    info.unlink()
     assert device_name(torch.device("cpu")) == "cpu: abacus, 3 threads"
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index}")
     assert device_name(torch.device("cuda", 1)) == "cuda: Card 1"

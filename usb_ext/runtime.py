@@ -13,6 +13,7 @@ from usb_ext._version import __version__
 from usb_ext.errors import SettingsError
 
 PACKAGES = ("torch", "torchvision", "semilearn", "numpy", "scikit-learn", "timm", "transformers")
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def resolve_device(name: str) -> torch.device:
@@ -73,12 +74,22 @@ def seed_everything(seed: int) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """What the hardware is called, for `result.json`: `cuda: NVIDIA H200`, `cpu: x86_64, 2 threads`."""
+    """What the hardware is called, for `result.json`: `cuda: NVIDIA H200`, `cpu: AMD EPYC, 2 threads`."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     if device.type == "cpu":
-        return f"cpu: {platform.machine()}, {torch.get_num_threads()} threads"
+        return f"cpu: {_cpu_model()}, {torch.get_num_threads()} threads"
     return str(device)
+
+
+def _cpu_model() -> str:
+    """The processor's name; its kind where the system does not tell."""
+    try:
+        lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, names), platform.machine())
 
 
 def versions() -> dict[str, str]:
