@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from usb_ext.comparison.flags import add_report, add_runs, add_settings, given_settings
+from usb_ext.comparison.flags import add_report, add_runs, add_settings, default, given_settings
 from usb_ext.comparison.methods import Method, parse_methods, read_target
 from usb_ext.comparison.order import Order
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
-from usb_ext.config import Settings, load_settings
+from usb_ext.config import load_settings
 from usb_ext.errors import SettingsError
 
 
@@ -29,37 +29,67 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
-    """Compare, print the page; gives 0, or 1 if a run of the comparison is missing.
+    """Compare, print the page; gives 0, or 1 if a run that was asked for is missing.
 
     Raises:
         SettingsError: before any run.
     """
     if arguments.jobs < 1:
         raise SettingsError(f"--jobs is {arguments.jobs}; it must be at least 1")
-    if not arguments.methods:
-        raise SettingsError("compare needs --methods NAME NAME ...; see `usb-ext compare --help`")
+    if bool(arguments.methods) == bool(arguments.found):
+        raise SettingsError(
+            "compare needs --methods NAME NAME ... to run, or --from FOLDER ... of finished runs; "
+            "see `usb-ext compare --help`"
+        )
+    made, out = (_found if arguments.found else _planned)(arguments)
+    show(f"{made['page']}\n{out}/compare.json .md .tex .csv .png .svg")
+    whole = arguments.no_train or all(run["error_last"] is not None for run in made["runs"])
+    return 0 if whole else 1
+
+
+def _planned(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
+    """Run what is missing, then report."""
     methods = parse_methods(arguments.methods)
     labels = tuple(method.label for method in methods)
-    target = None if arguments.time_to is None else read_target(arguments.time_to, labels)
+    about = {m.label: {"algorithm": m.algorithm, "settings": dict(m.values)} for m in methods}
     given = given_settings(arguments)
-    out = _out(arguments, given)
-    plan = _plan(arguments, given, methods, out)
+    order = _order(arguments, labels, _out(arguments, given), {"methods": about})
+    plan = _plan(arguments, given, methods, order.out)
 
     from usb_ext.stages.compare import compare
 
-    order = Order(
+    return compare(plan, order), order.out
+
+
+def _found(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
+    """Report on finished runs."""
+    if arguments.c or arguments.seeds or arguments.label_seeds or arguments.num_labels:
+        raise SettingsError("--from reads finished runs; leave --c, seeds and --num-labels out")
+    if arguments.out is None:
+        raise SettingsError("--from needs --out DIR, where the report is written")
+
+    from usb_ext.comparison.found import found_entries
+    from usb_ext.stages.compare import report
+
+    entries, methods, differing = found_entries([Path(path) for path in arguments.found])
+    about = {"methods": methods, "differing": differing}
+    order = _order(arguments, tuple(methods), Path(arguments.out), about)
+    return report(entries, order), order.out
+
+
+def _order(
+    arguments: argparse.Namespace, labels: tuple[str, ...], out: Path, about: Mapping[str, Any]
+) -> Order:
+    return Order(
         out=out,
         metric=arguments.metric,
-        target=target,
+        target=None if arguments.time_to is None else read_target(arguments.time_to, labels),
         jobs=arguments.jobs,
         allow_mixed=arguments.allow_mixed,
         retry=arguments.retry,
         train=not arguments.no_train,
-        about={"command": shlex.join(("usb-ext", *sys.argv[1:])), "methods": _described(methods)},
+        about={"command": shlex.join(("usb-ext", *sys.argv[1:])), **about},
     )
-    report = compare(plan, order)
-    show(f"{report['page']}\n{out}/compare.json .md .tex .csv .png .svg")
-    return 1 if any(run["error_last"] is None for run in report["runs"]) else 0
 
 
 def _plan(
@@ -68,9 +98,9 @@ def _plan(
     methods: tuple[Method, ...],
     out: Path,
 ) -> list[Planned]:
-    settings = load_settings({**given, "algorithm": methods[0].algorithm, **methods[0].values})
-    folds = pair_seeds(arguments.seeds, arguments.label_seeds, settings.settings)
-    counts = arguments.num_labels or [settings.settings.num_labels]
+    counts = arguments.num_labels or [given.get("num_labels", default("num_labels"))]
+    first = {"algorithm": methods[0].algorithm, "num_labels": counts[0], **methods[0].values}
+    folds = pair_seeds(arguments.seeds, arguments.label_seeds, load_settings(given, first).settings)
     if len(set(counts)) < len(counts):
         raise SettingsError(f"--num-labels names a count twice: {' '.join(map(str, counts))}")
     return make_plan(given, methods, folds, sorted(counts), out)
@@ -80,9 +110,4 @@ def _out(arguments: argparse.Namespace, given: Mapping[str, object]) -> Path:
     if arguments.out is not None:
         return Path(arguments.out)
     stem = Path(arguments.c).stem if arguments.c else "methods"
-    default = Settings.model_fields["save_dir"].default
-    return Path(str(given.get("save_dir", default))) / f"compare_{stem}"
-
-
-def _described(methods: tuple[Method, ...]) -> dict[str, Any]:
-    return {m.label: {"algorithm": m.algorithm, "settings": dict(m.values)} for m in methods}
+    return Path(str(given.get("save_dir", default("save_dir")))) / f"compare_{stem}"

@@ -20,6 +20,13 @@ def add_runs(compare: Any) -> None:
         help="the first is what the others are measured against; fixmatch, "
         "fixmatch:p_cutoff=0.9,T=0.5, or LABEL=fixmatch:extensions=grad_relu",
     )
+    compare.add_argument(
+        "--from",
+        nargs="+",
+        dest="found",
+        metavar="RUN",
+        help="folders of finished runs: report on them, train nothing",
+    )
     compare.add_argument("--seeds", nargs="+", type=int, metavar="N", help="training seeds")
     compare.add_argument(
         "--label-seeds",
@@ -72,3 +79,8 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, object]:
     file = {} if arguments.c is None else read_yaml(arguments.c)
     file.pop("overwrite", None)
     return {**file, **parse_flags(words)[1]}
+
+
+def default(name: str) -> Any:
+    """What a setting is where nobody gives it."""
+    return Settings.model_fields[name].default

@@ -23,7 +23,8 @@ def tables(report: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[Table]
     for part in parts:
         if part["folds"]:
             yield from (fold_table(part, metric) for metric in metrics)
-            yield collapsed_table(part, report["runs"])
+            if _collapsed(part, report["runs"]):
+                yield collapsed_table(part, report["runs"])
     yield from (time_table(part) for part in report["time_to"] if part["methods"])
     if report["left_out"]:
         yield left_out_table(report["left_out"])
@@ -60,11 +61,20 @@ def facts_of(report: Mapping[str, Any]) -> list[str]:
     mean = env["seconds_in_all"] / env["runs"] if env["runs"] else 0.0
     lines = [
         f"command: {report['command']}",
+        *_methods(report.get("methods", {})),
+        *report.get("differing", ()),
         *_folds(report["comparisons"]),
+        *(
+            f"{part['num_labels']} labels: no run has a collapsed class"
+            for part in report["comparisons"]
+            if part["folds"] and not _collapsed(part, report["runs"])
+        ),
+        *_uncovered(report["runs"]),
+        *_untimed(report["time_to"]),
         f"data: {_list(env['dataset'])}; steps a run: {_list(env['iterations'])}",
         f"measured on: {_list(env['measured_on'])}",
         f"{env['runs']} runs, {mean:.1f} seconds a run on average; hardware: {_list(env['hardware'])}",
-        f"versions: {versions or 'none'}",
+        f"versions: {versions or 'none'}; tested with scipy {env['scipy']}",
         f"commit: {_list(env['commit'])}",
         "gain: error of the first method minus the method's own on the same fold, in percentage "
         "points; std divides by n - 1; p: Wilcoxon's signed-rank test of the gains, not corrected "
@@ -83,6 +93,38 @@ def _folds(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         absent = f"; without any usable run: {', '.join(part['absent'])}" if part["absent"] else ""
         n = len(part["folds"])
         yield f"{part['num_labels']} labels: n = {n} folds a method, seeds {names}{absent}"
+
+
+def _methods(methods: Mapping[str, Any]) -> Iterator[str]:
+    """What a label stands for, where it does not say so itself."""
+    for label, method in methods.items():
+        settings = ", ".join(f"{k} {v}" for k, v in method["settings"].items())
+        if settings or label != method["algorithm"]:
+            yield f"method {label}: {method['algorithm']}{' with ' if settings else ''}{settings}"
+
+
+def _collapsed(part: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any run of a label count that is counted has a collapsed class."""
+    own = (run for run in runs if run["used"] and run["num_labels"] == part["num_labels"])
+    return any(run["collapsed_classes"] for run in own)
+
+
+def _uncovered(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Folds without a label of some class, which no method can learn (Sec. 4.5)."""
+    found = {
+        f"{run['num_labels']} labels of label seed {run['label_seed']}": run
+        for run in runs
+        if (run["class_coverage"] or 0) < (run["classes"] or 0)
+    }
+    for fold, run in found.items():
+        yield f"{fold} cover {run['class_coverage']} of {run['classes']} classes"
+
+
+def _untimed(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Label counts at which the method whose accuracy is the target has no run."""
+    for part in parts:
+        if not part["methods"]:
+            yield f"{part['num_labels']} labels: no time to {part['target']}, it has no usable run"
 
 
 def _list(values: Sequence[object]) -> str:

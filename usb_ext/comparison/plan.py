@@ -38,12 +38,14 @@ class Planned:
         num_labels: labelled images.
         fold: its seeds.
         settings: everything; `save_dir/save_name` is its folder.
+        warnings: what is to be said about the settings.
     """
 
     method: Method
     num_labels: int
     fold: Fold
     settings: Settings
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -122,8 +124,9 @@ def _planned(
     own: dict[str, Any] = {"algorithm": method.algorithm, "num_labels": num_labels}
     own |= {"seed": fold.seed, "label_seed": fold.label_seed, "resume": True}
     own |= {"save_dir": str(out / "runs"), "save_name": name, "progress": "lines"}
+    own["load_path"] = None  # a checkpoint that a file names is of another run
     try:
-        settings = load_settings(given, {**method.values, **own}).settings
+        loaded = load_settings(given, {**method.values, **own})
     except SettingsError as error:
         raise SettingsError(f"method {method.label!r}: {error}") from error
-    return Planned(method, num_labels, fold, settings)
+    return Planned(method, num_labels, fold, loaded.settings, loaded.warnings)

@@ -1,7 +1,8 @@
 """What is said while the runs of a comparison go on, and what their ends mean."""
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from usb_ext.comparison.existing import Failures
 from usb_ext.comparison.plan import Planned
@@ -9,6 +10,11 @@ from usb_ext.comparison.processes import Running
 from usb_ext.comparison.records import Record, read_record
 
 FAILED, NO_DATA = 1, 3
+
+
+def to_stderr(text: str) -> object:
+    """Show it to the person in front of it; what the command gives goes to stdout."""
+    return sys.stderr.write(text)
 
 
 class Teller:
@@ -28,7 +34,16 @@ class Teller:
         self.say = say
         self.total, self.done, self.left, self.jobs = total, total - todo, todo, jobs
         self.spent: list[float] = []
-        self.say(f"{total} runs: {done} finished before, {todo} to do, {jobs} at a time\n")
+        self.say(f"runs: {total}, finished before: {done}, to do: {todo}, at a time: {jobs}\n")
+
+    def warn(self, plan: Sequence[Planned]) -> None:
+        """What is to be said of the settings, once, and where a run can be watched."""
+        for warning in dict.fromkeys(warning for run in plan for warning in run.warnings):
+            self.say(f"{warning}\n")
+        if self.jobs > 1 and any(run.settings.num_threads is None for run in plan):
+            self.say(f"{self.jobs} runs at a time share the processor; --num_threads limits each\n")
+        if self.left:
+            self.say(f"watch a run in {plan[0].folder.path.parent.parent / 'logs'}\n")
 
     def ended(self, name: str, what: str, seconds: float) -> None:
         """One run ended: what came of it, and about how long the rest will take."""

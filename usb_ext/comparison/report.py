@@ -1,6 +1,7 @@
 """A comparison as one JSON value, from which all tables are made."""
 
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 from usb_ext.comparison.entries import Entry, Grid, identity, left_out, make_grid
@@ -47,6 +48,7 @@ def run_row(entry: Entry, grids: Sequence[Grid]) -> dict[str, Any]:
     row["collapsed_classes"] = raw.get("collapsed_classes")
     labelled = raw.get("labelled") or {}
     row["class_coverage"] = labelled.get("class_coverage")
+    row["classes"] = len(labelled["counts"]) if "counts" in labelled else None
     row["normalised_std"] = labelled.get("normalised_std")
     for key in ("iterations", "seconds", "it_per_s", "device", "commit", "config_sha256"):
         row[key] = raw.get(key)
@@ -68,6 +70,7 @@ def environment(entries: Sequence[Entry]) -> dict[str, Any]:
         "hardware": _each(raws, "device"),
         "commit": _each(raws, "commit"),
         "versions": versions,
+        "scipy": metadata.version("scipy"),
         "iterations": _each(raws, "iterations"),
         "measured_on": list(dict.fromkeys(e.record.split for e in entries if e.record)),
         "runs": len(raws),

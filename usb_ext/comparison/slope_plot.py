@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from usb_ext.comparison.tables import TITLES
+from usb_ext.run_folder import replace_file
 
 GREY = "0.65"
 
@@ -34,9 +35,13 @@ def draw(report: Mapping[str, Any], stem: Path) -> list[Path]:
     panels[0].set_ylabel(f"error (%), {TITLES[metric]}")
     files = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with rc_context({"svg.hashsalt": "usb_ext"}):
-        figure.savefig(files[0], dpi=130)
-        figure.savefig(files[1], metadata={"Date": None})
+        replace_file(files[0], lambda part: figure.savefig(part, format="png", dpi=130))
+        replace_file(files[1], lambda part: _svg(figure, part))
     return files
+
+
+def _svg(figure: Figure, path: Path) -> None:
+    figure.savefig(path, format="svg", metadata={"Date": None})
 
 
 def _panel(axes: Any, part: Mapping[str, Any], metric: str) -> None:

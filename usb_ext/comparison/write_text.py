@@ -17,7 +17,7 @@ _SPECIAL = {
 
 
 def markdown(table: Table) -> str:
-    """A table with its title above and its note below; the rule's rows stand in bold."""
+    """A table with its title above and its note below."""
     lines = [f"**{table.title}**", "", _row(table.header)]
     lines.append("|" + "---|" * len(table.header))
     lines += [_row(row) for row in table.rows]

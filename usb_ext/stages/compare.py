@@ -4,7 +4,6 @@ The folder of a comparison: `runs/NAME/` one run each, `settings/NAME.yaml` and 
 training process, `failed.json`, and the report `compare.json`, `.md`, `.tex`, `.csv`, `.png`, `.svg`.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from usb_ext.comparison.order import Order
 from usb_ext.comparison.page import as_markdown
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.processes import Running, TrainProcess, run_all
-from usb_ext.comparison.progress import Ends, Teller
+from usb_ext.comparison.progress import Ends, Teller, to_stderr
 from usb_ext.comparison.records import read_record
 from usb_ext.comparison.report import make_report
 from usb_ext.comparison.write import write_files
@@ -35,7 +34,7 @@ def compare(
     order: Order,
     start: Start = TrainProcess,
     stop: Stop | None = None,
-    say: Callable[[str], object] = sys.stderr.write,
+    say: Callable[[str], object] = to_stderr,
 ) -> dict[str, Any]:
     """Run what is missing of a plan, then report.
 
@@ -103,6 +102,7 @@ def _train(
     again = [run for run in plan if order.retry or failures.reason(run) is None]
     todo = [run for run in again if not completed(run)]
     teller = Teller(len(plan), len(done), len(todo), order.jobs, say)
+    teller.warn(plan)
     if not todo:
         return {}
     order.out.mkdir(parents=True, exist_ok=True)

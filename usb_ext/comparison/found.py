@@ -1,0 +1,111 @@
+"""A comparison of runs that are there already, wherever they came from: `usb-ext compare --from`.
+
+Runs are of one method if all settings agree that influence the result, but for the seeds and the
+number of labels. A method is named after its algorithm, and after what sets it apart where two of
+one algorithm are there. Settings that differ between algorithms are not refused, as each may need its
+own, but they are reported.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from usb_ext.comparison.entries import Entry
+from usb_ext.comparison.plan import Fold
+from usb_ext.comparison.records import Record, read_record
+from usb_ext.config import Settings, load_settings
+from usb_ext.config.digest import influential
+from usb_ext.errors import SettingsError
+from usb_ext.run_folder import RunFolder
+
+FOLD_KEYS = frozenset({"seed", "label_seed", "num_labels"})
+"""What may differ between the runs of one method."""
+
+Values: TypeAlias = dict[str, Any]
+"""The settings of a method, by name."""
+
+
+def found_entries(paths: Sequence[Path]) -> tuple[list[Entry], dict[str, Any], list[str]]:
+    """The entries of run folders.
+
+    Args:
+        paths: run folders; the first one's method is what the others are measured against.
+
+    Returns:
+        The entries; each method's algorithm and settings of its own, by label; and a line for each
+        further setting that differs.
+
+    Raises:
+        SettingsError: a folder that is no run, or two runs of one method on one fold.
+    """
+    runs = [(path, _settings(path)) for path in paths]
+    groups: list[Values] = []
+    for _, settings in runs:
+        if (values := _of_method(settings)) not in groups:
+            groups.append(values)
+    own = [_set_apart(values, groups) for values in groups]
+    labels = [_label(values, apart) for values, apart in zip(groups, own, strict=True)]
+    entries = [_entry(path, labels[groups.index(_of_method(s))], s) for path, s in runs]
+    _refuse_twice(entries)
+    described = {
+        label: {"algorithm": values["algorithm"], "settings": apart}
+        for label, values, apart in zip(labels, groups, own, strict=True)
+    }
+    ordered = sorted(entries, key=lambda e: (e.num_labels, e.fold, labels.index(e.method)))
+    return ordered, described, _differences(groups, labels)
+
+
+def _settings(path: Path) -> Settings:
+    try:
+        return load_settings(RunFolder(path).config).settings
+    except SettingsError as error:
+        raise SettingsError(f"--from: {path} is no run folder: {error}") from error
+
+
+def _of_method(settings: Settings) -> Values:
+    values = influential(settings.model_dump(mode="json"))
+    return {name: value for name, value in values.items() if name not in FOLD_KEYS}
+
+
+def _set_apart(values: Values, groups: Sequence[Values]) -> Values:
+    """The settings in which a method differs from others of its algorithm."""
+    kin = [other for other in groups if other["algorithm"] == values["algorithm"]]
+    return {k: v for k, v in values.items() if any(other[k] != v for other in kin)}
+
+
+def _label(values: Values, apart: Values) -> str:
+    parts = ",".join(f"{name}={value}" for name, value in apart.items() if value is not None)
+    return f"{values['algorithm']}:{parts}" if parts else str(values["algorithm"])
+
+
+def _entry(path: Path, label: str, settings: Settings) -> Entry:
+    record = read_record(RunFolder(path))
+    fold = Fold(settings.split_seed, settings.seed)
+    if isinstance(record, Record):
+        return Entry(label, settings.num_labels, fold, path, record)
+    return Entry(label, settings.num_labels, fold, path, None, record)
+
+
+def _refuse_twice(entries: Sequence[Entry]) -> None:
+    seen: dict[tuple[Any, ...], Path] = {}
+    for entry in entries:
+        key = entry.method, entry.num_labels, entry.fold
+        if key in seen:
+            raise SettingsError(
+                f"--from: {seen[key]} and {entry.path} are runs of the same settings, {entry.method} "
+                f"on fold {entry.fold} with {entry.num_labels} labels; name one of them"
+            )
+        seen[key] = entry.path
+
+
+def _differences(groups: Sequence[Values], labels: Sequence[str]) -> list[str]:
+    """A line for each setting that all methods have and that is not the same for all."""
+    lines = []
+    for name in groups[0]:
+        values = [group[name] for group in groups]
+        if name in ("algorithm", "base", "extensions") or None in values:
+            continue
+        if any(value != values[0] for value in values):
+            said = ", ".join(f"{v} ({m})" for v, m in zip(values, labels, strict=True))
+            lines.append(f"{name} differs: {said}")
+    return lines
