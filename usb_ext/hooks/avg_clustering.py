@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from usb_ext.functional.averaging import example_shares
 from usb_ext.functional.avg_clustering import averaged_head_gradient, step_drift
 from usb_ext.hooks.head_tap import HeadTap
+from usb_ext.hooks.processes import mean_over_processes
 from usb_ext.upstream.usb import Hook
 
 
@@ -22,6 +23,9 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
     ours: at step t the head is reset first (t mod N = 0), the loss goes through the head as it then
     stands, and the averaging step that follows uses the gradient of that loss; the paper's index
     t - 1 leaves the order inside a step open.
+
+    ours: with several processes the step uses the mean of their gradients, as the optimizer does, so
+    the averaged head is the same in all of them; with `selected` each divides by its own number.
 
     Args:
         tap: the tap on the classification layer.
@@ -80,12 +84,13 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
         logits = F.linear(features, head["weight"], head.get("bias"))
         known = targets if targets.ndim == 1 else targets.to(logits)
         losses = F.cross_entropy(logits, known, reduction="none")
-        self._step(features.detach(), logits.detach(), targets, shares)
+        self._step(algorithm, features.detach(), logits.detach(), targets, shares)
         return (losses * shares).sum()
 
     @torch.no_grad()
     def _step(
         self,
+        algorithm: Any,
         features: torch.Tensor,
         logits: torch.Tensor,
         targets: torch.Tensor,
@@ -93,9 +98,10 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
     ) -> None:
         features, logits, shares = (_at_least_single(t) for t in (features, logits, shares))
         found = averaged_head_gradient(features, logits, targets, shares.to(logits))
-        gradients = dict(zip(("weight", "bias"), found, strict=True))
-        for name, drift in self.drift.items():
-            step_drift(drift, gradients[name], self.lr, self.momentum)
+        for name, gradient in zip(("weight", "bias"), found, strict=True):
+            if name in self.drift:
+                mean = mean_over_processes(algorithm, gradient)
+                step_drift(self.drift[name], mean, self.lr, self.momentum)
 
     def state_dict(self) -> dict[str, dict[str, torch.Tensor]]:
         """Base and drift of `weight` (C, d) and `bias` (C,); both empty before the first step."""

@@ -9,11 +9,15 @@ from typing import Any
 
 import torch
 
+from usb_ext.hooks.processes import gathered
 from usb_ext.upstream.usb import FlexMatchThresholdingHook
 
 
 class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
     """Owns the last confident class of every unlabelled example and how often each class occurs.
+
+    ours: with several processes each remembers the rows of all, so that they agree and one checkpoint
+    fits them all. In USB each process knows its own rows alone, and a checkpoint those of the first.
 
     Attributes:
         selected_label: (n,) class, -1 for never confident.
@@ -52,7 +56,8 @@ class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
         confidence, classes = probs.max(dim=-1)
         status = self.classwise_acc[classes]
         mask = confidence.ge(algorithm.p_cutoff * (status / (2.0 - status)))
-        self._remember(idx_ulb, classes, confidence.ge(algorithm.p_cutoff))
+        seen = (idx_ulb, classes, confidence.ge(algorithm.p_cutoff))
+        self._remember(*(gathered(algorithm, rows) for rows in seen))
         self.update()
         return mask.to(confidence.dtype)
 

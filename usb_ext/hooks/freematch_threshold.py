@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from usb_ext.hooks.processes import gathered
 from usb_ext.upstream.usb import FreeMatchThresholdingHook
 
 
@@ -12,7 +13,7 @@ class FreeMatchThreshold(FreeMatchThresholdingHook):  # type: ignore[misc]
     """USB's hook with the histogram counted on the device: `torch.bincount` waits for its result.
 
     Owns `time_p` (scalar), `p_model` (C,) and `label_hist` (C,), the running global threshold, mean
-    prediction and histogram of predictions.
+    prediction and histogram of predictions. They follow the rows of all processes, as in USB.
     """
 
     time_p: torch.Tensor
@@ -27,7 +28,7 @@ class FreeMatchThreshold(FreeMatchThresholdingHook):  # type: ignore[misc]
             algorithm: gives `use_quantile` and `clip_thresh`; gets the statistics as attributes.
             probs_x_ulb: (U, C) probabilities of the weak views.
         """
-        m = self.m
+        m, probs_x_ulb = self.m, gathered(algorithm, probs_x_ulb)
         confidence, classes = probs_x_ulb.max(dim=-1)
         level = torch.quantile(confidence, 0.8) if algorithm.use_quantile else confidence.mean()
         self.time_p = self.time_p * m + (1 - m) * level

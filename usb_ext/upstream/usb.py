@@ -13,7 +13,7 @@ from semilearn.algorithms.hooks import (
     PseudoLabelingHook,
 )
 from semilearn.algorithms.softmatch.utils import SoftMatchWeightingHook
-from semilearn.algorithms.utils import SSL_Argument, str2bool
+from semilearn.algorithms.utils import SSL_Argument, concat_all_gather, str2bool
 from semilearn.core import AlgorithmBase, ImbAlgorithmBase
 from semilearn.core.hooks import AimHook, Hook, WANDBHook
 from semilearn.core.utils import ALGORITHMS, EMA, IMB_ALGORITHMS, get_optimizer
@@ -42,6 +42,7 @@ __all__ = [
     "SSL_Argument",
     "SoftMatchWeightingHook",
     "WANDBHook",
+    "concat_all_gather",
     "get_collactor",
     "get_optimizer",
     "make_imbalance_data",
