@@ -15,7 +15,7 @@ from usb_ext.bench.scale import mapped_images, points
 from usb_ext.bench.timing import StopWatch
 from usb_ext.cli import main
 from usb_ext.errors import SettingsError
-from usb_ext.stages.bench import ratios, summary
+from usb_ext.stages.bench import OURS, ratios, summary
 
 CPU = torch.device("cpu")
 TINY = replace(
@@ -87,11 +87,12 @@ def test_command_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture
     counts = "--repeats 1 --steps 2 --warm-up 1 --batch-size 2 --uratio 2 --num-images 40".split()
     assert main(["bench", *counts, "--ours-only", "--device", "cpu", "--json", str(file)]) == 0
     report = json.loads(file.read_text())
-    assert set(report["it_per_s"]) == {"ours-fixmatch", "ours-layermatch", "limit"}
+    assert set(report["it_per_s"]) == {f"ours-{name}" for name in OURS} | {"limit"}
     assert set(report["ratios"]) == {
         "ours-fixmatch / limit",
         "ours-layermatch / limit",
         "ours-layermatch / ours-fixmatch",
+        "ours-layermatch / ours-freematch",
     }
     assert {"versions", "device", "commit", "peak_memory_mb", "command"} <= report.keys()
     assert "it/s" in capsys.readouterr().out

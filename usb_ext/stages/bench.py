@@ -18,7 +18,7 @@ from usb_ext.bench.parts_of_step import breakdown
 from usb_ext.bench.presets import Workload
 from usb_ext.runtime import commit, device_name, versions
 
-OURS = ("fixmatch", "layermatch")
+OURS = ("fixmatch", "freematch", "layermatch")
 WORKERS = (0, 1, 2, 4, 8)
 LIMIT, DEFAULT, BEST = "limit", "usb-default", "usb-best"
 _log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ PAIRS = (
     ("ours-fixmatch", LIMIT),
     ("ours-layermatch", LIMIT),
     ("ours-layermatch", "ours-fixmatch"),
+    ("ours-layermatch", "ours-freematch"),
 )
 
 
