@@ -27,6 +27,7 @@ def test_any_extension_goes_on_any_carrier(algorithm: str, extension: str) -> No
 def test_other_algorithms_carry_none_and_are_told_which_do(algorithm: str) -> None:
     text = refusal({"algorithm": algorithm, "extensions": ["grad_relu"]})
     assert algorithm in text
+    assert ("no unlabelled loss" in text) == (algorithm == "fullysupervised")
     for carrier in CARRIERS:
         assert carrier in text
     assert load_settings({"algorithm": algorithm}).settings.active_extensions == ()
@@ -66,9 +67,14 @@ def test_a_switch_on_an_algorithm_that_cannot_carry_the_part_names_one_that_has_
 
 
 @pytest.mark.parametrize("algorithm", BASES)
-def test_usbs_own_class_of_a_base_carries_nothing(algorithm: str) -> None:
+def test_usbs_own_class_of_a_base_carries_grad_relu_alone(algorithm: str) -> None:
     given: dict[str, object] = {"algorithm": algorithm, "step": "usb"}
     assert load_settings(given).settings.step == "usb"
+    carried = load_settings({**given, "extensions": ["grad_relu"]}).settings
+    assert carried.active_extensions == ("grad_relu",)
+    assert "use_cat is False" in refusal({**given, "extensions": ["grad_relu"], "use_cat": False})
+    imbalanced = {"extensions": ["grad_relu"], "imb_algorithm": "abc"}
+    assert "leave imb_algorithm out" in refusal({**given, **imbalanced})
     assert "step: ours" in refusal({**given, "extensions": ["avg_clustering"]})
 
 

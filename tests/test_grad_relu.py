@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers_usb import build as usb_built
+from helpers_usb import usb_class, usb_module
 from torch import nn
 
+from usb_ext.algorithms.views import forward_apart
 from usb_ext.errors import SettingsError
 from usb_ext.functional.grad_relu import grad_relu_linear
 from usb_ext.hooks.grad_relu import GradReLUHook
 from usb_ext.hooks.head_tap import HeadTap, find_head
+from usb_ext.hooks.parameter_update import ParameterUpdateHook
 from usb_ext.upstream.nets import net_builder
 
 ROWS, LABELLED, DIM, CLASSES = 7, 3, 5, 4
@@ -35,24 +39,39 @@ class TinyResNet(nn.Module):
         return {"logits": self.fc(feat), "feat": feat}
 
 
-class TinyBert(nn.Module):
-    """Ends in a Sequential of two linear layers, as USB's BERT does."""
+def usb_resnet(num_classes: int) -> nn.Module:
+    """USB's ResNet-50 with one narrow block a stage; its head is `classifier`."""
+    builder = net_builder("resnet50")
+    return builder(num_classes=num_classes, layers=[1, 1, 1, 1], width_per_group=8)
 
-    def __init__(self, num_classes: int) -> None:
+
+class Encoder(nn.Module):
+    """Takes what BERT takes and gives hidden states of its width."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.bert = nn.Linear(3 * 32 * 32, 12)
-        self.dropout = nn.Dropout(0.1)
-        self.classifier = nn.Sequential(nn.Linear(12, 12), nn.GELU(), nn.Linear(12, num_classes))
+        self.words = nn.Embedding(20, 768)
+        self.mix = nn.Linear(768, 768)
 
-    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        feat = self.dropout(self.bert(x.flatten(1)).tanh())
-        return {"logits": self.classifier(feat), "feat": feat}
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> dict[str, torch.Tensor]:
+        words = self.words(input_ids)
+        return {"last_hidden_state": (self.mix(words) + words.mean(dim=1, keepdim=True)).tanh()}
+
+
+def usb_bert(num_classes: int) -> nn.Module:
+    """USB's text network, its head the end of a Sequential, on an encoder that needs no download."""
+    encoder = SimpleNamespace(from_pretrained=lambda _: Encoder())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(usb_module("semilearn.nets.bert.bert"), "BertModel", encoder)
+        return net_builder("bert_base_uncased")(num_classes=num_classes)
+
+
+OWN = {"tiny_resnet": TinyResNet, "usb_resnet": usb_resnet, "usb_bert": usb_bert}
 
 
 def build(kind: str) -> nn.Module:
     torch.manual_seed(11)
-    own = {"tiny_resnet": TinyResNet, "tiny_bert": TinyBert}
-    net = (own[kind] if kind in own else net_builder(kind))(num_classes=CLASSES)
+    net = (OWN[kind] if kind in OWN else net_builder(kind))(num_classes=CLASSES)
     if kind.startswith("vit"):
         net.blocks = net.blocks[:2]  # two of twelve: seconds instead of tens of them
     return net.double().train()
@@ -116,7 +135,7 @@ def forward(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-@pytest.mark.parametrize("kind", ["wrn_10_1", "vit_tiny_patch2_32", "tiny_resnet", "tiny_bert"])
+@pytest.mark.parametrize("kind", ["wrn_10_1", "vit_tiny_patch2_32", "tiny_resnet", "usb_resnet"])
 def test_through_the_tap_on_every_kind_of_network(kind: str) -> None:
     net = build(kind)
     rows, labelled = (3, 1) if kind.startswith("vit") else (ROWS, LABELLED)
@@ -139,6 +158,38 @@ def test_through_the_tap_on_every_kind_of_network(kind: str) -> None:
         torch.testing.assert_close(gradient, wanted, rtol=1e-9, atol=1e-10, msg=name)
     moved = [n for n in got if (alone[n] - both[n]).abs().max() > 1e-6]
     assert of_head < set(moved)
+
+
+def tokens(rows: int, seed: int) -> dict[str, torch.Tensor]:
+    words = torch.randint(20, (rows, 6), generator=torch.Generator().manual_seed(seed))
+    return {"input_ids": words, "attention_mask": torch.ones_like(words)}
+
+
+@pytest.mark.parametrize("kind", ["wrn_10_1", "usb_bert"])
+def test_pass_by_pass_without_use_cat(kind: str) -> None:
+    """Texts go labelled, strong, weak; each pass has its own dropout."""
+    net = build(kind)
+    sizes = (LABELLED, 4, 4)
+    if kind == "usb_bert":
+        parts = [tokens(n, seed) for seed, n in enumerate(sizes)]
+    else:
+        parts = [normal(n, 3, 32, 32, seed=seed) for seed, n in enumerate(sizes)]
+
+    def losses(tap: HeadTap | None) -> tuple[torch.Tensor, torch.Tensor]:
+        torch.manual_seed(5)
+        views = forward_apart(net, *parts, tap)
+        return two_losses(torch.cat((views.logits_lb, views.logits_s)), LABELLED)
+
+    supervised, unsupervised = losses(None)
+    alone, both = gradients(net, supervised), gradients(net, supervised + unsupervised)
+    hook = GradReLUHook(HeadTap(find_head(net, CLASSES)))
+    got = gradients(net, sum(losses(hook.tap)))
+    names = [n for n, _ in net.named_parameters()]
+    assert names[-2:] == ["classifier.2.weight", "classifier.2.bias"] or kind != "usb_bert"
+    for name in names:
+        wanted = alone[name] if name in names[-2:] else both[name]
+        torch.testing.assert_close(got[name], wanted, rtol=1e-9, atol=1e-10, msg=name)
+    assert (alone[names[-1]] - both[names[-1]]).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("mode", ["eval", "no_grad"])
@@ -166,27 +217,56 @@ def test_without_grad_relu_the_tap_only_watches() -> None:
     assert torch.allclose(net.fc.bias.grad, torch.full((CLASSES,), float(ROWS)).double())
 
 
-class Algorithm(SimpleNamespace):
-    """What USB's own class shows to a hook."""
-
-
-def algorithm(net: nn.Module, batch_size: int) -> Any:
-    return Algorithm(model=net, num_classes=CLASSES, args=SimpleNamespace(batch_size=batch_size))
-
-
 def test_on_a_class_of_usb_the_labelled_batch_comes_first() -> None:
-    net = build("tiny_resnet")
-    run = algorithm(net, LABELLED)
+    run = usb_built(usb_class("fixmatch"), batch_size=LABELLED)
     hook = GradReLUHook.on(run)
     hook.before_train_step(run)
-    net(normal(ROWS, 3, 32, 32, seed=3))["logits"].sum().backward()
-    assert torch.allclose(net.fc.bias.grad, torch.full((CLASSES,), float(LABELLED)).double())
+    run.model(normal(ROWS, 12, seed=3))["logits"].sum().backward()
+    bias = run.model.classifier.bias
+    assert torch.allclose(bias.grad, torch.full_like(bias, float(LABELLED)))
     assert hook.tap.features is not None
     hook.after_train_step(run)
     assert hook.tap.features is None
     assert hook.tap.labelled_rows is None
 
 
+@pytest.mark.parametrize("scale", [None, 2.0**12])
+@pytest.mark.parametrize(("clip", "decay"), [(0.0, 0.0), (0.4, 0.0), (0.0, 0.2), (0.4, 0.2)])
+def test_what_follows_the_backward_pass_needs_no_care(
+    scale: float | None, clip: float, decay: float
+) -> None:
+    """Two batches' gradients add up; then unscaling, clipping to a norm, and a step with decay."""
+    net = build("tiny_resnet")
+    batches = [normal(ROWS, 3, 32, 32, seed=s) for s in (3, 4)]
+    before = {n: p.detach().clone() for n, p in net.named_parameters()}
+    wanted = {n: torch.zeros_like(p) for n, p in before.items()}
+    for images in batches:
+        supervised, unsupervised = two_losses(forward(net, images), LABELLED)
+        alone, both = gradients(net, supervised), gradients(net, supervised + unsupervised)
+        for name in wanted:
+            wanted[name] += (alone if name.startswith("fc") else both)[name]
+    norm = torch.sqrt(sum((g**2).sum() for g in wanted.values())).item()
+    factor = min(1.0, clip / norm) if clip else 1.0
+
+    tap = GradReLUHook(HeadTap(net.fc)).tap
+    scaler = torch.amp.GradScaler("cpu", enabled=scale is not None, init_scale=scale or 1.0)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, weight_decay=decay)
+    losses = []
+    for images in batches:
+        tap.labelled_rows = LABELLED
+        losses.append(sum(two_losses(forward(net, images), LABELLED)))
+    scaler.scale(losses[0]).backward()
+    run = SimpleNamespace(model=net, loss_scaler=scaler, clip_grad=clip, optimizer=optimizer)
+    run.scheduler, run.out_dict = None, {"loss": losses[1]}
+    ParameterUpdateHook().after_train_step(run)
+    assert norm > 1.0
+    for name, parameter in net.named_parameters():
+        step = factor * wanted[name] + decay * before[name]
+        torch.testing.assert_close(parameter, before[name] - 0.05 * step, rtol=1e-5, atol=1e-7)
+
+
 def test_on_a_network_without_a_head_is_refused() -> None:
-    with pytest.raises(SettingsError, match=f"{CLASSES} outputs found in Conv2d"):
-        GradReLUHook.on(algorithm(nn.Conv2d(3, 4, 1), 2))
+    run = usb_built(usb_class("freematch"))
+    run.model = nn.Conv2d(3, 4, 1)
+    with pytest.raises(SettingsError, match="outputs found in Conv2d"):
+        GradReLUHook.on(run)

@@ -111,3 +111,23 @@ def test_grad_relu_keeps_its_values_under_autocast() -> None:
     cut[2:].float().sum().backward()
     assert head.weight.grad.abs().max() == 0  # the labelled rows' path is there, with zeros
     assert features.grad[2:].abs().max() > 0
+
+
+def test_a_network_split_over_devices_is_refused() -> None:
+    """A replica of DataParallel gets a part of the rows, where the first ones are not the labelled."""
+    head = nn.Linear(8, CLASSES)
+    HeadTap(head)
+    replica = head._replicate_for_data_parallel()
+    replica.weight, replica.bias = head.weight, head.bias
+    with pytest.raises(SettingsError, match="one process a device"):
+        replica(torch.randn(2, 8))
+
+
+def test_a_layer_that_was_not_called_has_no_inputs() -> None:
+    head = nn.Linear(8, CLASSES)
+    tap = HeadTap(head)
+    with pytest.raises(SettingsError, match="call the layer in the network's forward"):
+        tap.inputs()
+    features = torch.randn(2, 8)
+    head(features)
+    assert tap.inputs() is features

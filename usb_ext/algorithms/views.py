@@ -57,7 +57,7 @@ def forward_together(
     logits_w, logits_s = outputs["logits"][n:].chunk(2)
     feat_w, feat_s = outputs["feat"][n:].chunk(2)
     feats = {"x_lb": outputs["feat"][:n], "x_ulb_w": feat_w, "x_ulb_s": feat_s}
-    head_inputs = _tapped(tap, n)
+    head_inputs = None if tap is None else tap.inputs()[n:].chunk(2)[1]
     return Views(outputs["logits"][:n], logits_w, logits_s, feats, head_inputs)
 
 
@@ -80,14 +80,8 @@ def forward_apart(model: Any, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadT
     if tap is not None:
         tap.labelled_rows = 0
     out_s = model(x_s)
-    head_inputs = None if tap is None else tap.features
+    head_inputs = None if tap is None else tap.inputs()
     with torch.no_grad():
         out_w = model(x_w)
     feats = {"x_lb": out_lb["feat"], "x_ulb_w": out_w["feat"], "x_ulb_s": out_s["feat"]}
     return Views(out_lb["logits"], out_w["logits"], out_s["logits"], feats, head_inputs)
-
-
-def _tapped(tap: HeadTap | None, num_labelled: int) -> torch.Tensor | None:
-    if tap is None or tap.features is None:
-        return None
-    return tap.features[num_labelled:].chunk(2)[1]

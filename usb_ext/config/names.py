@@ -29,6 +29,18 @@ CARRIERS: tuple[str, ...] = BASES + CHOOSE_BASE
 DECLARED: dict[str, tuple[str, ...]] = {"layermatch": ("grad_relu", "avg_clustering")}
 """Extensions that an algorithm has without being asked."""
 
+ON_USB: tuple[str, ...] = ("grad_relu",)
+"""Extensions that USB's own classes of the bases carry (`step: usb`): those that add no loss."""
+
+NEEDS_CAT = (
+    "USB's own class then sends labelled and unlabelled rows through the network apart, where grad_relu "
+    "cannot tell them; use use_cat: True, or step: ours, which works without"
+)
+"""Why Grad-ReLU on USB's own classes needs `use_cat`."""
+
+NO_UNLABELLED_LOSS: tuple[str, ...] = ("fullysupervised",)
+"""Algorithms of USB's that use labels alone."""
+
 OWN_SPLIT: tuple[str, ...] = ("imagenet", "semi_", "fsdnoisy")
 """Beginnings of the names of data sets whose labelled part is not drawn evenly per class.
 

@@ -1,6 +1,7 @@
 """Contradictions between an algorithm, its base and its extensions, each with a remedy.
 
-Our step (`algorithms/weak_strong.py`) carries bases and extensions; USB's classes carry neither.
+Our step (`algorithms/weak_strong.py`) carries bases and extensions; of USB's classes those of the bases
+carry Grad-ReLU, which needs no place in the step.
 An ablation (LayerMatch, Table 4) takes a part away from an algorithm that has it; a part is put
 on another algorithm by `extensions`.
 """
@@ -8,7 +9,15 @@ on another algorithm by `extensions`.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from usb_ext.config.names import BASES, CARRIERS, CHOOSE_BASE, parts_of
+from usb_ext.config.names import (
+    BASES,
+    CARRIERS,
+    CHOOSE_BASE,
+    NEEDS_CAT,
+    NO_UNLABELLED_LOSS,
+    ON_USB,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     from usb_ext.config.model import Settings
@@ -42,11 +51,33 @@ def _extensions(s: "Settings") -> Iterator[str]:
     asked = f"extensions is [{', '.join(s.extensions)}]"
     if s.algorithm not in CARRIERS:
         yield (
-            f"{asked} but algorithm {s.algorithm} cannot carry any; these can: "
-            f"{', '.join(CARRIERS)}"
+            f"{asked} but algorithm {s.algorithm} cannot carry any, {_why_not(s.algorithm)}; these "
+            f"can: {', '.join(CARRIERS)}"
         )
     elif s.step == "usb":
-        yield f"{asked} but step: usb runs USB's own class, which carries none; use step: ours"
+        yield from _on_usb(s, asked)
+
+
+def _why_not(algorithm: str) -> str:
+    if algorithm in NO_UNLABELLED_LOSS:
+        return "it has no unlabelled loss"
+    return "its step is not that of a weak/strong method"
+
+
+def _on_usb(s: "Settings", asked: str) -> Iterator[str]:
+    """USB's own class of a base: Grad-ReLU in the one batch of `use_cat`, and nothing else."""
+    if not set(s.extensions) <= set(ON_USB):
+        yield (
+            f"{asked} but step: usb runs USB's own class, whose step has no place for more than "
+            f"{', '.join(ON_USB)}; use step: ours"
+        )
+    elif s.imb_algorithm is not None:
+        yield (
+            f"{asked} but imb_algorithm {s.imb_algorithm} changes the batches of USB's own class; "
+            "use step: ours, or leave imb_algorithm out"
+        )
+    elif not s.use_cat:
+        yield f"{asked} and step: usb but use_cat is False: {NEEDS_CAT}"
 
 
 def _switches(s: "Settings") -> Iterator[str]:

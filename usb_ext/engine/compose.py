@@ -6,6 +6,7 @@ import torch
 
 from usb_ext.algorithms.bases import RULES
 from usb_ext.algorithms.named import NAMED, on_base, register
+from usb_ext.algorithms.on_usb import WithGradReLU
 from usb_ext.config import Settings
 from usb_ext.engine.engine import Engine
 from usb_ext.errors import SettingsError
@@ -17,7 +18,7 @@ from usb_ext.upstream.weights import load_pretrained
 
 
 def algorithm_classes(settings: Settings) -> tuple[type, ...]:
-    """The algorithm's class, after the imbalanced one's if there is one.
+    """The algorithm's class, after the imbalanced one's or the one with Grad-ReLU if there is one.
 
     The seven bases run on our step, which equals USB's, unless `step: usb` asks for USB's class or an
     imbalanced algorithm is put on it without extensions.
@@ -35,7 +36,10 @@ def algorithm_classes(settings: Settings) -> tuple[type, ...]:
     check_pair(name, imbalanced)
     ours = settings.step == "ours" and (imbalanced is None or settings.extensions)
     algorithm: type = on_base(name) if name in RULES and ours else ALGORITHMS[name]
-    return (algorithm,) if imbalanced is None else (IMB_ALGORITHMS[imbalanced], algorithm)
+    if imbalanced is not None:
+        return IMB_ALGORITHMS[imbalanced], algorithm
+    carries = settings.step == "usb" and "grad_relu" in settings.active_extensions
+    return (WithGradReLU, algorithm) if carries else (algorithm,)
 
 
 def is_ours(settings: Settings) -> bool:

@@ -36,7 +36,8 @@ def find_head(model: nn.Module, num_classes: int) -> nn.Linear:
                 return layer
     raise SettingsError(
         f"no classification layer with {num_classes} outputs found in {type(model).__name__}; "
-        f"grad_relu and avg_clustering need a torch.nn.Linear named one of {', '.join(HEAD_NAMES)}"
+        f"grad_relu and avg_clustering need a torch.nn.Linear named one of {', '.join(HEAD_NAMES)}; "
+        "name it so, or run without them"
     )
 
 
@@ -74,6 +75,11 @@ class HeadTap:
     ) -> torch.Tensor | None:
         if not (head.training and torch.is_grad_enabled()):
             return None
+        if head is not self.head:
+            raise SettingsError(
+                "the network is split over devices by DataParallel, which mixes labelled and "
+                "unlabelled rows; grad_relu and avg_clustering need one process a device"
+            )
         features: torch.Tensor = inputs[0]
         self.features = features
         if not self.grad_relu or self.labelled_rows is None:
@@ -81,6 +87,20 @@ class HeadTap:
         if self.labelled_rows >= features.shape[0]:
             return None
         return grad_relu_linear(features, self.head.weight, self.head.bias, self.labelled_rows)
+
+    def inputs(self) -> torch.Tensor:
+        """(B, d), what the head got in the last training forward pass.
+
+        Raises:
+            SettingsError: if the network went round the layer, so that nothing could be done to it.
+        """
+        if self.features is None:
+            raise SettingsError(
+                "the network computes its logits without calling its classification layer "
+                "(torch.nn.Linear) as a module, so grad_relu and avg_clustering cannot act; call the "
+                "layer in the network's forward"
+            )
+        return self.features
 
     def forget(self) -> None:
         """Drop the remembered features, so that the graph of a step can be freed."""
