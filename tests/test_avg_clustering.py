@@ -235,6 +235,22 @@ def test_half_precision_features_move_a_full_precision_head() -> None:
     assert (averaged - head.weight).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_does_not_round_the_step(dtype: torch.dtype) -> None:
+    """The loss is computed in half; the step follows its gradient, small shares included."""
+    run, head = toy()
+    head.float()
+    hook, weights = hook_on(head, 10), 1e-5 * weights_of(1)
+    features, labels = normal(BATCH, DIM, seed=0).to(dtype), some_targets("hard", 1)
+    with torch.autocast("cpu", dtype=dtype):
+        logits = head(features).detach().double()
+        hook.loss(run, features, labels, weights.float())
+    known = F.one_hot(labels, CLASSES)
+    residual = (torch.softmax(logits, dim=-1) - known) * weights[:, None] / BATCH
+    wanted = -(1 - MOMENTUM) * LR * residual.T @ features.double()
+    assert relative(hook.drift["weight"], wanted) < 1e-6
+
+
 STEPS, WIDTH, SIZE, CHOICES, WEIGHT = 1500, 32, 14, 10, 0.02
 """Head inputs of width 32, 10 classes, examples whose weights say: few selected, or well learnt."""
 

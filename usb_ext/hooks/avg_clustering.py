@@ -97,7 +97,8 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
         shares: torch.Tensor,
     ) -> None:
         features, logits, shares = (_at_least_single(t) for t in (features, logits, shares))
-        found = averaged_head_gradient(features, logits, targets, shares.to(logits))
+        with torch.autocast(features.device.type, enabled=False):
+            found = averaged_head_gradient(features, logits, targets, shares.to(logits))
         for name, gradient in zip(("weight", "bias"), found, strict=True):
             if name in self.drift:
                 mean = mean_over_processes(algorithm, gradient)
@@ -117,7 +118,10 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
 
 
 def _at_least_single(values: torch.Tensor) -> torch.Tensor:
-    """Values of shape (...), half precision widened to float32: a step of the average is small."""
+    """Values of shape (...), half precision widened to float32.
+
+    A share of 1/448 times a small probability is below what float16 can hold.
+    """
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
