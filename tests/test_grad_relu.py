@@ -149,6 +149,8 @@ def test_through_the_tap_on_every_kind_of_network(kind: str) -> None:
     hook.tap.labelled_rows = labelled
     logits = forward(net, images)
     torch.testing.assert_close(logits, plain, rtol=1e-12, atol=1e-12)
+    through_a_copy = F.linear(hook.tap.inputs(), head.weight, head.bias)  # as Avg-Clustering does
+    torch.testing.assert_close(through_a_copy, plain, rtol=1e-12, atol=1e-12)
     got = gradients(net, sum(two_losses(logits, labelled)))
 
     of_head = {n for n, p in net.named_parameters() if any(p is q for q in head.parameters())}
