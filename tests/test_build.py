@@ -1,6 +1,8 @@
 """From settings to data sets: digits, a user's folder, and USB's own sets on files the test makes."""
 
+import itertools
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,39 @@ def test_usb_set_is_split_by_label_seed_alone(cifar: Path) -> None:
         return found
 
     assert labelled(0, 3) == labelled(1, 3) != labelled(0, 4)
+
+
+def test_usb_set_with_random_nested_folds_and_one_class_reduced(
+    cifar: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """20 images a class: class 3 keeps a quarter of those without a label."""
+    given = {"dataset": "cifar10", "data_dir": str(cifar / "data"), "label_split": "random"}
+    reduced = {"imbalance_class": 3, "imbalance_fraction": 0.25}
+    folds = [prepare(arguments(**given, **reduced, num_labels=n)) for n in (7, 20, 60)]
+    for small, large in itertools.pairwise(folds):
+        assert set(small.labelled.tolist()) < set(large.labelled.tolist())
+    assert "7 labels cover" in caplog.text
+    for fold, n in zip(folds, (7, 20, 60), strict=True):
+        served = Counter(fold.datasets["train_ulb"].targets)
+        own = Counter(fold.datasets["train_lb"].targets.tolist())
+        left = int((20 - own[3]) / 4 + 0.5)
+        assert served[3] == own[3] + left and sum(served.values()) == 180 + served[3]
+        assert fold.summary["counts"] == [own[c] for c in range(10)] and sum(own.values()) == n
+        assert fold.unlabelled["counts"] == [served[c] for c in range(10)]
+    with pytest.raises(SettingsError, match="num_labels is 201, but 200"):
+        prepare(arguments(**given, num_labels=201))
+
+
+def test_digits_with_one_class_reduced() -> None:
+    whole = prepare(arguments(img_size=16))
+    reduced = prepare(arguments(img_size=16, imbalance_class="random", imbalance_fraction=0.1))
+    one = reduced.unlabelled["imbalance_class"]
+    before, after = whole.unlabelled["counts"], reduced.unlabelled["counts"]
+    assert [c for c in range(10) if before[c] != after[c]] == [one]
+    assert after[one] == 1 + int(0.1 * (before[one] - 1) + 0.5)
+    assert len(reduced.datasets["train_ulb"]) == sum(after)
+    np.testing.assert_array_equal(whole.labelled, reduced.labelled)
+    assert reduced.unlabelled["normalised_std"] > whole.unlabelled["normalised_std"]
 
 
 def test_building_leaves_the_global_generators_alone(cifar: Path) -> None:

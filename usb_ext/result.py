@@ -1,7 +1,7 @@
 """The record of a run: what `result.json` holds."""
 
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -37,6 +37,7 @@ class RunResult:
         test_top1_last: accuracy on a separate test split, where there is one.
         test_top1_best: the same with the weights that were best on the evaluation split.
         path: the run's folder.
+        unlabelled: class counts and balance of the unlabelled set, and the class that was reduced.
     """
 
     algorithm: str
@@ -68,6 +69,7 @@ class RunResult:
     test_top1_last: float | None
     test_top1_best: float | None
     path: str
+    unlabelled: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

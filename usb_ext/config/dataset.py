@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.config.base import SettingsGroup
-from usb_ext.config.kinds import Count, Positive, Ratio, Text, Whole
+from usb_ext.config.kinds import Count, Positive, Ratio, Share, Text, Whole
 
 
 class DatasetSettings(SettingsGroup):
@@ -57,6 +57,15 @@ class DatasetSettings(SettingsGroup):
         default=None,
         description="Unlabelled examples in all, or of the largest class where ulb_imb_ratio is "
         "not 1; None takes all that are left.",
+    )
+    imbalance_class: Whole | Literal["random"] | None = Field(
+        default=None,
+        description="One class that loses unlabelled images (Smooth Pseudo-Labeling, Sec. 4.3.3): its "
+        "number, or random to draw it from label_seed; None is none.",
+    )
+    imbalance_fraction: Share | None = Field(
+        default=None,
+        description="Share of its unlabelled images that imbalance_class keeps, in [0, 1].",
     )
     train_sampler: Literal["RandomSampler", "WeightedRandomSampler"] = Field(
         default="RandomSampler", description="USB's name of the training sampler."

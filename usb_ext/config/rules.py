@@ -7,6 +7,7 @@ bases and extensions are in `part_rules.py`.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from usb_ext.config.imbalance_rules import imbalance_contradictions
 from usb_ext.config.names import has_own_split
 from usb_ext.config.part_rules import part_contradictions
 from usb_ext.errors import SettingsError
@@ -42,6 +43,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _class_list,
         _labelled,
         _unlabelled,
+        imbalance_contradictions,
         part_contradictions,
     )
     return [sentence for rule in rules for sentence in rule(settings)]

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from usb_ext.data.folds import fold_summary
 from usb_ext.data.own_sets import OWN, prepare_own
 from usb_ext.data.prepared import Prepared, choose_split
 from usb_ext.upstream.usb_datasets import load_usb_datasets
@@ -27,5 +26,5 @@ def prepare(args: Any) -> Prepared:
     )
     if split is None:
         return Prepared(datasets, np.empty(0, np.int64), {})
-    summary = dict(fold_summary(targets, split.labelled, args.num_classes))
-    return Prepared(datasets, split.labelled, summary)
+    prepared: Prepared = split.prepared(args, datasets, targets)
+    return prepared

@@ -8,7 +8,6 @@ import numpy as np
 from usb_ext.data.arrays import ImageArrays
 from usb_ext.data.class_list import read_class_list
 from usb_ext.data.digits import load_digits_arrays
-from usb_ext.data.folds import fold_summary
 from usb_ext.data.imagefolder import load_image_folder
 from usb_ext.data.label_files import label_file_classes
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
@@ -38,11 +37,8 @@ def prepare_own(args: Any) -> Prepared:
         )
     targets = arrays.train_targets
     split = choose_split(args, targets, arrays.train_names, arrays.classes)
-    known = targets.copy()
-    known[split.labelled] = split.labelled_targets
-    summary = dict(fold_summary(known, split.labelled, args.num_classes))
     datasets = _datasets(args, arrays, split)
-    return Prepared(datasets, split.labelled, summary, arrays.classes, arrays.skipped)
+    return split.prepared(args, datasets, targets, arrays.classes, arrays.skipped)
 
 
 def _load_arrays(args: Any) -> ImageArrays:

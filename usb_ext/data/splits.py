@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usb_ext.data.class_counts import class_counts, first_of_each_class, seeded_order
+from usb_ext.data.reduced_class import without_most_of
 from usb_ext.errors import SettingsError
 
 IntArray = NDArray[np.int64]
@@ -70,6 +71,8 @@ def unlabelled_indices(
     label_seed: int,
     ulb_num_labels: int | None = None,
     ulb_imb_ratio: float = 1.0,
+    imbalance_class: int | None = None,
+    imbalance_fraction: float | None = None,
 ) -> IntArray:
     """Positions of the images served as unlabelled: shape (m,), the labelled first if included.
 
@@ -81,6 +84,7 @@ def unlabelled_indices(
         targets: shape (N,), as in `label_indices`.
         labelled: positions, shape (n,), each once.
         ulb_num_labels: None for all that remain; else the total, or the head class's count.
+        imbalance_class: a class that then keeps only `imbalance_fraction` of what remains of it.
 
     Raises:
         SettingsError: an imbalance ratio without `ulb_num_labels`, a position twice or outside the
@@ -100,11 +104,12 @@ def unlabelled_indices(
         if len(known) < sum(counts):
             _log.warning("%d unlabelled images asked for, there are %d", sum(counts), len(known))
         rest = np.concatenate([known, rest[targets[rest] < 0]])
+    rest = without_most_of(rest, targets, imbalance_class, imbalance_fraction, label_seed)
     chosen = np.concatenate([labelled, rest]) if include_lb_to_ulb else rest
     if len(chosen) == 0:
         raise SettingsError(
-            f"all {len(targets)} training images are labelled, so none is left as unlabelled; "
-            "lower num_labels or set include_lb_to_ulb: true"
+            f"all {len(targets)} training images are labelled or left out by imbalance_fraction, so none "
+            "is left as unlabelled; lower num_labels or set include_lb_to_ulb: true"
         )
     return chosen.astype(np.int64)
 

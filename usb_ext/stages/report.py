@@ -50,6 +50,7 @@ def make_result(
         skipped_images=len(data.skipped),
         **_test_scores(algorithm, status),
         path=str(algorithm.folder.path),
+        unlabelled=data.unlabelled,
     )
 
 
