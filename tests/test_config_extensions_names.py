@@ -53,7 +53,8 @@ def test_no_extensions_are_an_empty_list() -> None:
 
 def test_who_can_carry_what() -> None:
     assert len(names.BASES) == 7
-    assert set(names.CARRIERS) == {*names.BASES, "layermatch", "weak_strong"}
+    ours = {"layermatch", "weak_strong", "smoothfixmatch", "smoothpseudolabel"}
+    assert set(names.CARRIERS) == {*names.BASES, *ours}
     assert set(names.DEFAULT_BASE.values()) <= set(names.BASES)
     assert all(set(parts) <= set(names.EXTENSIONS) for parts in names.DECLARED.values())
 

@@ -5,7 +5,15 @@ from itertools import product
 import pytest
 
 from usb_ext.config import load_settings
-from usb_ext.config.names import BASES, CARRIERS, CHOOSE_BASE, EXTENSIONS
+from usb_ext.config.names import (
+    BASES,
+    CARRIERS,
+    CHOOSE_BASE,
+    DECLARED,
+    EXTENSIONS,
+    WITHOUT_THRESHOLD,
+    declared_by,
+)
 from usb_ext.errors import SettingsError
 
 OTHERS = ("comatch", "vat", "fullysupervised", "my_own")
@@ -17,7 +25,14 @@ def refusal(given: dict[str, object]) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("algorithm", "extension"), list(product(CARRIERS, EXTENSIONS)))
+def goes(algorithm: str, extension: str) -> bool:
+    """Whether an extension goes on an algorithm: all but the smooth weight without a threshold."""
+    return extension != "smooth_weight" or algorithm not in WITHOUT_THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "extension"), [pair for pair in product(CARRIERS, EXTENSIONS) if goes(*pair)]
+)
 def test_any_extension_goes_on_any_carrier(algorithm: str, extension: str) -> None:
     given = {"algorithm": algorithm, "extensions": [extension], "use_cat": False}
     assert extension in load_settings(given).settings.active_extensions
@@ -33,9 +48,9 @@ def test_other_algorithms_carry_none_and_are_told_which_do(algorithm: str) -> No
     assert load_settings({"algorithm": algorithm}).settings.active_extensions == ()
 
 
-@pytest.mark.parametrize("base", BASES)
-def test_layermatch_and_weak_strong_take_any_base(base: str) -> None:
-    for algorithm in CHOOSE_BASE:
+@pytest.mark.parametrize(("algorithm", "base"), list(product(CHOOSE_BASE, BASES)))
+def test_our_algorithms_take_any_base(algorithm: str, base: str) -> None:
+    if all(goes(base, extension) for extension in DECLARED.get(algorithm, ())):
         assert load_settings({"algorithm": algorithm, "base": base}).settings.active_base == base
 
 
@@ -57,7 +72,8 @@ def test_a_switch_needs_the_part(extension: str, value: bool) -> None:
     assert f"{extension} is {value}" in text
     assert f"extensions: [{extension}]" in text
     assert load_settings({"algorithm": "fixmatch", "extensions": [extension], extension: value})
-    assert load_settings({"algorithm": "layermatch", extension: value})
+    for algorithm in declared_by(extension):
+        assert load_settings({"algorithm": algorithm, extension: value})
 
 
 def test_a_switch_on_an_algorithm_that_cannot_carry_the_part_names_one_that_has_it() -> None:

@@ -55,3 +55,9 @@ class AdaMatchRule(BaseRule):
             softmax_x_ulb=False,
         )
         return weights
+
+    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """p_cutoff times the mean confidence on the labelled examples, shape (U,)."""
+        confidence = weak.probs_lb.amax(dim=-1)  # type: ignore[union-attr]
+        relative: torch.Tensor = confidence.mean() * algorithm.p_cutoff
+        return relative.expand(len(weak.probs))

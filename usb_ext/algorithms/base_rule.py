@@ -44,6 +44,7 @@ class BaseRule:
     """
 
     name = "fixmatch"
+    has_threshold = True
 
     def arguments(self) -> list[Any]:
         """USB argument declarations (name, type, default) of the base."""
@@ -93,6 +94,14 @@ class BaseRule:
         )
         return weights
 
+    def confidence(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """What is held against the threshold, shape (U,): the largest weak probability."""
+        return weak.probs.amax(dim=-1)
+
+    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """The threshold that this step's `weights` used, shape (U,); to be asked after them."""
+        return torch.full_like(self.confidence(algorithm, weak), algorithm.p_cutoff)
+
     def targets(self, algorithm: Any, weak: Weak) -> torch.Tensor:
         """Pseudo-labels: (U,) classes, or (U, C) probabilities when labels are soft."""
         return self._targets(algorithm, weak.probs, algorithm.use_hard_label, softmax=False)
@@ -127,6 +136,10 @@ class LogitsRule(BaseRule):
             "masking", "MaskingHook", logits_x_ulb=weak.logits
         )
         return weights
+
+    def confidence(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """The largest probability that the hook sees, shape (U,)."""
+        return torch.softmax(weak.logits, dim=-1).amax(dim=-1)
 
     def targets(self, algorithm: Any, weak: Weak) -> torch.Tensor:
         """Pseudo-labels from the weak logits; asked for after the weights, which may set their kind."""

@@ -1,8 +1,11 @@
 """Dash: a loss threshold that falls over time, started by a supervised warm-up (Xu et al., 2021)."""
 
+import math
 from typing import Any
 
-from usb_ext.algorithms.base_rule import LogitsRule
+import torch
+
+from usb_ext.algorithms.base_rule import LogitsRule, Weak
 from usb_ext.upstream.usb import DashThresholdingHook, Hook, PseudoLabelingHook, SSL_Argument
 
 
@@ -35,3 +38,17 @@ class DashRule(LogitsRule):
         args = algorithm.args
         masking = DashThresholdingHook(rho_min=args.rho_min, gamma=args.gamma, C=args.C)
         return [(PseudoLabelingHook(), "PseudoLabelingHook"), (masking, "MaskingHook")]
+
+    def confidence(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """exp(-loss on the own pseudo-label), shape (U,).
+
+        ours: for hard labels it is the largest probability; for soft ones the geometric mean of the
+        probabilities, weighted by the label.
+        """
+        losses = algorithm.ce_loss(weak.logits, self.targets(algorithm, weak), reduction="none")
+        return torch.exp(-losses)
+
+    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """exp(-rho) for the largest loss rho that is still selected, shape (U,)."""
+        rho = algorithm.hooks_dict["MaskingHook"].rho
+        return weak.logits.new_full((len(weak.logits),), math.exp(-float(rho)))

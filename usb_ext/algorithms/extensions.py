@@ -8,59 +8,14 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.base_rule import Weak
+from usb_ext.algorithms.extension import Extension
+from usb_ext.algorithms.smooth_weight import SmoothWeight
 from usb_ext.algorithms.views import Views
 from usb_ext.hooks.avg_clustering import AvgClusteringHook
 from usb_ext.hooks.grad_relu import GradReLUHook
 from usb_ext.upstream.usb import Hook, SSL_Argument
 
-
-class Extension:
-    """One addition to the step; the parts that a kind does not need stay as they are here."""
-
-    name = ""
-    taps_head = False
-
-    def arguments(self) -> list[Any]:
-        """USB argument declarations (name, type, default)."""
-        return []
-
-    def hook(self, algorithm: Any) -> Hook:
-        """The hook that owns the extension's state."""
-        raise NotImplementedError(self.name)
-
-    def weak(self, algorithm: Any, weak: Weak) -> Weak:
-        """What the base is told of the weak views; here unchanged.
-
-        Args:
-            algorithm: the running algorithm.
-            weak: (U, C) logits and probabilities with (U,) positions; make a changed copy with
-                `dataclasses.replace`, so that masking and targets both see it.
-        """
-        return weak
-
-    def weights(self, algorithm: Any, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
-        """The (U,) weights of the unlabelled examples; here unchanged.
-
-        Args:
-            algorithm: the running algorithm.
-            weak: what the base saw.
-            weights: (U,) the base's own, after the extensions before this one.
-        """
-        return weights
-
-    def losses(
-        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Weighted terms to add to the objective, each of shape (), by name.
-
-        Args:
-            algorithm: the running algorithm.
-            views: outputs of the step.
-            targets: (U,) or (U, C) pseudo-labels.
-            weights: (U,) weight of each unlabelled example.
-        """
-        return {}
+__all__ = ["EXTENSIONS", "Extension"]
 
 
 class GradReLU(Extension):
@@ -121,4 +76,6 @@ class AvgClustering(Extension):
         return {"ac_loss": algorithm.args.ac_loss_ratio * loss}
 
 
-EXTENSIONS: dict[str, Extension] = {e.name: e for e in (GradReLU(), AvgClustering())}
+EXTENSIONS: dict[str, Extension] = {
+    e.name: e for e in (GradReLU(), AvgClustering(), SmoothWeight())
+}

@@ -39,3 +39,8 @@ class FlexMatchRule(BaseRule):
             idx_ulb=weak.indices,
         )
         return weights
+
+    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """Each example's, as its class stood before the batch was remembered; shape (U,)."""
+        thresholds: torch.Tensor = algorithm.hooks_dict["MaskingHook"].thresholds
+        return thresholds

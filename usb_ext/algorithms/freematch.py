@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.base_rule import LogitsRule
+from usb_ext.algorithms.base_rule import LogitsRule, Weak
 from usb_ext.algorithms.views import Views
 from usb_ext.functional.self_adaptive_fairness import fairness_loss
 from usb_ext.hooks.freematch_threshold import FreeMatchThreshold
@@ -44,6 +44,13 @@ class FreeMatchRule(LogitsRule):
         """The hook with the running threshold, class probabilities and histogram."""
         masking = FreeMatchThreshold(algorithm.num_classes, momentum=algorithm.args.ema_p)
         return [(PseudoLabelingHook(), "PseudoLabelingHook"), (masking, "MaskingHook")]
+
+    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """The running global threshold, scaled for each example's class (Eq. 8); shape (U,)."""
+        hook = algorithm.hooks_dict["MaskingHook"]
+        scale = hook.p_model / hook.p_model.max()
+        thresholds: torch.Tensor = hook.time_p * scale[weak.logits.argmax(dim=-1)]
+        return thresholds
 
     def regulariser(
         self, algorithm: Any, views: Views, weights: torch.Tensor

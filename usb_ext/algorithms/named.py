@@ -6,6 +6,7 @@ After `usb_ext.register()` USB's own `get_algorithm` and API find them.
 from typing import Any, ClassVar
 
 from usb_ext.algorithms.bases import RULES
+from usb_ext.algorithms.smooth_named import SmoothFixMatch, SmoothPseudoLabel
 from usb_ext.algorithms.weak_strong import WeakStrong
 from usb_ext.upstream.usb import ALGORITHMS
 
@@ -29,7 +30,12 @@ class LayerMatch(WeakStrong):
         return arguments
 
 
-NAMED: dict[str, type[WeakStrong]] = {"weak_strong": WeakStrong, "layermatch": LayerMatch}
+NAMED: dict[str, type[WeakStrong]] = {
+    "weak_strong": WeakStrong,
+    "layermatch": LayerMatch,
+    "smoothfixmatch": SmoothFixMatch,
+    "smoothpseudolabel": SmoothPseudoLabel,
+}
 
 
 def on_base(base: str) -> type[WeakStrong]:

@@ -20,6 +20,7 @@ class SoftMatchRule(BaseRule):
     """A truncated Gaussian weight of the confidence, after uniform alignment (Chen et al., 2023)."""
 
     name = "softmatch"
+    has_threshold = False
 
     def arguments(self) -> list[Any]:
         """No cutoff; alignment and the width of the Gaussian."""

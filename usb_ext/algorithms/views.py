@@ -5,6 +5,7 @@ sees them together; without it (texts, audio) they go one after the other and th
 gradient. Both are USB's orders, which dropout and batch-norm statistics depend on.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ class Views:
     Attributes:
         logits_lb: (B, C).
         logits_w: (U, C), weak views.
-        logits_s: (U, C), strong views.
+        logits_s: (U, C), strong views; the weak ones where a method has one view.
         feats: USB's `feat` of each part, as its imbalanced algorithms read them.
         head_inputs_s: (U, d), what the classification layer got for the strong views; None unless
             tapped.
@@ -85,3 +86,30 @@ def forward_apart(model: Any, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadT
         out_w = model(x_w)
     feats = {"x_lb": out_lb["feat"], "x_ulb_w": out_w["feat"], "x_ulb_s": out_s["feat"]}
     return Views(out_lb["logits"], out_w["logits"], out_s["logits"], feats, head_inputs)
+
+
+def forward_one_view(
+    model: Any, x_lb: Inputs, x_w: Inputs, tap: HeadTap | None, frozen: AbstractContextManager[None]
+) -> Views:
+    """Two passes, labelled and weak; the weak outputs stand in both places (USB's Pseudo-Label).
+
+    Args:
+        model: network on one part at a time.
+        x_lb: (B, ...) labelled inputs, or a dict of them.
+        x_w: (U, ...) weak views; their outputs are labelled and learned, so they carry a gradient.
+        tap: the tap on the head, or None.
+        frozen: inside it the running statistics of batch norm stay those of the labelled pass.
+
+    Returns:
+        The outputs of both passes.
+    """
+    if tap is not None:
+        tap.labelled_rows = None
+    out_lb = model(x_lb)
+    if tap is not None:
+        tap.labelled_rows = 0
+    with frozen:
+        out_w = model(x_w)
+    head_inputs = None if tap is None else tap.inputs()
+    feats = {"x_lb": out_lb["feat"], "x_ulb_w": out_w["feat"]}
+    return Views(out_lb["logits"], out_w["logits"], out_w["logits"], feats, head_inputs)

@@ -71,7 +71,7 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
         x_lb: Inputs,
         y_lb: torch.Tensor,
         x_ulb_w: Inputs,
-        x_ulb_s: Inputs,
+        x_ulb_s: Inputs | None = None,
         idx_ulb: torch.Tensor | None = None,
     ) -> StepResult:
         """Losses of one batch, as USB's loop expects them.
@@ -80,7 +80,7 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
             x_lb: (B, 3, H, W) labelled images (or a dict of text tensors).
             y_lb: (B,) class indices.
             x_ulb_w: (U, 3, H, W) weak views.
-            x_ulb_s: (U, 3, H, W) strong views.
+            x_ulb_s: (U, 3, H, W) strong views; None for a method with one view.
             idx_ulb: (U,) positions in the unlabelled set.
 
         Returns:
@@ -93,10 +93,16 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
             weights = self._weights(weak)
             targets = self.rule.targets(self, weak)
             losses = self._losses(views, y_lb, weights, targets)
-            total = losses["sup_loss"] + sum(v for k, v in losses.items() if k != "sup_loss")
+            unsup = self.lambda_u * self._ramp() * losses["unsup_loss"]
+            others = (v for k, v in losses.items() if k not in ("sup_loss", "unsup_loss"))
+            total = losses["sup_loss"] + unsup + sum(others)
         return self._results(views, weights, losses, total)
 
-    def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs) -> Views:
+    def _ramp(self) -> float:
+        """Factor in [0, 1] on the weight of the unlabelled loss at this step."""
+        return 1.0
+
+    def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:
         run = forward_together if self.use_cat else forward_apart
         return run(self.model, x_lb, x_w, x_s, self.head_tap)  # type: ignore[arg-type]
 
@@ -115,13 +121,13 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
     def _losses(
         self, views: Views, y_lb: torch.Tensor, weights: torch.Tensor, targets: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """The weighted terms of the objective (LayerMatch, Eq. 9, without Avg-Clustering: USB's)."""
+        """The terms of the objective, all but `unsup_loss` with their weights (LayerMatch, Eq. 9)."""
         unsup = self.consistency_loss(views.logits_s, targets, "ce", mask=weights)
         if self.ulb_loss_mean == "selected":
             unsup = unsup * selected_share(weights)
         losses = {
             "sup_loss": self.rule.supervised_loss(self, views.logits_lb, y_lb),
-            "unsup_loss": self.lambda_u * unsup,
+            "unsup_loss": unsup,
         }
         regulariser = self.rule.regulariser(self, views, weights)
         if regulariser is not None:
@@ -139,8 +145,6 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
     ) -> StepResult:
         """Keys as USB logs them; `unsup_loss` is logged without its weight, as there."""
         logs = {name: loss.detach() for name, loss in losses.items()}
-        if self.lambda_u != 0:
-            logs["unsup_loss"] = logs["unsup_loss"] / self.lambda_u
         logs["total_loss"] = total.detach()
         logs["util_ratio"] = weights.detach().float().mean()
         return self.process_out_dict(loss=total, feat=views.feats), self.process_log_dict(**logs)

@@ -16,10 +16,12 @@ from ruamel.yaml import YAML
 from usb_ext.config.distributed import DistributedSettings
 from usb_ext.config.model import DEAD, GROUPS, Settings
 from usb_ext.config.schedule import precision_of
+from usb_ext.config.smooth import CALIBRATE
 
 WITHOUT_INFLUENCE: frozenset[str] = frozenset(
     "save_dir save_name resume load_path overwrite use_tensorboard use_wandb use_aim num_workers "
-    "progress data_dir num_log_iter num_save_iter cache_budget_mb image_budget_mb device num_threads".split()
+    "progress data_dir num_log_iter num_save_iter cache_budget_mb image_budget_mb device num_threads "
+    "calibration_iter calibration_share".split()
 ).union(DistributedSettings.model_fields, DEAD)
 """Names that do not influence a run's result, up to rounding."""
 
@@ -72,7 +74,16 @@ def differing_keys(
         b: the same for the other run.
     """
     left, right = influential(a), influential(b)
-    return {n: (left[n], right[n]) for n in INFLUENTIAL if left[n] != right[n]}
+    return {n: (left[n], right[n]) for n in INFLUENTIAL if not _equal(left[n], right[n])}
+
+
+def _equal(a: object, b: object) -> bool:
+    """Whether two values are the same order: `calibrate` is any number that was measured for it."""
+    numbers = (int, float)
+    measured = (a == CALIBRATE and isinstance(b, numbers)) or (
+        b == CALIBRATE and isinstance(a, numbers)
+    )
+    return measured or a == b
 
 
 def influential(raw: Mapping[str, object]) -> dict[str, Any]:

@@ -23,12 +23,14 @@ from usb_ext.config.network import NetworkSettings
 from usb_ext.config.rules import check
 from usb_ext.config.run import RunSettings
 from usb_ext.config.schedule import ScheduleSettings
+from usb_ext.config.smooth import SmoothSettings
 from usb_ext.config.speed import SpeedSettings
 from usb_ext.config.thresholds import ThresholdSettings
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
     RunSettings,
     ExtensionSettings,
+    SmoothSettings,
     ScheduleSettings,
     NetworkSettings,
     SpeedSettings,
@@ -48,6 +50,7 @@ DEAD: frozenset[str] = frozenset(DeadSettings.model_fields)
 class Settings(
     RunSettings,
     ExtensionSettings,
+    SmoothSettings,
     ScheduleSettings,
     NetworkSettings,
     SpeedSettings,
@@ -103,7 +106,7 @@ class Settings(
     def active_extensions(self) -> tuple[str, ...]:
         """Extensions of the run: declared and asked for, less those switched off."""
         parts = parts_of(self.algorithm, self.extensions)
-        return tuple(name for name in parts if getattr(self, name) is not False)
+        return tuple(name for name in parts if getattr(self, name, None) is not False)
 
 
 @cache

@@ -13,11 +13,16 @@ Base: TypeAlias = Literal[
 """How weights and targets are made from the weak view."""
 
 BASES: tuple[str, ...] = get_args(Base)
-EXTENSIONS: list[str] = ["grad_relu", "avg_clustering"]
-"""What may be put on a base: LayerMatch's Grad-ReLU (Sec. 4.2.1) and Avg-Clustering (Eq. 8), and what
-`usb_ext.add_extension` has added."""
+EXTENSIONS: list[str] = ["grad_relu", "avg_clustering", "smooth_weight"]
+"""What may be put on a base: LayerMatch's Grad-ReLU (Sec. 4.2.1) and Avg-Clustering (Eq. 8), the smooth
+weight (Smooth Pseudo-Labeling, Eq. 13), and what `usb_ext.add_extension` has added."""
 
-DEFAULT_BASE: dict[str, str] = {"layermatch": "freematch", "weak_strong": "fixmatch"}
+DEFAULT_BASE: dict[str, str] = {
+    "layermatch": "freematch",
+    "weak_strong": "fixmatch",
+    "smoothfixmatch": "fixmatch",
+    "smoothpseudolabel": "fixmatch",
+}
 """Base of each algorithm of ours that takes `base`, where none is given."""
 
 CHOOSE_BASE: tuple[str, ...] = tuple(DEFAULT_BASE)
@@ -26,7 +31,11 @@ CHOOSE_BASE: tuple[str, ...] = tuple(DEFAULT_BASE)
 CARRIERS: tuple[str, ...] = BASES + CHOOSE_BASE
 """Algorithms that go through our step and so can carry extensions."""
 
-DECLARED: dict[str, tuple[str, ...]] = {"layermatch": ("grad_relu", "avg_clustering")}
+DECLARED: dict[str, tuple[str, ...]] = {
+    "layermatch": ("grad_relu", "avg_clustering"),
+    "smoothfixmatch": ("smooth_weight",),
+    "smoothpseudolabel": ("smooth_weight",),
+}
 """Extensions that an algorithm has without being asked."""
 
 ON_USB: tuple[str, ...] = ("grad_relu",)
@@ -40,6 +49,13 @@ NEEDS_CAT = (
 
 NO_UNLABELLED_LOSS: tuple[str, ...] = ("fullysupervised",)
 """Algorithms of USB's that use labels alone."""
+
+ONE_VIEW: dict[str, str] = {"smoothpseudolabel": "pseudolabel"}
+"""Algorithms of ours that learn the pseudo-label on the view that made it (Smooth Pseudo-Labeling,
+Eq. 14), with the algorithm of USB's whose views they are served."""
+
+WITHOUT_THRESHOLD: tuple[str, ...] = ("softmatch",)
+"""Bases that weight every example and select none."""
 
 OWN_SPLIT: tuple[str, ...] = ("imagenet", "semi_", "fsdnoisy")
 """Beginnings of the names of data sets whose labelled part is not drawn evenly per class.
@@ -56,6 +72,29 @@ def has_own_split(dataset: str) -> bool:
         dataset: name as in the setting `dataset`.
     """
     return dataset.startswith(OWN_SPLIT)
+
+
+def served_as(algorithm: str) -> str:
+    """The name by which USB decides which views an algorithm is served.
+
+    Args:
+        algorithm: name as in the setting `algorithm`.
+    """
+    return ONE_VIEW.get(algorithm, algorithm)
+
+
+def declared_by(extension: str) -> tuple[str, ...]:
+    """Algorithms that have an extension without being asked.
+
+    Args:
+        extension: its name.
+    """
+    return tuple(name for name, parts in DECLARED.items() if extension in parts)
+
+
+def bases_with_threshold() -> tuple[str, ...]:
+    """Bases on which the smooth weight goes."""
+    return tuple(name for name in BASES if name not in WITHOUT_THRESHOLD)
 
 
 def parts_of(algorithm: str, extensions: tuple[str, ...]) -> tuple[str, ...]:

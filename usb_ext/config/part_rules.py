@@ -16,13 +16,14 @@ from usb_ext.config.names import (
     NEEDS_CAT,
     NO_UNLABELLED_LOSS,
     ON_USB,
+    declared_by,
     parts_of,
 )
 
 if TYPE_CHECKING:
     from usb_ext.config.model import Settings
 
-SWITCHES = ("grad_relu", "avg_clustering")
+SWITCHES = ("grad_relu", "avg_clustering", "smooth_weight")
 """Extensions that a setting of their own name can take away."""
 
 
@@ -81,13 +82,14 @@ def _on_usb(s: "Settings", asked: str) -> Iterator[str]:
 
 
 def _switches(s: "Settings") -> Iterator[str]:
-    """`grad_relu` and `avg_clustering` switch a part of an algorithm that has it."""
+    """A setting of an extension's name switches a part of an algorithm that has it."""
     parts = parts_of(s.algorithm, s.extensions)
     for name in SWITCHES:
         value = getattr(s, name)
         if value is None or name in parts:
             continue
-        remedy = f"extensions: [{name}]" if s.algorithm in CARRIERS else "algorithm: layermatch"
+        homes = " or ".join(declared_by(name))
+        remedy = f"extensions: [{name}]" if s.algorithm in CARRIERS else f"algorithm: {homes}"
         yield (
             f"{name} is {value} but algorithm {s.algorithm} has no such part to switch; leave it "
             f"out, or use {remedy} to have it"

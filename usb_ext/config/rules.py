@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from usb_ext.config.imbalance_rules import imbalance_contradictions
 from usb_ext.config.names import has_own_split
 from usb_ext.config.part_rules import part_contradictions
+from usb_ext.config.smooth_rules import smooth_contradictions
 from usb_ext.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _unlabelled,
         imbalance_contradictions,
         part_contradictions,
+        smooth_contradictions,
     )
     return [sentence for rule in rules for sentence in rule(settings)]
 

@@ -38,8 +38,11 @@ class ScheduleSettings(SettingsGroup):
     eval_batch_size: Count = Field(
         default=16, description="Examples in an evaluation batch; the results do not depend on it."
     )
-    ulb_loss_ratio: NonNegative = Field(
-        default=1.0, description="Weight of the unlabelled loss (LayerMatch, Eq. 9: w_u)."
+    ulb_loss_ratio: NonNegative | Literal["calibrate"] = Field(
+        default=1.0,
+        description="Weight of the unlabelled loss (LayerMatch, Eq. 9: w_u). calibrate measures it "
+        "before the run, so that the loss with smooth_weight is as large as the hard one with weight 1 "
+        "(Smooth Pseudo-Labeling, C.1).",
     )
     ema_m: Decay = Field(
         default=0.999,

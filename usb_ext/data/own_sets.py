@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from usb_ext.config.names import served_as
 from usb_ext.data.arrays import ImageArrays
 from usb_ext.data.class_list import read_class_list
 from usb_ext.data.digits import load_digits_arrays
@@ -69,7 +70,7 @@ def _datasets(args: Any, arrays: ImageArrays, split: Split) -> dict[str, Any]:
     def dataset(images: Any, targets: IntArray, transform: Any, unlabelled: bool) -> Any:
         strong_view = None if transform is evaluation else strong
         return BasicDataset(
-            args.algorithm,
+            served_as(args.algorithm),
             images,
             targets,
             args.num_classes,

@@ -1,5 +1,7 @@
 """Which views an algorithm is served, by its name, as USB's BasicDataset decides it."""
 
+from usb_ext.config.names import served_as
+
 WEAK, STRONG, ROTATED = "weak", "strong", "rotated"
 
 USUAL = {"x_ulb_w": WEAK, "x_ulb_s": STRONG}
@@ -23,7 +25,7 @@ UNLABELLED_VIEWS: dict[str, dict[str, str]] = {
 
 def unlabelled_views(algorithm: str) -> dict[str, str]:
     """Names of the unlabelled views and what each is; one weak and one strong for unknown names."""
-    return UNLABELLED_VIEWS.get(algorithm, USUAL)
+    return UNLABELLED_VIEWS.get(served_as(algorithm), USUAL)
 
 
 def labelled_views(algorithm: str) -> dict[str, str]:

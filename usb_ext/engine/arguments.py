@@ -7,6 +7,7 @@ resolved settings of a run name every value it used.
 from argparse import Namespace
 from typing import Any
 
+from usb_ext.algorithms.extensions import EXTENSIONS
 from usb_ext.config import Settings
 from usb_ext.upstream.usb_algorithms import forced_settings
 
@@ -26,17 +27,24 @@ def resolved(settings: Settings, classes: tuple[type, ...]) -> Settings:
         classes: the classes the run is composed of; each that has `get_argument` declares options.
 
     Returns:
-        New settings; options of other algorithms stay open.
+        New settings; options of other algorithms and extensions stay open.
     """
     values = settings.model_dump()
+    idle = _idle_options(settings)
     for declared in declarations(classes):
         name = declared.name.lstrip("-")
-        if values.get(name) is None:
+        if values.get(name) is None and name not in idle:
             values[name] = declared.default
     values.update(forced_settings(classes))
     if values["label_seed"] is None:
         values["label_seed"] = values["seed"]
     return Settings.model_validate(values)
+
+
+def _idle_options(settings: Settings) -> set[str]:
+    """Options of extensions that the run has not: they stay open, and out of its hash."""
+    idle = (e for name, e in EXTENSIONS.items() if name not in settings.active_extensions)
+    return {declared.name.lstrip("-") for e in idle for declared in e.arguments()}
 
 
 def declarations(classes: tuple[type, ...]) -> list[Any]:

@@ -23,6 +23,7 @@ class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
         selected_label: (n,) class, -1 for never confident.
         classwise_acc: (C,) learning status of each class in [0, 1].
         counts: (C + 1,) how many examples have -1, 0, ..., C - 1.
+        thresholds: (U,) what the last batch was held against.
     """
 
     selected_label: torch.Tensor
@@ -32,6 +33,7 @@ class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
         super().__init__(ulb_dest_len, num_classes, thresh_warmup)
         self.counts = torch.zeros(num_classes + 1, dtype=torch.long)
         self.counts[0] = ulb_dest_len
+        self.thresholds = torch.zeros(0)
 
     @torch.no_grad()
     def masking(
@@ -55,7 +57,8 @@ class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
         probs = algorithm.compute_prob(scores) if softmax_x_ulb else scores
         confidence, classes = probs.max(dim=-1)
         status = self.classwise_acc[classes]
-        mask = confidence.ge(algorithm.p_cutoff * (status / (2.0 - status)))
+        self.thresholds = algorithm.p_cutoff * (status / (2.0 - status))
+        mask = confidence.ge(self.thresholds)
         seen = (idx_ulb, classes, confidence.ge(algorithm.p_cutoff))
         self._remember(*(gathered(algorithm, rows) for rows in seen))
         self.update()

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from usb_ext.config.names import served_as
 from usb_ext.errors import DataMissing, SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.quiet import printed_to_log
@@ -86,7 +87,8 @@ def _check_name(args: Any) -> None:
 
 
 def _get(args: Any, data_dir: Path) -> dict[str, Any]:
-    algorithm, labels, classes = args.algorithm, args.num_labels, args.num_classes
+    algorithm = served_as(args.algorithm)
+    labels, classes = args.num_labels, args.num_classes
     try:
         with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
             datasets: dict[str, Any] | None = get_dataset(
