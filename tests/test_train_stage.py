@@ -160,3 +160,15 @@ def test_users_own_network_and_weights(tmp_path: Path, monkeypatch: pytest.Monke
     weights = tmp_path / "a" / "run" / "model_best.pth"
     second = run(tmp_path / "b", net="my_nets:small", use_pretrain=True, pretrain_path=str(weights))
     assert first is not None and second is not None
+
+
+@pytest.mark.parametrize(
+    ("base", "default"), [("freematch", ("ema_p", 0.999)), ("uda", ("T", 0.4))]
+)
+def test_a_chosen_base_brings_its_own_options(
+    tmp_path: Path, base: str, default: tuple[str, float]
+) -> None:
+    result = run(tmp_path, algorithm="weak_strong", base=base, num_train_iter=2, epoch=1)
+    assert result is not None and result.base == base
+    resolved = load_settings(tmp_path / "run" / "config.yaml").settings
+    assert getattr(resolved, default[0]) == default[1]

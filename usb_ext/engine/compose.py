@@ -7,6 +7,7 @@ import torch
 from usb_ext.algorithms.bases import RULES
 from usb_ext.algorithms.named import NAMED, on_base, register
 from usb_ext.algorithms.on_usb import WithGradReLU
+from usb_ext.algorithms.weak_strong import WeakStrong
 from usb_ext.config import Settings
 from usb_ext.engine.engine import Engine
 from usb_ext.errors import SettingsError
@@ -36,6 +37,9 @@ def algorithm_classes(settings: Settings) -> tuple[type, ...]:
     check_pair(name, imbalanced)
     ours = settings.step == "ours" and (imbalanced is None or settings.extensions)
     algorithm: type = on_base(name) if name in RULES and ours else ALGORITHMS[name]
+    if settings.base is not None and issubclass(algorithm, WeakStrong):
+        # so that the options of that base are declared, with its defaults
+        algorithm = type(algorithm.__name__, (algorithm,), {"default_base": settings.base})
     if imbalanced is not None:
         return IMB_ALGORITHMS[imbalanced], algorithm
     carries = settings.step == "usb" and "grad_relu" in settings.active_extensions
