@@ -38,6 +38,7 @@ class RunResult:
         test_top1_best: the same with the weights that were best on the evaluation split.
         path: the run's folder.
         unlabelled: class counts and balance of the unlabelled set, and the class that was reduced.
+        calibration: how `ulb_loss_ratio: calibrate` found its number, or None.
     """
 
     algorithm: str
@@ -70,6 +71,7 @@ class RunResult:
     test_top1_best: float | None
     path: str
     unlabelled: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -16,7 +16,8 @@ from usb_ext.errors import SettingsError
 FIRST_FILES = frozenset(
     {
         *("config.yaml", "labelled.json", "log.txt", "metrics.jsonl", "tensorboard"),
-        *(".config.yaml.part", ".labelled.json.part", ".latest_model.pth.part"),
+        *("calibration.json", ".calibration.json.part", ".latest_model.pth.part"),
+        *(".config.yaml.part", ".labelled.json.part"),
     }
 )
 """What a run leaves that ended before its first checkpoint; the next one may write over it."""
@@ -81,6 +82,11 @@ class RunFolder:
         return self.path / "result.json"
 
     @property
+    def calibration(self) -> Path:
+        """How `ulb_loss_ratio` was measured."""
+        return self.path / "calibration.json"
+
+    @property
     def latest(self) -> Path:
         """The newest checkpoint."""
         return self.path / "latest_model.pth"
@@ -103,24 +109,21 @@ class RunFolder:
 
 
 def open_run_folder(path: Path, *, resume: bool, overwrite: bool) -> RunFolder:
-    """The folder, ready to be written into.
+    """The folder, ready to be written into; it exists afterwards.
 
     Args:
         path: `save_dir/save_name`.
         resume: an occupied folder with a checkpoint is continued.
         overwrite: an occupied folder is emptied (only where it is not continued).
 
-    Returns:
-        The folder, which exists afterwards.
-
     Raises:
         SettingsError: if the folder is occupied and neither applies, or is a file, or cannot be made.
     """
+    check_run_folder(path, resume=resume, overwrite=overwrite)
     folder = RunFolder(path)
-    continues = resume and (folder.latest.exists() or folder.previous.exists())
     try:
-        if folder.occupied() and not continues:
-            _clear(folder, overwrite=overwrite)
+        if folder.occupied() and not _continues(folder, resume):
+            shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
@@ -129,10 +132,19 @@ def open_run_folder(path: Path, *, resume: bool, overwrite: bool) -> RunFolder:
     return folder
 
 
-def _clear(folder: RunFolder, *, overwrite: bool) -> None:
-    if not overwrite:
+def check_run_folder(path: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse what `open_run_folder` would refuse, without touching anything.
+
+    Raises:
+        SettingsError: if the folder is occupied and is neither continued nor replaced.
+    """
+    folder = RunFolder(path)
+    if folder.occupied() and not (overwrite or _continues(folder, resume)):
         raise SettingsError(
-            f"the run folder {folder.path} exists already; continue it with --resume, replace it "
+            f"the run folder {path} exists already; continue it with --resume, replace it "
             "with --overwrite, or choose another --save_name"
         )
-    shutil.rmtree(folder.path)
+
+
+def _continues(folder: RunFolder, resume: bool) -> bool:
+    return resume and (folder.latest.exists() or folder.previous.exists())

@@ -41,14 +41,18 @@ class Loop:
         self.model.train()
         batches = self.batches()
         while self.it < self.num_train_iter:
-            self._begin_epoch()
-            self.call_hook("before_train_step")
-            batch = self.process_batch(**next(batches), **self.extra_batch())
-            self.out_dict, self.log_dict = self.train_step(**batch)
-            self.call_hook("after_train_step")
-            self.it += 1
-            self._end_epoch()
+            self.one_step(batches)
             self._save_or_stop()
+
+    def one_step(self: Any, batches: Iterator[dict[str, Any]]) -> None:
+        """One batch, one step of the optimizer, and every hook's part in it."""
+        self._begin_epoch()
+        self.call_hook("before_train_step")
+        batch = self.process_batch(**next(batches), **self.extra_batch())
+        self.out_dict, self.log_dict = self.train_step(**batch)
+        self.call_hook("after_train_step")
+        self.it += 1
+        self._end_epoch()
 
     def start_hooks(self: Any) -> None:
         """USB's `before_run`, before a checkpoint is put back into what the hooks make there."""

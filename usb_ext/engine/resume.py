@@ -7,7 +7,7 @@ from typing import Any
 from usb_ext.config import Settings, differing_keys
 from usb_ext.engine import checkpoint
 from usb_ext.errors import SettingsError
-from usb_ext.run_folder import RunFolder
+from usb_ext.run_folder import RunFolder, check_run_folder
 
 _log = logging.getLogger(__name__)
 
@@ -19,8 +19,9 @@ def find_checkpoint(settings: Settings, folder: RunFolder) -> dict[str, Any] | N
     same folder (the older checkpoint).
 
     Raises:
-        SettingsError: a broken or foreign checkpoint, or one of other settings.
+        SettingsError: a broken or foreign checkpoint, one of other settings, or another run's folder.
     """
+    check_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
     if not settings.resume:
         return None
     path = _path(settings, folder)

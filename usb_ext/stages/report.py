@@ -51,7 +51,16 @@ def make_result(
         **_test_scores(algorithm, status),
         path=str(algorithm.folder.path),
         unlabelled=data.unlabelled,
+        calibration=_calibration(algorithm.folder),
     )
+
+
+def _calibration(folder: RunFolder) -> dict[str, Any] | None:
+    """What the run's own `calibration.json` says, also in a later sitting."""
+    if not folder.calibration.exists():
+        return None
+    found: dict[str, Any] = json.loads(folder.calibration.read_text(encoding="utf-8"))
+    return found
 
 
 def _split_of_best(settings: Settings, data: Prepared) -> str:

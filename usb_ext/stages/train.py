@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from usb_ext.config import LoadedSettings, Settings, config_sha256, resolved_yam
 from usb_ext.data.build import prepare
 from usb_ext.data.prepared import Prepared
 from usb_ext.engine.arguments import build_namespace, resolved
+from usb_ext.engine.calibration import calibrated, keep_calibration
 from usb_ext.engine.compose import algorithm_classes, builder, is_ours, run_class
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.engine.resume import find_checkpoint
@@ -69,10 +71,13 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
     parts.datasets = data.datasets
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
+        build = partial(_build, settings, classes)
+        settings, calibration = calibrated(settings, args, state, build)
         algorithm = _build(settings, classes, args)
         open_run_folder(place.path, resume=settings.resume, overwrite=settings.overwrite)
         log.to_file(place.log)
         _write_settings(place, settings, data)
+        keep_calibration(place, calibration, fresh=state is None)
         if settings.use_tensorboard:
             algorithm.tb_log = tensorboard_log(place.path)
         with stop.on_signals():
