@@ -39,6 +39,8 @@ class RunResult:
         path: the run's folder.
         unlabelled: class counts and balance of the unlabelled set, and the class that was reduced.
         calibration: how `ulb_loss_ratio: calibrate` found its number, or None.
+        instability: the largest drop of the evaluated accuracy below its running best, when it came and
+            which classes were (almost) no longer predicted then; None where it never dropped.
     """
 
     algorithm: str
@@ -72,6 +74,7 @@ class RunResult:
     path: str
     unlabelled: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
+    instability: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -59,5 +59,15 @@ def collapsed_classes(confusion: IntArray, share: float = 0.1) -> list[int]:
     Returns:
         Class indices, ascending; classes without examples are left out.
     """
-    support, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    return rarely_predicted(confusion.sum(axis=0), confusion.sum(axis=1), share)
+
+
+def rarely_predicted(predicted: IntArray, support: IntArray, share: float = 0.1) -> list[int]:
+    """The same from the two margins of the confusion matrix (Smooth Pseudo-Labeling, Sec. 4).
+
+    Args:
+        predicted: (C,) how often each class is predicted.
+        support: (C,) examples of each class.
+        share: as in `collapsed_classes`.
+    """
     return [int(c) for c in np.flatnonzero((support > 0) & (predicted < share * support))]

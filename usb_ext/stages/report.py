@@ -52,6 +52,24 @@ def make_result(
         path=str(algorithm.folder.path),
         unlabelled=data.unlabelled,
         calibration=_calibration(algorithm.folder),
+        instability=score.instability(),
+    )
+
+
+def instability_line(found: dict[str, Any] | None, classes: tuple[str, ...] | None) -> str:
+    """The instability of a run in one line, for the end of its log.
+
+    Args:
+        found: `RunResult.instability`.
+        classes: class names, where known.
+    """
+    if found is None:
+        return "accuracy never fell below its running best"
+    emptied = [str(c) if classes is None else classes[c] for c in found["emptied_classes"]]
+    return (
+        f"largest drop from the running best: {100 * found['largest_drop']:.2f} points, at step "
+        f"{found['it']} ({found['best_top1']:.4f} at step {found['best_it']}, then {found['top1']:.4f}); "
+        f"classes that emptied: {', '.join(emptied) or 'none'}"
     )
 
 

@@ -24,7 +24,7 @@ from usb_ext.result import RunResult
 from usb_ext.run_folder import RunFolder, open_run_folder, replace_file, write_json
 from usb_ext.run_log import RunLog
 from usb_ext.runtime import check_precision, resolve_device, seed_everything
-from usb_ext.stages.report import draw_report, make_result
+from usb_ext.stages.report import draw_report, instability_line, make_result
 from usb_ext.upstream.fused import optimizers_fused
 from usb_ext.upstream.quiet import UsbLogger, printed_to_log
 from usb_ext.upstream.redirect import cuda_means
@@ -125,6 +125,7 @@ def _run(algorithm: Any, settings: Settings, data: Prepared, state: Any) -> RunR
             _finish(algorithm, settings, data, "interrupted")
         raise
     result = _finish(algorithm, settings, data, "completed")
+    _log.info("%s", instability_line(result.instability, data.classes))
     draw_report(algorithm, folder, data.classes)
     return result
 
