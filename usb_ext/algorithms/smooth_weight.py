@@ -15,7 +15,7 @@ from usb_ext.upstream.usb import Hook, SSL_Argument
 
 
 class SmoothWeight(Extension):
-    """Phi(s) = (relu(s - tau) / (1 - tau))^mu in place of the 0 or 1 of a threshold (Eqs. 13 to 16).
+    """Phi(s) = (relu(s - tau) / (1 - tau))^mu for the 0 or 1 of a threshold; not on softmatch (Eq. 13).
 
     On every base with a threshold; tau is, example by example, the one that the base used in the step.
     """

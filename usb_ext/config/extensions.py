@@ -31,7 +31,8 @@ class ExtensionSettings(SettingsGroup):
     extensions: tuple[str, ...] = Field(
         default=(),
         description="What to put on a base: grad_relu (LayerMatch, Sec. 4.2.1), avg_clustering "
-        "(LayerMatch, Eq. 8). layermatch has both already.",
+        "(LayerMatch, Eq. 8), both of which layermatch has already; smooth_weight (Smooth "
+        "Pseudo-Labeling, Eq. 13).",
         json_schema_extra=_name_the_known,
     )
     grad_relu: bool | None = Field(

@@ -17,8 +17,9 @@ class RunSettings(SettingsGroup):
 
     algorithm: Text = Field(
         default="layermatch",
-        description="Algorithm: layermatch (LayerMatch, Eq. 9), weak_strong (any base with any "
-        "extensions), or a name that USB knows: fixmatch, flexmatch, comatch, vat, ...",
+        description="Algorithm: layermatch (LayerMatch, Eq. 9), smoothfixmatch and smoothpseudolabel "
+        "(Smooth Pseudo-Labeling, Eqs. 21 and 14), weak_strong (any base with any extensions), or a "
+        "name that USB knows: fixmatch, flexmatch, comatch, vat, ...",
     )
     save_dir: Text = Field(default="./saved_models", description="Folder that holds the runs.")
     save_name: str | None = Field(

@@ -100,7 +100,8 @@ def warn_of_missing_classes(summary: FoldSummary, classes: tuple[str, ...] | Non
     empty = [c for c, count in enumerate(summary["counts"]) if count == 0]
     if not empty:
         return
-    names = ", ".join(str(c) if classes is None else f"{c} ({classes[c]})" for c in empty)
+    known = [str(c) for c in range(total)] if classes is None else classes
+    names = ", ".join(str(c) if known[c] == str(c) else f"{c} ({known[c]})" for c in empty)
     _log.warning(
         "the %d labels cover %d of %d classes, so at most %d can be learned; without a label: %s",
         summary["num_labels"],
