@@ -1,0 +1,107 @@
+"""Gradients and Hessian of softmax cross-entropy in a linear last layer, in closed form.
+
+Ren et al. (2020, Sec. 3.1) let the influence function see the last layer alone: then neither gradients of
+single examples nor the Hessian need a backward pass. With the layer's inputs h (a 1 appended for the bias),
+its kernel W (C, D), logits z = W h, probabilities p and a target y of mass m = sum_c y_c (1 for labels):
+
+    gradient  d CE / d W           = (m p - y) h^T                      -> `residuals`, outer h
+    Hessian   d^2 CE / d W^2       = m (diag p - p p^T) kron h h^T
+
+The Hessian of a weighted sum never needs to be written down: its product with a matrix V is
+sum_i w_i (diag p_i - p_i p_i^T) V h_i h_i^T, which is two matrix products over the examples.
+
+Symbols: n examples, C classes, d features, D = d or d + 1.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+
+def with_bias(features: torch.Tensor, bias: bool) -> torch.Tensor:
+    """Inputs of the layer with a 1 for the bias: (n, d) to (n, d + 1), or unchanged without bias.
+
+    Args:
+        features: (n, d).
+        bias: whether the layer has a bias that is to be seen (Sec. 3.1: a subset of the parameters).
+    """
+    return F.pad(features, (0, 1), value=1.0) if bias else features
+
+
+def residuals(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Gradient of each example's cross-entropy in its logits (Sec. 3.1): m p - y, shape (n, C).
+
+    Args:
+        logits: (n, C).
+        targets: (n,) classes, or (n, C) soft targets, constants; their rows need not sum to 1.
+
+    Returns:
+        (n, C). The gradient in the kernel is the outer product with the layer's input.
+    """
+    known = F.one_hot(targets, logits.shape[-1]) if targets.ndim == 1 else targets
+    known = known.to(logits)
+    mass = known.sum(dim=-1, keepdim=True)
+    return torch.softmax(logits, dim=-1) * mass - known
+
+
+def mean_gradient(residual: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """Gradient (C, D) of the mean cross-entropy, such as g_V of Eq. 6.
+
+    Args:
+        residual: (n, C) from `residuals`.
+        features: (n, D) from `with_bias`.
+    """
+    return residual.T @ features / len(features)
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """H of Eq. 6 on some examples: sum_i w_i (diag p_i - p_i p_i^T) kron h_i h_i^T + shift * I.
+
+    Attributes:
+        probs: (n, C), p_i.
+        features: (n, D), h_i.
+        weights: (n,), w_i >= 0; means, masks and the examples' own weights are all in here.
+        shift: weight decay plus damping, added to the diagonal.
+    """
+
+    probs: torch.Tensor
+    features: torch.Tensor
+    weights: torch.Tensor
+    shift: float
+
+    @property
+    def size(self) -> int:
+        """Parameters of the layer, C * D."""
+        return self.probs.shape[1] * self.features.shape[1]
+
+    def product(self, vector: torch.Tensor) -> torch.Tensor:
+        """H V for V of shape (C, D), in memory n * (C + D) (Sec. 3.1).
+
+        Args:
+            vector: (C, D).
+
+        Returns:
+            (C, D).
+        """
+        moved = self.features @ vector.T
+        centred = moved - (self.probs * moved).sum(dim=-1, keepdim=True)
+        slopes = self.weights[:, None] * self.probs * centred
+        return slopes.T @ self.features + self.shift * vector
+
+    def matrix(self) -> torch.Tensor:
+        """H written down, (C * D, C * D), row-major in (C, D): for small layers (Sec. 3.1).
+
+        ours: filled one class at a time, so that beside the result the memory is n * C * D.
+        """
+        classes, width = self.probs.shape[1], self.features.shape[1]
+        full = self.features.new_zeros(classes, width, classes, width)
+        for c in range(classes):
+            rows = -self.probs[:, c : c + 1] * self.probs
+            rows[:, c] += self.probs[:, c]
+            spread = (self.weights[:, None] * rows)[:, :, None] * self.features[:, None, :]
+            full[c] = (self.features.T @ spread.flatten(1)).view(width, classes, width)
+        matrix = full.view(self.size, self.size)
+        matrix.diagonal().add_(self.shift)
+        return matrix
