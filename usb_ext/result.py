@@ -15,6 +15,8 @@ class RunResult:
         extensions: extensions in force.
         dataset: name as given.
         num_labels: labelled images.
+        num_val: labelled images held out for validation.
+        label_budget: labels that the run used in all, num_labels + num_val.
         seed: training seed.
         label_seed: seed of the label split.
         iterations: finished steps.
@@ -48,6 +50,8 @@ class RunResult:
     extensions: list[str]
     dataset: str
     num_labels: int
+    num_val: int
+    label_budget: int
     seed: int
     label_seed: int
     iterations: int

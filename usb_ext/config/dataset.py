@@ -42,6 +42,15 @@ class DatasetSettings(SettingsGroup):
     label_file: str | None = Field(
         default=None, description="List of the labelled examples; needed by label_split: file."
     )
+    num_val: Whole | None = Field(
+        default=None,
+        description="Labelled training images held out as a validation set, as even over the classes "
+        "as they allow; neither trained on nor served as unlabelled. None or 0 holds none out.",
+    )
+    val_index_file: str | None = Field(
+        default=None,
+        description="List of the validation images, in the formats of label_file; instead of num_val.",
+    )
     include_lb_to_ulb: bool = Field(
         default=True, description="Serve the labelled examples as unlabelled ones too."
     )

@@ -1,4 +1,4 @@
-"""From settings to the data sets of a run, under USB's names: train_lb, train_ulb, eval, test."""
+"""From settings to the data sets of a run, under USB's names: train_lb, train_ulb, eval, test; and val."""
 
 from typing import Any
 

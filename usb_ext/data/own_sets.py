@@ -12,6 +12,7 @@ from usb_ext.data.digits import load_digits_arrays
 from usb_ext.data.imagefolder import load_image_folder
 from usb_ext.data.label_files import label_file_classes
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
+from usb_ext.data.validation import without
 from usb_ext.data.views import eval_transform, strong_transform, weak_transform
 from usb_ext.errors import SettingsError
 from usb_ext.upstream.usb import BasicDataset, RandAugment
@@ -64,7 +65,7 @@ def _datasets(args: Any, arrays: ImageArrays, split: Split) -> dict[str, Any]:
     strong = strong_transform(size, ratio, arrays.mean, arrays.std, flip, RandAugment(3, 5))
     labelled, labels = split.labelled, split.labelled_targets
     if args.algorithm == "fullysupervised":
-        labelled = np.flatnonzero(arrays.train_targets >= 0)
+        labelled = np.flatnonzero(without(arrays.train_targets, split.validation) >= 0)
         labels = arrays.train_targets[labelled]
 
     def dataset(images: Any, targets: IntArray, transform: Any, unlabelled: bool) -> Any:
@@ -82,9 +83,12 @@ def _datasets(args: Any, arrays: ImageArrays, split: Split) -> dict[str, Any]:
 
     evaluation = eval_transform(size, arrays.mean, arrays.std)
     images, targets = arrays.train_images, arrays.train_targets
+    held_out = split.validation
+    validation = dataset(images[held_out], split.validation_targets, evaluation, False)
     return {
         "train_lb": dataset(images[labelled], labels, weak, False),
         "train_ulb": dataset(images[split.unlabelled], targets[split.unlabelled], weak, True),
         "eval": dataset(arrays.test_images, arrays.test_targets, evaluation, False),
         "test": None,
+        "val": validation if len(held_out) else None,
     }

@@ -11,8 +11,14 @@ from usb_ext.data.folds import fold_summary, unlabelled_summary, warn_of_missing
 from usb_ext.data.label_files import read_label_file
 from usb_ext.data.reduced_class import reduced_class
 from usb_ext.data.splits import label_indices, unlabelled_indices
+from usb_ext.data.validation import validation_part, without
+from usb_ext.errors import SettingsError
 
 IntArray = NDArray[np.int64]
+
+
+def _none() -> IntArray:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Prepared:
         classes: class names, where known.
         skipped: files left out because they could not be decoded.
         unlabelled: counts and balance of the unlabelled set, for the record only.
+        validation: (v,) positions of the validation images in the training set; `datasets["val"]`.
     """
 
     datasets: dict[str, Any]
@@ -35,16 +42,19 @@ class Prepared:
     classes: tuple[str, ...] | None = None
     skipped: tuple[str, ...] = ()
     unlabelled: dict[str, Any] = field(default_factory=dict)
+    validation: IntArray = field(default_factory=_none)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Positions of the labelled and unlabelled images, and the classes of the labelled ones."""
+    """Positions of the labelled, unlabelled and validation images, and the classes where given."""
 
     labelled: IntArray
     labelled_targets: IntArray
     unlabelled: IntArray
     imbalance_class: int | None = None
+    validation: IntArray = field(default_factory=_none)
+    validation_targets: IntArray = field(default_factory=_none)
 
     def prepared(
         self,
@@ -71,28 +81,41 @@ class Split:
         unlabelled = unlabelled_summary(
             known, self.unlabelled, args.num_classes, self.imbalance_class, args.imbalance_fraction
         )
-        return Prepared(datasets, self.labelled, dict(fold), classes, skipped, dict(unlabelled))
+        return Prepared(
+            datasets,
+            self.labelled,
+            dict(fold),
+            classes,
+            skipped,
+            dict(unlabelled),
+            self.validation,
+        )
 
 
 def choose_split(
     args: Any, targets: IntArray, names: tuple[str, ...] | None, classes: tuple[str, ...]
 ) -> Split:
-    """The labelled and unlabelled positions by `label_split`, `label_seed` and the counts.
+    """Labelled, unlabelled and validation positions by `label_split`, `label_seed` and the counts.
 
     Args:
         args: the run's namespace.
         targets: (N,) class of each training image, -1 unknown.
         names: N file names or None.
         classes: class names, for label files.
+
+    Raises:
+        DataMissing, SettingsError: a file or a split that the data cannot give.
     """
-    given = None
+    given, labelled = None, _none()
     if args.label_split == "file":
         labelled, given = read_label_file(
             Path(args.label_file), targets=targets, classes=classes, names=names
         )
-    else:
+    held_out, held_targets = validation_part(args, targets, names, classes, labelled)
+    free = without(targets, held_out)
+    if args.label_split != "file":
         labelled = label_indices(
-            targets,
+            free,
             num_classes=args.num_classes,
             num_labels=args.num_labels,
             label_split=args.label_split,
@@ -101,7 +124,7 @@ def choose_split(
         )
     reduced = reduced_class(args.imbalance_class, args.num_classes, args.label_seed)
     unlabelled = unlabelled_indices(
-        targets,
+        free,
         labelled,
         num_classes=args.num_classes,
         include_lb_to_ulb=args.include_lb_to_ulb,
@@ -111,4 +134,11 @@ def choose_split(
         imbalance_class=reduced,
         imbalance_fraction=args.imbalance_fraction,
     )
-    return Split(labelled, targets[labelled] if given is None else given, unlabelled, reduced)
+    unlabelled = unlabelled[~np.isin(unlabelled, held_out)]
+    if not len(unlabelled):
+        raise SettingsError(
+            f"num_val {len(held_out)} and num_labels {len(labelled)} leave no unlabelled image of "
+            f"{len(targets)}; lower one of them"
+        )
+    labels = targets[labelled] if given is None else given
+    return Split(labelled, labels, unlabelled, reduced, held_out, held_targets)

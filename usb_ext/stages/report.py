@@ -26,12 +26,15 @@ def make_result(
     seconds = float(getattr(record, "seconds", 0.0))
     confusion = np.asarray(score.confusion, dtype=np.int64)
     rule = getattr(algorithm, "rule", None)
+    num_labels = int(data.summary.get("num_labels", settings.num_labels))
     return RunResult(
         algorithm=settings.algorithm,
         base=None if rule is None else rule.name,
         extensions=list(getattr(algorithm, "extensions", ())),
         dataset=settings.dataset,
-        num_labels=int(data.summary.get("num_labels", settings.num_labels)),
+        num_labels=num_labels,
+        num_val=len(data.validation),
+        label_budget=num_labels + len(data.validation),
         seed=settings.seed,
         label_seed=settings.seed if settings.label_seed is None else settings.label_seed,
         iterations=algorithm.it,

@@ -93,8 +93,11 @@ def _parts(settings: Settings, device: torch.device, folder: RunFolder, stop: St
 def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> None:
     text = resolved_yaml(settings)
     replace_file(folder.config, lambda path: _write(path, text))
-    labelled = np.asarray(data.labelled).tolist()
-    replace_file(folder.path / "labelled.json", lambda path: _write(path, f"{labelled}\n"))
+    lists = {"labelled.json": data.labelled, "validation.json": data.validation}
+    for name, positions in lists.items():
+        if name == "labelled.json" or len(positions):
+            listed = f"{np.asarray(positions).tolist()}\n"
+            replace_file(folder.path / name, partial(_write, text=listed))
 
 
 def _write(path: Path, text: str) -> None:

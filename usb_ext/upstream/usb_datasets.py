@@ -20,6 +20,7 @@ from usb_ext.config.names import served_as
 from usb_ext.errors import DataMissing, SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.quiet import printed_to_log
+from usb_ext.upstream.usb_validation import with_validation
 
 # isort: split
 import semilearn.datasets.cv_datasets.stl10 as usb_stl10
@@ -47,11 +48,11 @@ def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], 
 
     Args:
         args: the run's namespace.
-        choose: from targets (N,) to a split with `labelled` and `unlabelled` positions.
+        choose: from targets (N,) to a split with `labelled`, `unlabelled` and `validation` positions.
 
     Returns:
-        USB's dictionary, the training targets (N,) and the split; the last two None where USB's own
-        draw is used (ImageNet, Semi-Aves).
+        USB's dictionary (with `val` where asked for), the training targets (N,) and the split; the last
+        two None where USB's own draw is used (ImageNet, Semi-Aves).
 
     Raises:
         SettingsError: an unknown name, or a `label_split` that the set cannot carry.
@@ -61,16 +62,20 @@ def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], 
     data_dir = Path(args.data_dir).expanduser().resolve()
     drawn: dict[str, Any] = {}
 
-    def draw(_args: Any, _data: Any, target: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+    def draw(_args: Any, data: Any, target: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         targets = np.asarray(target, dtype=np.int64)
         drawn["targets"], drawn["split"] = targets, choose(targets)
+        drawn["held_out"] = data[drawn["split"].validation]
         unlabelled = drawn["split"].unlabelled
         extra = len(drawn["split"].labelled) if args.include_lb_to_ulb else 0
         return drawn["split"].labelled, unlabelled[extra:]  # USB prepends the labelled ones itself
 
     with _drawing_with(draw), _numpy_and_random(args.label_seed), printed_to_log():
         datasets = _get(args, data_dir)
-    return datasets, drawn.get("targets"), drawn.get("split")
+    split, targets = drawn.get("split"), drawn.get("targets")
+    num_images = 0 if targets is None else len(targets)
+    datasets = with_validation(args, datasets, drawn.get("held_out"), split, num_images)
+    return datasets, targets, split
 
 
 def _check_name(args: Any) -> None:
