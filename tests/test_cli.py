@@ -18,7 +18,16 @@ from usb_ext.errors import DataMissing, Interrupted, RunFailed, SettingsError, U
 
 ROOT = Path(usb_ext.__file__).parents[1]
 SHIPPED = sorted((ROOT / "config").glob("*.yaml"))
-BASES = ["fixmatch", "flexmatch", "freematch", "softmatch", "adamatch", "uda", "dash"]
+BASES = [
+    "fixmatch",
+    "flexmatch",
+    "freematch",
+    "softmatch",
+    "adamatch",
+    "uda",
+    "dash",
+    "pseudolabel",
+]
 
 
 @pytest.fixture

@@ -144,9 +144,17 @@ def test_the_hash_is_sha256_over_sorted_json() -> None:
     """Recomputed here from the written file: JSON of the influential keys, no None, no blanks."""
     given = settings(algorithm="fixmatch", lr=0.1, extensions=["grad_relu"])
     values = {k: v for k, v in read(resolved_yaml(given)).items() if k in INFLUENTIAL}
+    values = {k: v for k, v in values.items() if not k.startswith("influence_")}
     values |= {"amp": "off", "label_seed": given.seed}
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     assert config_sha256(given) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_hash_sees_the_options_of_an_extension_that_is_on() -> None:
+    on = {"algorithm": "influence_uda", "num_val": 100, "influence_every": 10}
+    assert config_sha256(settings(**on)) != config_sha256(settings(**on, influence_lr=0.1))
+    off = {"algorithm": "uda", "num_val": 100}
+    assert config_sha256(settings(**off)) == config_sha256(settings(**off, influence_lr=0.1))
 
 
 def test_differing_keys_give_both_values() -> None:

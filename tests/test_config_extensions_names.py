@@ -52,10 +52,11 @@ def test_no_extensions_are_an_empty_list() -> None:
 
 
 def test_who_can_carry_what() -> None:
-    assert len(names.BASES) == 7
+    assert len(names.BASES) == 8
+    influence = {"influence", "influence_uda", "influence_fixmatch", "influence_pseudolabel"}
     ours = {"layermatch", "weak_strong", "smoothfixmatch", "smoothpseudolabel"}
-    assert set(names.CARRIERS) == {*names.BASES, *ours}
-    assert set(names.DEFAULT_BASE.values()) <= set(names.BASES)
+    assert set(names.CARRIERS) == {*names.BASES, *ours, *influence}
+    assert {*names.DEFAULT_BASE.values(), *names.FIXED_BASE.values()} <= set(names.BASES)
     assert all(set(parts) <= set(names.EXTENSIONS) for parts in names.DECLARED.values())
 
 
@@ -90,7 +91,7 @@ def test_the_names_are_those_of_the_algorithms() -> None:
 
     assert set(RULES) == set(names.BASES)
     assert list(EXTENSIONS) == names.EXTENSIONS
-    assert set(NAMED) == set(names.CHOOSE_BASE)
+    assert set(NAMED) == {*names.CHOOSE_BASE, *names.FIXED_BASE}
     for name, algorithm in NAMED.items():
-        assert algorithm.default_base == names.DEFAULT_BASE[name]
+        assert algorithm.default_base == (names.DEFAULT_BASE | names.FIXED_BASE)[name]
         assert algorithm.default_extensions == names.DECLARED.get(name, ())

@@ -11,11 +11,13 @@ from usb_ext.config.names import (
     CHOOSE_BASE,
     DECLARED,
     EXTENSIONS,
+    FIXED_BASE,
     WITHOUT_THRESHOLD,
     declared_by,
 )
 from usb_ext.errors import SettingsError
 
+HELD_OUT = {"num_val": 100, "influence_every": 10}  # what influence weighting needs
 OTHERS = ("comatch", "vat", "fullysupervised", "my_own")
 
 
@@ -34,7 +36,7 @@ def goes(algorithm: str, extension: str) -> bool:
     ("algorithm", "extension"), [pair for pair in product(CARRIERS, EXTENSIONS) if goes(*pair)]
 )
 def test_any_extension_goes_on_any_carrier(algorithm: str, extension: str) -> None:
-    given = {"algorithm": algorithm, "extensions": [extension], "use_cat": False}
+    given = {"algorithm": algorithm, "extensions": [extension], "use_cat": False, **HELD_OUT}
     assert extension in load_settings(given).settings.active_extensions
 
 
@@ -50,8 +52,17 @@ def test_other_algorithms_carry_none_and_are_told_which_do(algorithm: str) -> No
 
 @pytest.mark.parametrize(("algorithm", "base"), list(product(CHOOSE_BASE, BASES)))
 def test_our_algorithms_take_any_base(algorithm: str, base: str) -> None:
+    given = {"algorithm": algorithm, "base": base, **HELD_OUT}
     if all(goes(base, extension) for extension in DECLARED.get(algorithm, ())):
-        assert load_settings({"algorithm": algorithm, "base": base}).settings.active_base == base
+        assert load_settings(given).settings.active_base == base
+
+
+def test_an_algorithm_named_after_its_base_keeps_it() -> None:
+    for algorithm, base in FIXED_BASE.items():
+        assert load_settings({"algorithm": algorithm, **HELD_OUT}).settings.active_base == base
+        assert load_settings({"algorithm": algorithm, "base": base, **HELD_OUT})
+        text = refusal({"algorithm": algorithm, "base": "dash", **HELD_OUT})
+        assert f"base is dash but algorithm {algorithm} has its own rule" in text
 
 
 def test_a_base_is_its_own() -> None:
@@ -71,9 +82,11 @@ def test_a_switch_needs_the_part(extension: str, value: bool) -> None:
     text = refusal({"algorithm": "fixmatch", extension: value})
     assert f"{extension} is {value}" in text
     assert f"extensions: [{extension}]" in text
-    assert load_settings({"algorithm": "fixmatch", "extensions": [extension], extension: value})
-    for algorithm in declared_by(extension):
-        assert load_settings({"algorithm": algorithm, extension: value})
+    given = {"algorithm": "fixmatch", "extensions": [extension], extension: value, **HELD_OUT}
+    assert load_settings(given)
+    for owner in declared_by(extension):
+        settings = load_settings({"algorithm": owner, extension: value, **HELD_OUT}).settings
+        assert (extension in settings.active_extensions) is value
 
 
 def test_a_switch_on_an_algorithm_that_cannot_carry_the_part_names_one_that_has_it() -> None:
@@ -82,7 +95,7 @@ def test_a_switch_on_an_algorithm_that_cannot_carry_the_part_names_one_that_has_
     assert "extensions:" not in text
 
 
-@pytest.mark.parametrize("algorithm", BASES)
+@pytest.mark.parametrize("algorithm", [base for base in BASES if base != "pseudolabel"])
 def test_usbs_own_class_of_a_base_carries_grad_relu_alone(algorithm: str) -> None:
     given: dict[str, object] = {"algorithm": algorithm, "step": "usb"}
     assert load_settings(given).settings.step == "usb"
@@ -94,7 +107,12 @@ def test_usbs_own_class_of_a_base_carries_grad_relu_alone(algorithm: str) -> Non
     assert "step: ours" in refusal({**given, "extensions": ["avg_clustering"]})
 
 
-@pytest.mark.parametrize("algorithm", CHOOSE_BASE)
+def test_usbs_pseudo_label_sends_its_rows_apart_and_carries_nothing() -> None:
+    given = {"algorithm": "pseudolabel", "step": "usb", "extensions": ["grad_relu"]}
+    assert "pseudolabel sends labelled and unlabelled rows" in refusal(given)
+
+
+@pytest.mark.parametrize("algorithm", [*CHOOSE_BASE, *FIXED_BASE])
 def test_usb_has_no_class_of_ours(algorithm: str) -> None:
     assert f"{algorithm} is ours" in refusal({"algorithm": algorithm, "step": "usb"})
 
@@ -109,5 +127,5 @@ def test_usbs_classes_divide_by_the_batch() -> None:
     assert "divides by the batch" in refusal({"algorithm": "fixmatch", "step": "usb", **mean})
     assert "divides by the batch" in refusal({"algorithm": "comatch", **mean})
     for algorithm in CARRIERS:
-        settings = load_settings({"algorithm": algorithm, **mean}).settings
+        settings = load_settings({"algorithm": algorithm, **mean, **HELD_OUT}).settings
         assert settings.ulb_loss_mean == "selected"

@@ -1,8 +1,8 @@
 """A base: how a weak/strong method turns weak views into weights and targets.
 
-FixMatch, FlexMatch, FreeMatch, SoftMatch, AdaMatch, UDA and Dash share everything but this. A base
-names USB's own hooks, which keep the state, and says what they are called with; `bases.py` holds the
-seven of them.
+FixMatch, FlexMatch, FreeMatch, SoftMatch, AdaMatch, UDA, Dash and Pseudo-Label share everything but
+this. A base names USB's own hooks, which keep the state, and says what they are called with; `bases.py`
+holds them.
 """
 
 from dataclasses import dataclass
@@ -45,6 +45,7 @@ class BaseRule:
 
     name = "fixmatch"
     has_threshold = True
+    one_view = False
 
     def arguments(self) -> list[Any]:
         """USB argument declarations (name, type, default) of the base."""
@@ -79,6 +80,10 @@ class BaseRule:
             Scalar of shape ().
         """
         return algorithm.ce_loss(logits, y, reduction="mean")
+
+    def unsup_weight(self, algorithm: Any) -> float:
+        """Weight of the unlabelled loss at the running step."""
+        return float(algorithm.lambda_u)
 
     def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
         """Probabilities of the weak views, shape (U, C); aligned if a hook is registered for it."""

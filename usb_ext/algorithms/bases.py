@@ -1,4 +1,4 @@
-"""The seven bases by name; each stands in a file of its own, by its difference from FixMatch.
+"""The bases by name; each stands in a file of its own, by its difference from FixMatch.
 
 With no extension each equals USB's algorithm of that name: losses and every gradient
 (`tests/test_usb_equality.py`, test number one).
@@ -9,6 +9,7 @@ from usb_ext.algorithms.base_rule import BaseRule
 from usb_ext.algorithms.dash import DashRule
 from usb_ext.algorithms.flexmatch import FlexMatchRule
 from usb_ext.algorithms.freematch import FreeMatchRule
+from usb_ext.algorithms.pseudolabel import PseudoLabelRule
 from usb_ext.algorithms.softmatch import SoftMatchRule
 from usb_ext.algorithms.uda import UDARule
 
@@ -22,5 +23,6 @@ RULES: dict[str, BaseRule] = {
         AdaMatchRule(),
         UDARule(),
         DashRule(),
+        PseudoLabelRule(),
     )
 }

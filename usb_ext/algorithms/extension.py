@@ -1,11 +1,11 @@
-"""What an extension may do to the step; each of ours, and of a user, is a subclass."""
+"""What an extension of the step is: the seams, each with a default that changes nothing."""
 
 from typing import Any
 
 import torch
 
 from usb_ext.algorithms.base_rule import Weak
-from usb_ext.algorithms.views import Views
+from usb_ext.algorithms.views import Inputs, Views
 from usb_ext.upstream.usb import Hook
 
 
@@ -22,6 +22,19 @@ class Extension:
     def hook(self, algorithm: Any) -> Hook:
         """The hook that owns the extension's state."""
         raise NotImplementedError(self.name)
+
+    def batch(
+        self, algorithm: Any, x_lb: Inputs, y_lb: torch.Tensor, x_w: Inputs, x_s: Inputs | None
+    ) -> None:
+        """Look at the batch before the forward pass; here nothing is done.
+
+        Args:
+            algorithm: the running algorithm.
+            x_lb: (B, ...) labelled inputs, or a dict of them.
+            y_lb: (B,) classes.
+            x_w: (U, ...) weak views.
+            x_s: (U, ...) strong views; None for a base of one view.
+        """
 
     def weak(self, algorithm: Any, weak: Weak) -> Weak:
         """What the base is told of the weak views; here unchanged.

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from usb_ext.algorithms.extension import Extension
+from usb_ext.algorithms.influence import Influence
 from usb_ext.algorithms.smooth_weight import SmoothWeight
 from usb_ext.algorithms.views import Views
 from usb_ext.hooks.avg_clustering import AvgClusteringHook
@@ -77,5 +78,5 @@ class AvgClustering(Extension):
 
 
 EXTENSIONS: dict[str, Extension] = {
-    e.name: e for e in (GradReLU(), AvgClustering(), SmoothWeight())
+    e.name: e for e in (GradReLU(), AvgClustering(), SmoothWeight(), Influence())
 }

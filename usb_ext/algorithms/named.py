@@ -30,11 +30,38 @@ class LayerMatch(WeakStrong):
         return arguments
 
 
+class Influence(WeakStrong):
+    """A learned weight for every unlabelled example (Ren et al., 2020), on UDA or the base given."""
+
+    default_base: ClassVar[str] = "uda"
+    default_extensions: ClassVar[tuple[str, ...]] = ("influence",)
+
+
+class InfluenceUDA(Influence):
+    """UDA with learned weights (Ren et al., 2020, Table 1)."""
+
+
+class InfluenceFixMatch(Influence):
+    """FixMatch with learned weights (Ren et al., 2020, Table 1)."""
+
+    default_base: ClassVar[str] = "fixmatch"
+
+
+class InfluencePseudoLabel(Influence):
+    """Pseudo-Label with learned weights (Ren et al., 2020, Sec. 4.1: the toy sets)."""
+
+    default_base: ClassVar[str] = "pseudolabel"
+
+
 NAMED: dict[str, type[WeakStrong]] = {
     "weak_strong": WeakStrong,
     "layermatch": LayerMatch,
     "smoothfixmatch": SmoothFixMatch,
     "smoothpseudolabel": SmoothPseudoLabel,
+    "influence": Influence,
+    "influence_uda": InfluenceUDA,
+    "influence_fixmatch": InfluenceFixMatch,
+    "influence_pseudolabel": InfluencePseudoLabel,
 }
 
 
@@ -42,7 +69,7 @@ def on_base(base: str) -> type[WeakStrong]:
     """Our class for a base's own name: that rule, and whatever extensions the settings ask for.
 
     Args:
-        base: one of the seven bases.
+        base: one of the bases.
 
     Returns:
         A subclass of WeakStrong.

@@ -5,7 +5,6 @@ sees them together; without it (texts, audio) they go one after the other and th
 gradient. Both are USB's orders, which dropout and batch-norm statistics depend on.
 """
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,27 +88,31 @@ def forward_apart(model: Any, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadT
 
 
 def forward_one_view(
-    model: Any, x_lb: Inputs, x_w: Inputs, tap: HeadTap | None, frozen: AbstractContextManager[None]
+    model: Any, x_lb: Inputs, x_w: Inputs, tap: HeadTap | None, bn_controller: Any
 ) -> Views:
-    """Two passes, labelled and weak; the weak outputs stand in both places (USB's Pseudo-Label).
+    """Two passes, labelled and weak, for a method whose weak view carries the loss itself.
+
+    As in USB's Pseudo-Label the weak views are normalised by their own statistics but do not move the
+    running ones.
 
     Args:
         model: network on one part at a time.
         x_lb: (B, ...) labelled inputs, or a dict of them.
         x_w: (U, ...) weak views; their outputs are labelled and learned, so they carry a gradient.
         tap: the tap on the head, or None.
-        frozen: inside it the running statistics of batch norm stay those of the labelled pass.
+        bn_controller: USB's, which keeps running statistics and puts them back.
 
     Returns:
-        The outputs of both passes.
+        The outputs; the weak views' stand for the strong ones' too.
     """
     if tap is not None:
         tap.labelled_rows = None
     out_lb = model(x_lb)
     if tap is not None:
         tap.labelled_rows = 0
-    with frozen:
-        out_w = model(x_w)
+    bn_controller.freeze_bn(model)
+    out_w = model(x_w)
+    bn_controller.unfreeze_bn(model)
     head_inputs = None if tap is None else tap.inputs()
     feats = {"x_lb": out_lb["feat"], "x_ulb_w": out_w["feat"]}
     return Views(out_lb["logits"], out_w["logits"], out_w["logits"], feats, head_inputs)

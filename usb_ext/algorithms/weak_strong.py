@@ -13,7 +13,13 @@ import torch
 from usb_ext.algorithms.base_rule import Weak
 from usb_ext.algorithms.bases import RULES
 from usb_ext.algorithms.extensions import EXTENSIONS
-from usb_ext.algorithms.views import Inputs, Views, forward_apart, forward_together
+from usb_ext.algorithms.views import (
+    Inputs,
+    Views,
+    forward_apart,
+    forward_one_view,
+    forward_together,
+)
 from usb_ext.functional.averaging import selected_share
 from usb_ext.hooks.head_tap import HeadTap, find_head
 from usb_ext.upstream.usb import AlgorithmBase
@@ -80,29 +86,27 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
             x_lb: (B, 3, H, W) labelled images (or a dict of text tensors).
             y_lb: (B,) class indices.
             x_ulb_w: (U, 3, H, W) weak views.
-            x_ulb_s: (U, 3, H, W) strong views; None for a method with one view.
+            x_ulb_s: (U, 3, H, W) strong views; None for a base of one view.
             idx_ulb: (U,) positions in the unlabelled set.
 
         Returns:
-            `{"loss", "feat"}` and the log; the log's values are tensors of shape (), read by the
-            loggers when they need them, so that no step waits for the device.
+            `{"loss", "feat"}` and the log, tensors of shape (): no step waits for the device.
         """
+        for name in self.extensions:
+            EXTENSIONS[name].batch(self, x_lb, y_lb, x_ulb_w, x_ulb_s)
         with self.amp_cm():
             views = self._forward(x_lb, x_ulb_w, x_ulb_s)
             weak = self._weak(views, idx_ulb)
             weights = self._weights(weak)
             targets = self.rule.targets(self, weak)
             losses = self._losses(views, y_lb, weights, targets)
-            unsup = self.lambda_u * self._ramp() * losses["unsup_loss"]
-            others = (v for k, v in losses.items() if k not in ("sup_loss", "unsup_loss"))
-            total = losses["sup_loss"] + unsup + sum(others)
+            unsup = self.rule.unsup_weight(self) * losses["unsup_loss"]
+            total = unsup + sum(v for k, v in losses.items() if k != "unsup_loss")
         return self._results(views, weights, losses, total)
 
-    def _ramp(self) -> float:
-        """Factor in [0, 1] on the weight of the unlabelled loss at this step."""
-        return 1.0
-
     def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:
+        if self.rule.one_view:
+            return forward_one_view(self.model, x_lb, x_w, self.head_tap, self.bn_controller)
         run = forward_together if self.use_cat else forward_apart
         return run(self.model, x_lb, x_w, x_s, self.head_tap)  # type: ignore[arg-type]
 
@@ -121,7 +125,7 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
     def _losses(
         self, views: Views, y_lb: torch.Tensor, weights: torch.Tensor, targets: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """The terms of the objective, all but `unsup_loss` with their weights (LayerMatch, Eq. 9)."""
+        """The terms of the objective (LayerMatch, Eq. 9), weighted but for `unsup_loss`."""
         unsup = self.consistency_loss(views.logits_s, targets, "ce", mask=weights)
         if self.ulb_loss_mean == "selected":
             unsup = unsup * selected_share(weights)
@@ -137,11 +141,7 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
         return losses
 
     def _results(
-        self,
-        views: Views,
-        weights: torch.Tensor,
-        losses: dict[str, torch.Tensor],
-        total: torch.Tensor,
+        self, views: Views, weights: torch.Tensor, losses: dict[str, torch.Tensor], total: Any
     ) -> StepResult:
         """Keys as USB logs them; `unsup_loss` is logged without its weight, as there."""
         logs = {name: loss.detach() for name, loss in losses.items()}

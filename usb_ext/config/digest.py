@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from usb_ext.config.distributed import DistributedSettings
 from usb_ext.config.model import DEAD, GROUPS, Settings
+from usb_ext.config.names import EXTENSIONS
 from usb_ext.config.schedule import precision_of
 from usb_ext.config.smooth import CALIBRATE
 
@@ -53,13 +54,15 @@ def resolved_yaml(settings: Settings) -> str:
 def config_sha256(settings: Settings) -> str:
     """SHA-256, in 64 hexadecimal digits, over the settings that influence the result.
 
-    Settings that are None do not enter, so that an option added later changes no earlier hash.
+    Settings that are None do not enter, nor those that begin with the name of an extension that the run
+    does not have, so that an option added later changes no earlier hash.
 
     Args:
         settings: what to hash.
     """
     values = influential(settings.model_dump())
-    entered = {name: value for name, value in values.items() if value is not None}
+    idle = tuple(f"{name}_" for name in EXTENSIONS if name not in settings.active_extensions)
+    entered = {n: v for n, v in values.items() if v is not None and not n.startswith(idle)}
     text = json.dumps(entered, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -65,7 +65,7 @@ class ExtensionSettings(SettingsGroup):
     )
     step: Literal["ours", "usb"] = Field(
         default="ours",
-        description="For the seven bases: our step, or USB's own class of that name, which can carry "
+        description="For the bases: our step, or USB's own class of that name, which can carry "
         "grad_relu (with use_cat).",
     )
 

@@ -18,7 +18,8 @@ from usb_ext.config.distributed import DistributedSettings
 from usb_ext.config.extensions import ExtensionSettings
 from usb_ext.config.fields import allowed
 from usb_ext.config.imbalance import ImbalanceSettings
-from usb_ext.config.names import BASES, DEFAULT_BASE, parts_of
+from usb_ext.config.influence import InfluenceSettings
+from usb_ext.config.names import BASES, DEFAULT_BASE, FIXED_BASE, parts_of
 from usb_ext.config.network import NetworkSettings
 from usb_ext.config.rules import check
 from usb_ext.config.run import RunSettings
@@ -31,6 +32,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     RunSettings,
     ExtensionSettings,
     SmoothSettings,
+    InfluenceSettings,
     ScheduleSettings,
     NetworkSettings,
     SpeedSettings,
@@ -51,6 +53,7 @@ class Settings(
     RunSettings,
     ExtensionSettings,
     SmoothSettings,
+    InfluenceSettings,
     ScheduleSettings,
     NetworkSettings,
     SpeedSettings,
@@ -100,7 +103,7 @@ class Settings(
     def active_base(self) -> str | None:
         """Base of the run: as given, or the algorithm's own; None for an algorithm without one."""
         own = self.algorithm if self.algorithm in BASES else None
-        return self.base or DEFAULT_BASE.get(self.algorithm, own)
+        return self.base or (DEFAULT_BASE | FIXED_BASE).get(self.algorithm, own)
 
     @property
     def active_extensions(self) -> tuple[str, ...]:

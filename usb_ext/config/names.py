@@ -8,33 +8,46 @@ that a user has registered) runs as it is and carries nothing.
 from typing import Literal, TypeAlias, get_args
 
 Base: TypeAlias = Literal[
-    "fixmatch", "flexmatch", "freematch", "softmatch", "adamatch", "uda", "dash"
+    "fixmatch", "flexmatch", "freematch", "softmatch", "adamatch", "uda", "dash", "pseudolabel"
 ]
 """How weights and targets are made from the weak view."""
 
 BASES: tuple[str, ...] = get_args(Base)
-EXTENSIONS: list[str] = ["grad_relu", "avg_clustering", "smooth_weight"]
+EXTENSIONS: list[str] = ["grad_relu", "avg_clustering", "smooth_weight", "influence"]
 """What may be put on a base: LayerMatch's Grad-ReLU (Sec. 4.2.1) and Avg-Clustering (Eq. 8), the smooth
-weight (Smooth Pseudo-Labeling, Eq. 13), and what `usb_ext.add_extension` has added."""
+weight (Smooth Pseudo-Labeling, Eq. 13), a learned weight for every unlabelled example (Ren et al., 2020),
+and what `usb_ext.add_extension` has added."""
 
 DEFAULT_BASE: dict[str, str] = {
     "layermatch": "freematch",
     "weak_strong": "fixmatch",
     "smoothfixmatch": "fixmatch",
-    "smoothpseudolabel": "fixmatch",
+    "influence": "uda",
 }
 """Base of each algorithm of ours that takes `base`, where none is given."""
 
 CHOOSE_BASE: tuple[str, ...] = tuple(DEFAULT_BASE)
-"""Algorithms of ours that take `base`; the seven bases are their own."""
+"""Algorithms of ours that take `base`; the bases are their own."""
 
-CARRIERS: tuple[str, ...] = BASES + CHOOSE_BASE
+FIXED_BASE: dict[str, str] = {
+    "influence_uda": "uda",
+    "influence_fixmatch": "fixmatch",
+    "influence_pseudolabel": "pseudolabel",
+    "smoothpseudolabel": "pseudolabel",
+}
+"""Algorithms of ours that are one base with one extension."""
+
+CARRIERS: tuple[str, ...] = BASES + CHOOSE_BASE + tuple(FIXED_BASE)
 """Algorithms that go through our step and so can carry extensions."""
 
 DECLARED: dict[str, tuple[str, ...]] = {
     "layermatch": ("grad_relu", "avg_clustering"),
     "smoothfixmatch": ("smooth_weight",),
     "smoothpseudolabel": ("smooth_weight",),
+    "influence": ("influence",),
+    "influence_uda": ("influence",),
+    "influence_fixmatch": ("influence",),
+    "influence_pseudolabel": ("influence",),
 }
 """Extensions that an algorithm has without being asked."""
 
@@ -50,9 +63,14 @@ NEEDS_CAT = (
 NO_UNLABELLED_LOSS: tuple[str, ...] = ("fullysupervised",)
 """Algorithms of USB's that use labels alone."""
 
-ONE_VIEW: dict[str, str] = {"smoothpseudolabel": "pseudolabel"}
-"""Algorithms of ours that learn the pseudo-label on the view that made it (Smooth Pseudo-Labeling,
-Eq. 14), with the algorithm of USB's whose views they are served."""
+ONE_VIEW: dict[str, str] = {
+    name: base for name, base in FIXED_BASE.items() if base == "pseudolabel"
+}
+"""Algorithms of ours that learn the pseudo-label on the view that made it, with the algorithm of USB's
+whose views they are served."""
+
+ONE_BATCH: tuple[str, ...] = tuple(base for base in BASES if base != "pseudolabel")
+"""Bases whose classes in USB send labelled and unlabelled rows as one batch, with `use_cat`."""
 
 WITHOUT_THRESHOLD: tuple[str, ...] = ("softmatch",)
 """Bases that weight every example and select none."""

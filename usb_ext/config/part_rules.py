@@ -13,9 +13,11 @@ from usb_ext.config.names import (
     BASES,
     CARRIERS,
     CHOOSE_BASE,
+    FIXED_BASE,
     NEEDS_CAT,
     NO_UNLABELLED_LOSS,
     ON_USB,
+    ONE_BATCH,
     declared_by,
     parts_of,
 )
@@ -23,7 +25,7 @@ from usb_ext.config.names import (
 if TYPE_CHECKING:
     from usb_ext.config.model import Settings
 
-SWITCHES = ("grad_relu", "avg_clustering", "smooth_weight")
+SWITCHES = ("grad_relu", "avg_clustering", "smooth_weight", "influence")
 """Extensions that a setting of their own name can take away."""
 
 
@@ -38,7 +40,8 @@ def part_contradictions(settings: "Settings") -> Iterator[str]:
 
 
 def _base(s: "Settings") -> Iterator[str]:
-    if s.base is None or s.algorithm in CHOOSE_BASE or s.base == s.algorithm:
+    own = FIXED_BASE.get(s.algorithm, s.algorithm)
+    if s.base is None or s.algorithm in CHOOSE_BASE or s.base == own:
         return
     yield (
         f"base is {s.base} but algorithm {s.algorithm} has its own rule; leave base out, or use "
@@ -77,6 +80,11 @@ def _on_usb(s: "Settings", asked: str) -> Iterator[str]:
             f"{asked} but imb_algorithm {s.imb_algorithm} changes the batches of USB's own class; "
             "use step: ours, or leave imb_algorithm out"
         )
+    elif s.algorithm not in ONE_BATCH:
+        yield (
+            f"{asked} and step: usb but USB's own class of {s.algorithm} sends labelled and unlabelled "
+            "rows through the network apart, where grad_relu cannot tell them; use step: ours"
+        )
     elif not s.use_cat:
         yield f"{asked} and step: usb but use_cat is False: {NEEDS_CAT}"
 
@@ -97,7 +105,7 @@ def _switches(s: "Settings") -> Iterator[str]:
 
 
 def _usb_step(s: "Settings") -> Iterator[str]:
-    if s.step == "usb" and s.algorithm in CHOOSE_BASE:
+    if s.step == "usb" and s.algorithm in (*CHOOSE_BASE, *FIXED_BASE):
         yield (
             f"step: usb needs an algorithm of USB's, but {s.algorithm} is ours; use step: ours, or "
             f"algorithm: one of {', '.join(BASES)}"

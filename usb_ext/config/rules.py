@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from usb_ext.config.imbalance_rules import imbalance_contradictions
+from usb_ext.config.influence_rules import influence_contradictions
 from usb_ext.config.names import has_own_split
 from usb_ext.config.part_rules import part_contradictions
 from usb_ext.config.smooth_rules import smooth_contradictions
@@ -47,6 +48,7 @@ def contradictions(settings: "Settings") -> list[str]:
         imbalance_contradictions,
         part_contradictions,
         smooth_contradictions,
+        influence_contradictions,
     )
     return [sentence for rule in rules for sentence in rule(settings)]
 

@@ -21,8 +21,8 @@ from usb_ext.upstream.weights import load_pretrained
 def algorithm_classes(settings: Settings) -> tuple[type, ...]:
     """The algorithm's class, after the imbalanced one's or the one with Grad-ReLU if there is one.
 
-    The seven bases run on our step, which equals USB's, unless `step: usb` asks for USB's class or an
-    imbalanced algorithm is put on it without extensions.
+    The bases run on our step, which equals USB's, unless `step: usb` asks for USB's class or an
+    imbalanced algorithm is put on it without extensions. A base that is chosen gives its own defaults.
 
     Raises:
         SettingsError: for an unknown name.

@@ -27,7 +27,7 @@ from usb_ext.hooks.record import RecordHook
 from usb_ext.hooks.score import ScoreHook
 from usb_ext.upstream.usb import AimHook, AlgorithmBase, WANDBHook, get_collactor
 
-LABELLED, UNLABELLED = 1, 2
+LABELLED, UNLABELLED, VALIDATION = 1, 2, 7
 
 
 class Engine(Loop, AlgorithmBase):  # type: ignore[misc]
@@ -77,6 +77,9 @@ class Engine(Loop, AlgorithmBase):  # type: ignore[misc]
         if data["train_ulb"] is not None:
             size = args.batch_size * args.uratio
             loaders["train_ulb"] = self.training_loader("train_ulb", size, UNLABELLED)
+        if data.get("val") is not None and "influence" in getattr(self, "extensions", ()):
+            size = min(args.influence_val_batch, len(data["val"]))
+            loaders["val"] = self.training_loader("val", size, VALIDATION)
         for split in ("eval", "test"):
             if data.get(split) is not None:
                 loaders[split] = self.evaluation_loader(split)
@@ -108,7 +111,7 @@ class Engine(Loop, AlgorithmBase):  # type: ignore[misc]
                 stream=stream,
                 weights=weights,
             )
-        workers = self.args.num_workers * (2 if stream == UNLABELLED else 1)
+        workers = self.args.num_workers * {UNLABELLED: 2, VALIDATION: 0}.get(stream, 1)
         return train_loader(
             self.dataset_dict[split],
             batch_size=batch_size,

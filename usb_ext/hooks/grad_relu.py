@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from usb_ext.config.names import BASES, NEEDS_CAT
+from usb_ext.config.names import NEEDS_CAT, ONE_BATCH
 from usb_ext.errors import SettingsError
 from usb_ext.hooks.head_tap import HeadTap, find_head
 from usb_ext.upstream.usb import ALGORITHMS, Hook
@@ -35,10 +35,10 @@ class GradReLUHook(Hook):  # type: ignore[misc]
             SettingsError: if it is none of them, `use_cat` is off, or the network has no
                 classification layer that can be found.
         """
-        kinds: Any = tuple(ALGORITHMS[name] for name in BASES)
+        kinds: Any = tuple(ALGORITHMS[name] for name in ONE_BATCH)
         if not isinstance(algorithm, kinds):
             raise SettingsError(
-                f"{type(algorithm).__name__} is not USB's class of {', '.join(BASES)}, whose batches "
+                f"{type(algorithm).__name__} is not USB's class of {', '.join(ONE_BATCH)}, whose batches "
                 "start with the labelled rows; our own algorithms take extensions: [grad_relu]"
             )
         if not algorithm.use_cat:

@@ -1,0 +1,38 @@
+"""Validation batches, one an update: the V' of Algorithm 1 (Ren et al., 2020)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from usb_ext.errors import SettingsError
+from usb_ext.hooks.influence_pass import Inputs
+
+
+class ValidationBatches:
+    """The batches of the loader `val`, from any number on.
+
+    Batch k depends on the seed and on k alone (`data/batches.py`), so nothing but k has to be saved.
+    """
+
+    def __init__(self) -> None:
+        self._batches: Iterator[Any] | None = None
+
+    def batch(self, algorithm: Any, number: int) -> tuple[Inputs, torch.Tensor]:
+        """Validation batch `number`, asked for in order: (V, ...) inputs and (V,) classes.
+
+        Args:
+            algorithm: the running algorithm with its loaders.
+            number: updates so far.
+
+        Raises:
+            SettingsError: no validation images.
+        """
+        if self._batches is None:
+            loader = algorithm.loader_dict.get("val")
+            if loader is None:
+                raise SettingsError("influence needs validation images; set num_val, such as 100")
+            loader.batch_sampler.start_iter = number
+            self._batches = iter(loader)
+        batch = algorithm.process_batch(["x_lb", "y_lb"], **next(self._batches))
+        return batch["x_lb"], batch["y_lb"]
