@@ -136,6 +136,20 @@ def test_conjugate_gradients_and_cholesky_agree() -> None:
     assert torch.equal(small, exact) and torch.equal(large, iterative)
 
 
+def test_a_large_head_is_solved_without_its_hessian() -> None:
+    """100 classes x 768 features and biases: the Hessian would hold 76,900^2 doubles, 44 GiB."""
+    generator = torch.Generator().manual_seed(3)
+    features = torch.randn(40, 769, generator=generator, dtype=torch.float64)
+    logits = torch.randn(40, 100, generator=generator, dtype=torch.float64)
+    curvature = Curvature(
+        torch.softmax(logits, dim=-1), features, torch.full((40,), 1 / 40).double(), 0.1
+    )
+    right = torch.randn(100, 769, generator=generator, dtype=torch.float64)
+    found = inverse_product(curvature, right, InverseSettings(cg_tolerance=1e-8))
+    assert found.iterations > 0
+    assert (curvature.product(found.value) - right).norm() < 1e-6 * right.norm()
+
+
 def test_one_weight_for_all_has_the_sum_of_the_derivatives() -> None:
     """The shared weight moves the whole unlabelled loss: differences of retraining with it."""
     even, step = torch.ones(UNLABELLED, dtype=torch.float64), 1e-4

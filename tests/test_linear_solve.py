@@ -75,7 +75,18 @@ def test_the_neumann_series_adds_up_and_tends_to_the_inverse() -> None:
     torch.testing.assert_close(found.value, rate * total)
     assert found.iterations == 4
     wanted = torch.linalg.solve(matrix, right)
+    steep = neumann_series(matrix.mv, right, 50 * rate, 40)  # diverges, and so does a tenth of it
+    tamed = neumann_series(matrix.mv, right, 0.5 * rate, 40)
+    torch.testing.assert_close(steep.value, tamed.value)
+    assert steep.iterations == 120
     errors = [
         relative(neumann_series(matrix.mv, right, rate, k).value, wanted) for k in (4, 40, 400)
     ]
     assert errors[0] > errors[1] > errors[2] and errors[2] < 1e-6
+
+
+def test_a_series_of_no_numbers_is_refused() -> None:
+    matrix = positive(7)
+    matrix[3, 3] = float("nan")
+    with pytest.raises(ArithmeticError, match="NaN"):
+        neumann_series(matrix.mv, normal(SIZE, seed=8), 0.1, 3)

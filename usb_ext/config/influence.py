@@ -59,7 +59,8 @@ class InfluenceSettings(SettingsGroup):
         default=20, description="Terms of the Neumann series (Lorraine et al.: up to 20)."
     )
     influence_neumann_rate: Ratio = Field(
-        default=0.1, description="Step of the Neumann series; too large a one diverges."
+        default=0.01,
+        description="Step of the Neumann series; a series that diverges is made again with a tenth.",
     )
     influence_weights: Literal["per_example", "single"] = Field(
         default="per_example", description="A weight for each example, or one for all (Fig. 4)."

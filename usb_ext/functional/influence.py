@@ -41,7 +41,7 @@ class InverseSettings:
     exact_size: int = 2048
     cg_tolerance: float = 1e-8
     cg_iterations: int = 100
-    neumann_rate: float = 0.1
+    neumann_rate: float = 0.01
     neumann_terms: int = 20
 
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import torch
 
+MAX_ATTEMPTS = 10
+"""ours: a Neumann series that no 1e-9 of its alpha tames holds no numbers."""
+
 Product = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -74,14 +77,24 @@ def conjugate_gradients(
 def neumann_series(product: Product, right: torch.Tensor, rate: float, terms: int) -> Solution:
     """alpha * sum_{k=0}^{K} (I - alpha H)^k b (Lorraine et al., 2020, Eq. 8; Ren et al., Sec. 4.3).
 
+    ours: a series whose last term is larger than its first does not converge; it is made again with a
+    tenth of alpha. It waits for the device once a series, to see that.
+
     Args:
         product: V to H V.
         right: b, (...).
-        rate: alpha > 0; too large a one makes the series diverge.
-        terms: K >= 0, products with H.
+        rate: alpha > 0.
+        terms: K >= 0, products with H of one series.
+
+    Raises:
+        ArithmeticError: if no alpha helps, which means that there are infinities or NaN in it.
     """
-    power, total = right.clone(), right.clone()
-    for _ in range(terms):
-        power = power - rate * product(power)
-        total += power
-    return Solution(rate * total, True, terms)
+    for attempt in range(MAX_ATTEMPTS):
+        power, total = right.clone(), right.clone()
+        for _ in range(terms):
+            power = power - rate * product(power)
+            total += power
+        if bool(power.norm() <= (1 + 1e-6) * right.norm()):
+            return Solution(rate * total, True, (attempt + 1) * terms)
+        rate /= 10
+    raise ArithmeticError("the Neumann series holds infinities or NaN")

@@ -19,7 +19,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from usb_ext.functional.influence import InverseSettings
-from usb_ext.functional.linear_solve import Product, neumann_series
+from usb_ext.functional.linear_solve import Product, Solution, neumann_series
 
 Parameters = dict[str, torch.Tensor]
 Loss = Callable[[Parameters], torch.Tensor]
@@ -32,8 +32,8 @@ def network_weight_gradients(
     unlabelled_losses: Loss,
     shift: float,
     how: InverseSettings,
-) -> torch.Tensor:
-    """d L_V / d lambda_u of each example for any chosen parameters, shape (U,) (Eq. 6).
+) -> tuple[torch.Tensor, int]:
+    """d L_V / d lambda_u of each example for any chosen parameters (Eq. 6).
 
     ours: attention runs on its mathematical form here, the only one with second and forward derivatives.
 
@@ -45,20 +45,24 @@ def network_weight_gradients(
         shift: weight decay plus damping, added to the diagonal of H.
         how: `neumann` with its rate and terms, or `identity`.
 
+    Returns:
+        (U,) derivatives and the number of products with H.
+
     Raises:
         ValueError: for another kind.
+        ArithmeticError: a series that no step size makes converge.
     """
     if how.kind not in ("identity", "neumann"):
         raise ValueError(f"kind is {how.kind!r}; beyond the head: identity, neumann")
-    inverse = _flat_gradient(validation_loss, parameters)
+    found = Solution(_flat_gradient(validation_loss, parameters), True, 0)
     if how.kind == "neumann":
         product = hessian_product(train_loss, parameters, shift)
-        inverse = neumann_series(product, inverse, how.neumann_rate, how.neumann_terms).value
+        found = neumann_series(product, found.value, how.neumann_rate, how.neumann_terms)
     fixed = {name: value.detach() for name, value in parameters.items()}
-    direction = _named(inverse, fixed)
+    direction = _named(found.value, fixed)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         slopes: torch.Tensor = torch.func.jvp(unlabelled_losses, (fixed,), (direction,))[1]
-    return -slopes
+    return -slopes, found.iterations
 
 
 def hessian_product(loss: Loss, parameters: Parameters, shift: float) -> Product:

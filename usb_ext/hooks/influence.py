@@ -96,6 +96,8 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
         try:
             with evaluating(algorithm.model):
                 found = gradients(algorithm, self.head, seen, validation, self.options)
+            if not bool(torch.isfinite(found.gradients).all()):
+                raise ArithmeticError("a derivative is not a number; try a smaller lr")
         except ArithmeticError as error:
             raise RunFailed(f"influence at step {algorithm.it + 1}: {error}") from error
         rows = torch.zeros_like(seen.indices) if self.options.single else seen.indices

@@ -108,7 +108,7 @@ def network_gradients(
         unlabelled = losses(given, seen.x_ulb, seen.targets)
         return labelled + (seen.shares.to(unlabelled) * unlabelled).sum()
 
-    gradients = network_weight_gradients(
+    gradients, products = network_weight_gradients(
         parameters,
         objective,
         lambda given: losses(given, *validation).mean(),
@@ -118,5 +118,4 @@ def network_gradients(
     )
     with torch.no_grad():
         held_out = losses(parameters, *validation).mean()
-    terms = options.inverse.neumann_terms if options.inverse.kind == "neumann" else 0
-    return Found(gradients, held_out, 0, terms)
+    return Found(gradients, held_out, 0, products)
