@@ -4,7 +4,6 @@ import json
 import logging
 from argparse import Namespace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from usb_ext.data.build import prepare
 from usb_ext.data.prepared import choose_split
 from usb_ext.data.validation import validation_indices
 from usb_ext.errors import DataMissing, SettingsError
-from usb_ext.upstream.usb_validation import with_validation
 
 K = 5
 TARGETS = np.random.default_rng(0).permutation(np.repeat(np.arange(K), [30, 25, 20, 15, 10]))
@@ -168,21 +166,3 @@ def test_usbs_set_holds_them_out_too(cifar: Path) -> None:  # noqa: F811
         assert not rows & {image.tobytes() for image in part.data}
     with pytest.raises(SettingsError, match="fullysupervised trains on every image"):
         prepare(Namespace(**{**vars(args), "algorithm": "fullysupervised"}))
-
-
-def test_stl10_serves_its_training_images_at_the_end_of_the_unlabelled() -> None:
-    pixels = np.arange(12)[:, None]
-    unlabelled = SimpleNamespace(data=np.concatenate([pixels[:2], pixels]), targets=np.full(14, -1))
-    split = SimpleNamespace(validation=np.array([3, 0]), validation_targets=np.array([1, 2]))
-    datasets = {"train_ulb": unlabelled, "eval": SimpleNamespace(data=None, targets=None)}
-    args = Namespace(num_val=2, val_index_file=None, algorithm="fixmatch", dataset="stl10")
-    found = with_validation(args, datasets, pixels[[5, 2]], split, num_images=10)
-    # The last 10 rows are the training images: position 3 is the pixel 5, position 0 the pixel 2.
-    assert unlabelled.data.ravel().tolist() == [0, 1, 0, 1, 3, 4, 6, 7, 8, 9, 10, 11]
-    assert found["val"].data.ravel().tolist() == [5, 2] and len(unlabelled.targets) == 12
-
-
-def test_a_set_that_usb_splits_itself_has_none_to_give() -> None:
-    args = Namespace(num_val=2, val_index_file=None, algorithm="fixmatch", dataset="imagenet")
-    with pytest.raises(SettingsError, match="imagenet, but USB splits it itself"):
-        with_validation(args, {}, None, None, 0)

@@ -43,7 +43,6 @@ def algorithm_on(model: nn.Module, batches: list[dict[str, torch.Tensor]]) -> An
     return SimpleNamespace(
         it=0, model=model, log_dict={}, amp_cm=contextlib.nullcontext,
         loader_dict={"val": Loader(batches)},
-        process_batch=lambda names, **batch: {name: batch[name] for name in names},
     )  # fmt: skip
 
 

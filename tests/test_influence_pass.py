@@ -125,16 +125,3 @@ def test_a_compiled_network_runs_as_it_is_inside() -> None:
         model(torch.ones(1, 2))
     model(torch.ones(1, 2))
     assert len(calls) == 2
-
-
-def test_a_network_without_blocks_is_named() -> None:
-    from usb_ext.errors import SettingsError
-
-    class Flat(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.head = nn.Linear(2, 2), nn.Linear(2, CLASSES)
-
-    flat = Flat()
-    with pytest.raises(SettingsError, match="Flat has no Sequential"):
-        chosen_parameters(flat, flat.head, "last_block")

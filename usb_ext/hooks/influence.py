@@ -91,7 +91,7 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
 
     def _update(self, algorithm: Any, seen: Seen) -> None:
         """Lines 7 to 12 of Algorithm 1, and the clip."""
-        validation = self.validation.batch(algorithm, self.updates)
+        validation = self.validation.batch(algorithm, self.updates, self.table.device)
         gradients = head_gradients if self.options.scope == "head" else network_gradients
         try:
             with evaluating(algorithm.model):

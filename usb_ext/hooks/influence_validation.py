@@ -18,12 +18,15 @@ class ValidationBatches:
     def __init__(self) -> None:
         self._batches: Iterator[Any] | None = None
 
-    def batch(self, algorithm: Any, number: int) -> tuple[Inputs, torch.Tensor]:
+    def batch(
+        self, algorithm: Any, number: int, device: torch.device
+    ) -> tuple[Inputs, torch.Tensor]:
         """Validation batch `number`, asked for in order: (V, ...) inputs and (V,) classes.
 
         Args:
             algorithm: the running algorithm with its loaders.
             number: updates so far.
+            device: where the batch is wanted.
 
         Raises:
             SettingsError: no validation images.
@@ -34,5 +37,8 @@ class ValidationBatches:
                 raise SettingsError("influence needs validation images; set num_val, such as 100")
             loader.batch_sampler.start_iter = number
             self._batches = iter(loader)
-        batch = algorithm.process_batch(["x_lb", "y_lb"], **next(self._batches))
-        return batch["x_lb"], batch["y_lb"]
+        batch = next(self._batches)
+        inputs, labels = batch["x_lb"], batch["y_lb"].to(device, non_blocking=True)
+        if isinstance(inputs, dict):
+            return {k: v.to(device, non_blocking=True) for k, v in inputs.items()}, labels
+        return inputs.to(device, non_blocking=True), labels
