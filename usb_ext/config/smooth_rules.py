@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 FIXED_THRESHOLD = ("fixmatch", "uda")
 """Bases whose threshold is p_cutoff for every example and at every step."""
-CALIBRATION = ("calibration_iter", "calibration_share")
 
 
 def smooth_contradictions(settings: "Settings") -> Iterator[str]:
@@ -31,15 +30,15 @@ def smooth_contradictions(settings: "Settings") -> Iterator[str]:
 
 
 def _absent(s: "Settings") -> Iterator[str]:
-    """Settings that would change nothing are refused, so that nobody believes them."""
-    given = {"smooth_exponent": s.smooth_exponent, "lambda_phi": s.lambda_phi}
-    named = [f"{name} is {value:g}" for name, value in given.items() if value is not None]
+    """What asks for the part that the run lacks; its plain options may stand there unused, so that a
+    baseline runs from the same file."""
+    named = [f"lambda_phi is {s.lambda_phi:g}"] if s.lambda_phi else []
     if s.ulb_loss_ratio == CALIBRATE:
         named.append(f"ulb_loss_ratio is {CALIBRATE}")
     if named:
         yield (
-            f"{' and '.join(named)}, but the run has no smooth_weight; use extensions: "
-            f"[smooth_weight], or algorithm: {' or '.join(declared_by('smooth_weight'))}"
+            f"{' and '.join(named)}, but the run has no smooth_weight; use ulb_loss_ratio: 1 and no "
+            f"lambda_phi, or algorithm: {' or '.join(declared_by('smooth_weight'))}"
         )
 
 
@@ -97,14 +96,9 @@ def _limit(s: "Settings") -> Iterator[str]:
 
 
 def _calibration(s: "Settings") -> Iterator[str]:
-    if s.ulb_loss_ratio != CALIBRATE:
-        for name in CALIBRATION:
-            if getattr(s, name) is not None:
-                yield (
-                    f"{name} is {getattr(s, name):g} but ulb_loss_ratio is {s.ulb_loss_ratio:g}, "
-                    f"which needs no calibration; use ulb_loss_ratio: {CALIBRATE}, or leave {name} out"
-                )
-    elif s.calibration_iter is not None and s.calibration_iter > s.num_train_iter:
+    if s.ulb_loss_ratio != CALIBRATE or s.calibration_iter is None:
+        return
+    if s.calibration_iter > s.num_train_iter:
         yield (
             f"calibration_iter is {s.calibration_iter}, more than num_train_iter {s.num_train_iter}; "
             f"use at most {s.num_train_iter}"
