@@ -27,6 +27,9 @@ def add(commands: Any) -> None:
     bench.add_argument("--ours-only", action="store_true", help="leave USB's own loop out")
     bench.add_argument("--parts", action="store_true", help="also where the time of a step goes")
     bench.add_argument("--scale", action="store_true", help="cost as batch, image and set grow")
+    bench.add_argument(
+        "--per-example", action="store_true", help="per-example gradients: loop, torch.func, ours"
+    )
     for name in COUNTS:
         bench.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N")
 
@@ -60,9 +63,12 @@ def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
 
 
 def _measure(arguments: argparse.Namespace, load: Any, device: Any) -> dict[str, Any]:
+    from usb_ext.bench.per_example import per_example
     from usb_ext.bench.scale import scale
     from usb_ext.stages.bench import bench, parts_of_step, table
 
+    if arguments.per_example:
+        return per_example(load, device, _progress)
     if arguments.scale:
         rows = scale(load, str(device), _progress)
         lines = [
