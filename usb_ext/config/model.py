@@ -27,6 +27,7 @@ from usb_ext.config.schedule import ScheduleSettings
 from usb_ext.config.smooth import SmoothSettings
 from usb_ext.config.speed import SpeedSettings
 from usb_ext.config.thresholds import ThresholdSettings
+from usb_ext.config.toy import ToySettings
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
     RunSettings,
@@ -37,6 +38,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     NetworkSettings,
     SpeedSettings,
     DatasetSettings,
+    ToySettings,
     ThresholdSettings,
     ConsistencySettings,
     ImbalanceSettings,
@@ -58,6 +60,7 @@ class Settings(
     NetworkSettings,
     SpeedSettings,
     DatasetSettings,
+    ToySettings,
     ThresholdSettings,
     ConsistencySettings,
     ImbalanceSettings,

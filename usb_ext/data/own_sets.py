@@ -11,13 +11,15 @@ from usb_ext.data.class_list import read_class_list
 from usb_ext.data.digits import load_digits_arrays
 from usb_ext.data.imagefolder import load_image_folder
 from usb_ext.data.label_files import label_file_classes
+from usb_ext.data.point_views import Jitter
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
+from usb_ext.data.toy import TOYS, PointArrays, load_toy
 from usb_ext.data.validation import without
 from usb_ext.data.views import eval_transform, strong_transform, weak_transform
 from usb_ext.errors import SettingsError
 from usb_ext.upstream.usb import BasicDataset, RandAugment
 
-OWN = ("digits", "imagefolder")
+OWN = ("digits", "imagefolder", *TOYS)
 MEBIBYTE = 2**20
 
 
@@ -43,7 +45,9 @@ def prepare_own(args: Any) -> Prepared:
     return split.prepared(args, datasets, targets, arrays.classes, arrays.skipped)
 
 
-def _load_arrays(args: Any) -> ImageArrays:
+def _load_arrays(args: Any) -> ImageArrays | PointArrays:
+    if args.dataset in TOYS:
+        return load_toy(args)
     if args.dataset == "digits":
         return load_digits_arrays(args.img_size)
     listed = read_class_list(Path(args.class_list), args.num_classes) if args.class_list else None
@@ -58,11 +62,20 @@ def _load_arrays(args: Any) -> ImageArrays:
     )
 
 
-def _datasets(args: Any, arrays: ImageArrays, split: Split) -> dict[str, Any]:
-    """USB's BasicDataset three times; the algorithm's name decides which views it serves."""
+def _views(args: Any, arrays: ImageArrays | PointArrays) -> tuple[Any, Any, Any]:
+    """The weak, the strong and the evaluation view."""
+    if isinstance(arrays, PointArrays):
+        return Jitter(args.toy_weak), Jitter(args.toy_strong), Jitter(0.0)
     size, ratio, flip = args.img_size, args.crop_ratio, arrays.hflip
-    weak = weak_transform(size, ratio, arrays.mean, arrays.std, flip)
-    strong = strong_transform(size, ratio, arrays.mean, arrays.std, flip, RandAugment(3, 5))
+    look = (arrays.mean, arrays.std)
+    weak = weak_transform(size, ratio, *look, flip)
+    strong = strong_transform(size, ratio, *look, flip, RandAugment(3, 5))
+    return weak, strong, eval_transform(size, *look)
+
+
+def _datasets(args: Any, arrays: ImageArrays | PointArrays, split: Split) -> dict[str, Any]:
+    """USB's BasicDataset three times; the algorithm's name decides which views it serves."""
+    weak, strong, evaluation = _views(args, arrays)
     labelled, labels = split.labelled, split.labelled_targets
     if args.algorithm == "fullysupervised":
         labelled = np.flatnonzero(without(arrays.train_targets, split.validation) >= 0)
@@ -81,7 +94,6 @@ def _datasets(args: Any, arrays: ImageArrays, split: Split) -> dict[str, Any]:
             onehot=False,
         )
 
-    evaluation = eval_transform(size, arrays.mean, arrays.std)
     images, targets = arrays.train_images, arrays.train_targets
     held_out = split.validation
     validation = dataset(images[held_out], split.validation_targets, evaluation, False)

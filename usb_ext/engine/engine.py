@@ -20,6 +20,7 @@ from usb_ext.engine import evaluation
 from usb_ext.engine.acceleration import compile_network, likes_channels_last, set_tf32
 from usb_ext.engine.loop import Loop
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
+from usb_ext.hooks.boundary import boundary_hook
 from usb_ext.hooks.finite_loss import FiniteLossHook
 from usb_ext.hooks.model_ema import ModelEMAHook
 from usb_ext.hooks.parameter_update import ParameterUpdateHook
@@ -138,6 +139,8 @@ class Engine(Loop, AlgorithmBase):  # type: ignore[misc]
         self.register_hook(ScoreHook(), "EvaluationHook", "HIGH")
         record = RecordHook(parts.folder.metrics, parts.progress, per_step)
         self.register_hook(record, "LoggingHook", "LOW")
+        if (boundary := boundary_hook(self)) is not None:
+            self.register_hook(boundary, "BoundaryHook", "VERY_LOW")
         if self.args.use_wandb:
             self.register_hook(WANDBHook(), None, "LOWEST")
         if self.args.use_aim:

@@ -14,6 +14,7 @@ from usb_ext.hooks.score import ScoreHook
 from usb_ext.result import RunResult, evaluation_summary
 from usb_ext.run_folder import RunFolder
 from usb_ext.runtime import commit, device_name, versions
+from usb_ext.stages.boundary_picture import draw_boundary
 from usb_ext.stages.pictures import draw_confusion, draw_curves
 
 
@@ -101,11 +102,12 @@ def _test_scores(algorithm: Any, status: str) -> dict[str, float | None]:
 
 
 def draw_report(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
-    """`curves.png` and `confusion.png`."""
+    """`curves.png`, `confusion.png`, and `boundary.png` for points of the plane."""
     rows = read_metrics(folder.metrics)
     draw_curves(rows, folder.path / "curves.png", folder.path.name)
     confusion = algorithm.hooks_dict["EvaluationHook"].confusion
     draw_confusion(np.asarray(confusion), classes, folder.path / "confusion.png")
+    draw_boundary(algorithm, folder.path / "boundary.png")
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

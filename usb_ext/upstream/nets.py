@@ -1,4 +1,4 @@
-"""Networks by name: USB's own, `wrn_10_1`, or a function of the user's.
+"""Networks by name: USB's own, `wrn_10_1`, `mlp_100_100`, or a function of the user's.
 
 USB's `net_from_name: True` always fails and `resnet50` ignores the path of its weights; here the
 network is built without weights, and they are loaded by one strict loader (`weights.py`).
@@ -12,6 +12,7 @@ import torch
 
 from usb_ext.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.mlp import mlp_100_100
 
 # isort: split
 import semilearn.nets as usb_nets
@@ -40,7 +41,7 @@ def wrn_10_1(
     return net
 
 
-OURS: dict[str, Builder] = {"wrn_10_1": wrn_10_1}
+OURS: dict[str, Builder] = {"wrn_10_1": wrn_10_1, "mlp_100_100": mlp_100_100}
 
 
 def net_names() -> list[str]:

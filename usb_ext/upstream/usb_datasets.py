@@ -82,7 +82,8 @@ def _check_name(args: Any) -> None:
     known = (*IMAGES, *TEXTS, *AUDIO)
     if args.dataset not in known:
         raise SettingsError(
-            f"dataset is {args.dataset!r}; known: digits, imagefolder, {', '.join(known)}"
+            f"dataset is {args.dataset!r}; known: digits, imagefolder, linear, circles, "
+            f"moons, {', '.join(known)}"
         )
     if args.dataset in OWN_SPLIT and args.label_split != "per_class":
         raise SettingsError(

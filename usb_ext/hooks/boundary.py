@@ -1,0 +1,112 @@
+"""BoundaryHook: how a network divides the plane, at several steps (Ren et al., 2020, Figs. 1 and 2)."""
+
+from typing import Any
+
+import torch
+
+from usb_ext.hooks.example_weights import example_weights
+from usb_ext.upstream.usb import Hook
+
+SIDE = 80
+"""ours: nodes of the grid along each side."""
+
+MARGIN = 0.1
+"""ours: the grid reaches beyond the points by this share of their extent."""
+
+
+def has_two_features(dataset: Any) -> bool:
+    """Whether a data set's examples are points of the plane.
+
+    Args:
+        dataset: USB's BasicDataset, or None.
+    """
+    return tuple(getattr(getattr(dataset, "data", None), "shape", ()))[1:] == (2,)
+
+
+def panel_steps(num_steps: int, panels: int) -> list[int]:
+    """Numbers of steps after which a panel is kept: 1, `num_steps`, and others evenly between.
+
+    Args:
+        num_steps: T, steps of the run.
+        panels: n >= 1; for 1 the last alone. Short runs have fewer.
+    """
+    spread = [1 + round(k * (num_steps - 1) / (panels - 1)) for k in range(panels - 1)]
+    return sorted({*spread, num_steps})
+
+
+def boundary_hook(algorithm: Any) -> "BoundaryHook | None":
+    """The hook for a run on points of the plane; None for other data.
+
+    Args:
+        algorithm: its data sets are there; `boundary_panels` is among its settings.
+    """
+    data = algorithm.dataset_dict["train_lb"], algorithm.dataset_dict["train_ulb"]
+    parts = [torch.as_tensor(part.data) for part in data if has_two_features(part)]
+    if not parts:
+        return None
+    steps = panel_steps(algorithm.num_train_iter, algorithm.args.boundary_panels)
+    return BoundaryHook(torch.cat(parts), steps)
+
+
+class BoundaryHook(Hook):  # type: ignore[misc]
+    """Keeps the averaged network's probabilities on a grid, and the weights, for `boundary.png`.
+
+    The network is the one that is evaluated. Nothing it does draws random numbers or changes the network.
+
+    Across processes: all hold the same network; the first one's panels are drawn.
+
+    Args:
+        points: (N, 2), which the grid shall cover.
+        steps: after how many steps a panel is kept.
+
+    Attributes:
+        panels: one dict a panel: `step`; `probs` (SIDE, SIDE, C) by row (second feature) and column;
+            `weights` (N_ulb,) or None.
+    """
+
+    def __init__(self, points: torch.Tensor, steps: list[int]) -> None:
+        super().__init__()
+        low, high = points.min(dim=0).values, points.max(dim=0).values
+        reach = MARGIN * (high - low)
+        self.low, self.high = (low - reach).tolist(), (high + reach).tolist()
+        self.steps = steps
+        self.panels: list[dict[str, Any]] = []
+
+    def axes(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Coordinates (SIDE,) of the grid's columns and of its rows."""
+        x, y = (torch.linspace(a, b, SIDE) for a, b in zip(self.low, self.high, strict=True))
+        return x, y
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Keep a panel if it is time."""
+        if algorithm.it + 1 in self.steps:
+            weights = example_weights(algorithm)
+            probs = self._divide(algorithm)
+            self.panels.append({"step": algorithm.it + 1, "probs": probs, "weights": weights})
+
+    @torch.no_grad()
+    def _divide(self, algorithm: Any) -> torch.Tensor:
+        """Probabilities (SIDE, SIDE, C) of the grid's nodes."""
+        x, y = self.axes()
+        rows, columns = torch.meshgrid(y, x, indexing="ij")
+        nodes = torch.stack((columns, rows), dim=-1).view(-1, 2)
+        algorithm.ema.copy_buffers()
+        network = algorithm.ema_model.eval()
+        try:
+            logits = network(nodes.to(algorithm.device))["logits"]
+        finally:
+            network.train()
+        probs: torch.Tensor = logits.float().softmax(dim=-1)
+        return probs.view(SIDE, SIDE, -1).cpu()
+
+    def restart(self, algorithm: Any, name: str) -> None:
+        """Before training starts from step 0 again: forget the panels."""
+        self.panels = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The panels so far."""
+        return {"panels": self.panels}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.panels = list(state["panels"])
