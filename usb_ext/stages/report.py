@@ -16,6 +16,8 @@ from usb_ext.run_folder import RunFolder
 from usb_ext.runtime import commit, device_name, versions
 from usb_ext.stages.boundary_picture import draw_boundary
 from usb_ext.stages.pictures import draw_confusion, draw_curves
+from usb_ext.stages.weights_pictures import draw_extremes, draw_weights
+from usb_ext.stages.weights_table import save_weights, weights_table
 
 
 def make_result(
@@ -102,12 +104,24 @@ def _test_scores(algorithm: Any, status: str) -> dict[str, float | None]:
 
 
 def draw_report(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
-    """`curves.png`, `confusion.png`, and `boundary.png` for points of the plane."""
+    """The pictures: curves, confusion, the boundary of points, and what tells of learned weights."""
     rows = read_metrics(folder.metrics)
     draw_curves(rows, folder.path / "curves.png", folder.path.name)
     confusion = algorithm.hooks_dict["EvaluationHook"].confusion
     draw_confusion(np.asarray(confusion), classes, folder.path / "confusion.png")
     draw_boundary(algorithm, folder.path / "boundary.png")
+    report_weights(algorithm, folder, classes)
+
+
+def report_weights(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
+    """`weights.npz`, `weights.png` and `weights_images.png` of a run that learned weights of examples."""
+    table = weights_table(algorithm)
+    if table is None:
+        return
+    save_weights(table, algorithm.args, folder.path / "weights.npz")
+    draw_weights(table, folder.path / "weights.png")
+    images = algorithm.dataset_dict["train_ulb"].data
+    draw_extremes(table, images, classes, folder.path / "weights_images.png")
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

@@ -1,0 +1,84 @@
+"""What stands in the pictures of the weights."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers_built import built
+from matplotlib.figure import Figure
+
+from usb_ext.run_folder import RunFolder
+from usb_ext.stages.report import report_weights
+from usb_ext.stages.weights_pictures import draw_extremes, draw_weights
+from usb_ext.stages.weights_table import WeightsTable
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
+    return figures
+
+
+def table(count: int) -> WeightsTable:
+    """Weights that rise from 0 to 2 in a shuffled order; each tenth pseudo-label is wrong."""
+    order = np.random.default_rng(0).permutation(count)
+    weight = np.linspace(0, 2, count, dtype=np.float32)[order]
+    label = np.arange(count) % 3
+    return WeightsTable(weight, label, np.where(np.arange(count) % 10 == 0, (label + 1) % 3, label))
+
+
+def test_each_half_of_the_histogram_holds_its_examples(drawn: list[Figure]) -> None:
+    found = table(200)
+    draw_weights(found, Path("unused"))
+    (axes,) = drawn[0].axes
+    right, wrong = axes.containers
+    wrong_rows = found.pseudo_label != found.true_label
+    for bars, rows in ((right, ~wrong_rows), (wrong, wrong_rows)):
+        heights = np.array([bar.get_height() for bar in bars])
+        edges = np.array([bar.get_x() for bar in bars])
+        assert heights.sum() == pytest.approx(1)
+        upper = heights[edges >= 1 - 1e-6].sum()
+        assert upper == pytest.approx((found.weight[rows] >= 1).mean(), abs=0.02)
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["right: 180", "wrong: 20"]
+    assert f"{found.auroc():.3f}" in axes.get_title()
+
+
+def test_the_sheet_shows_the_fifty_lightest_and_heaviest(drawn: list[Figure]) -> None:
+    found = table(120)
+    images = np.zeros((120, 4, 4, 3), np.uint8)
+    images[..., 0] = np.arange(120)[:, None, None]  # the red value names the image
+    draw_extremes(found, images, ("cat", "dog", "a name that is long"), Path("unused"))
+    axes = drawn[0].axes
+    assert len(axes) == 100
+    shown = [int(a.images[0].get_array()[0, 0, 0]) for a in axes]
+    by_weight = sorted(range(120), key=lambda i: found.weight[i])
+    assert shown[:50] == by_weight[:50]
+    assert shown[50:] == by_weight[::-1][:50]
+    for a, index in zip(axes, shown, strict=True):
+        name = ("cat", "dog", "a name tha")[found.pseudo_label[index]]
+        assert a.get_title() == f"{found.weight[index]:.2f} {name}"
+        assert (a.title.get_color() == "tab:red") == (index % 10 == 0)
+
+
+def test_few_images_leave_places_empty_and_other_data_has_no_sheet(drawn: list[Figure]) -> None:
+    draw_extremes(table(7), torch.zeros(7, 2), None, Path("unused"))
+    draw_extremes(table(7), ["a text"] * 7, None, Path("unused"))
+    assert drawn == []
+    draw_extremes(table(7), np.zeros((7, 2, 2, 3), np.uint8), None, Path("unused"))
+    assert sum(bool(a.images) for a in drawn[0].axes) == 14
+
+
+def test_three_files_stand_in_the_folder_of_a_run_with_weights(tmp_path: Path) -> None:
+    made: Any = built(tmp_path, algorithm="fixmatch", ulb_num_labels=20, include_lb_to_ulb=False)
+    folder = RunFolder(tmp_path)
+    before = set(tmp_path.iterdir())
+    report_weights(made, folder, None)
+    assert set(tmp_path.iterdir()) == before
+    made.hooks_dict["InfluenceWeightingHook"] = SimpleNamespace(weights=torch.ones(20))
+    report_weights(made, folder, tuple("0123456789"))
+    names = {path.name for path in set(tmp_path.iterdir()) - before}
+    assert names == {"weights.npz", "weights.png", "weights_images.png"}
