@@ -12,6 +12,7 @@ from usb_ext.config.influence_rules import influence_contradictions
 from usb_ext.config.names import has_own_split
 from usb_ext.config.part_rules import part_contradictions
 from usb_ext.config.smooth_rules import smooth_contradictions
+from usb_ext.config.text import text_contradictions
 from usb_ext.config.toy import toy_contradictions
 from usb_ext.errors import SettingsError
 
@@ -48,6 +49,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _unlabelled,
         imbalance_contradictions,
         toy_contradictions,
+        text_contradictions,
         part_contradictions,
         smooth_contradictions,
         influence_contradictions,

@@ -12,6 +12,7 @@ from usb_ext.config import Settings
 from usb_ext.engine.engine import Engine
 from usb_ext.errors import SettingsError
 from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder
+from usb_ext.upstream.text_nets import HUB, text_net
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
 from usb_ext.upstream.usb_algorithms import mended
 from usb_ext.upstream.usb_pairs import check_pair
@@ -70,6 +71,8 @@ def builder(settings: Settings) -> Any:
     def build_net(
         num_classes: int, pretrained: bool = False, pretrained_path: str | None = None
     ) -> torch.nn.Module:
+        if settings.net in HUB:
+            return text_net(settings.net, num_classes, settings.pretrain_path)
         if own_loading:
             return build(
                 num_classes=num_classes, pretrained=pretrained, pretrained_path=pretrained_path

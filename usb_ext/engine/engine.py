@@ -26,7 +26,8 @@ from usb_ext.hooks.model_ema import ModelEMAHook
 from usb_ext.hooks.parameter_update import ParameterUpdateHook
 from usb_ext.hooks.record import RecordHook
 from usb_ext.hooks.score import ScoreHook
-from usb_ext.upstream.usb import AimHook, AlgorithmBase, WANDBHook, get_collactor
+from usb_ext.upstream.text_nets import collate_of
+from usb_ext.upstream.usb import AimHook, AlgorithmBase, WANDBHook
 
 LABELLED, UNLABELLED, VALIDATION = 1, 2, 7
 
@@ -127,7 +128,7 @@ class Engine(Loop, AlgorithmBase):  # type: ignore[misc]
         )
 
     def _collate(self) -> Any:
-        return get_collactor(self.args, self.args.net)
+        return collate_of(self.args)
 
     def set_hooks(self) -> None:
         """The engine's hooks under the names that USB's algorithms replace or call."""

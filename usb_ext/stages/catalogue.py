@@ -6,7 +6,8 @@ from usb_ext.algorithms.named import NAMED, register
 from usb_ext.data.own_sets import OWN
 from usb_ext.upstream.nets import net_names
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
-from usb_ext.upstream.usb_datasets import AUDIO, IMAGES, TEXTS
+from usb_ext.upstream.usb_datasets import AUDIO, IMAGES
+from usb_ext.upstream.usb_texts import TEXTS
 
 
 def catalogue() -> str:

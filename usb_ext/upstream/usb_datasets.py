@@ -20,6 +20,7 @@ from usb_ext.config.names import served_as
 from usb_ext.errors import DataMissing, SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.quiet import printed_to_log
+from usb_ext.upstream.usb_texts import TEXTS, damaged, texts_shared
 from usb_ext.upstream.usb_validation import with_validation
 
 # isort: split
@@ -31,7 +32,6 @@ IMAGES = (
     "cifar10", "cifar100", "svhn", "stl10", "eurosat", "tissuemnist", "semi_aves", "semi_aves_out",
     "imagenet", "imagenet127",
 )  # fmt: skip
-TEXTS = ("aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review")
 AUDIO = ("esc50", "fsdnoisy", "gtzan", "superbks", "superbsi", "urbansound8k")
 OWN_SPLIT = ("imagenet", "imagenet127", "semi_aves", "semi_aves_out")
 SOURCES = {
@@ -70,7 +70,8 @@ def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], 
         extra = len(drawn["split"].labelled) if args.include_lb_to_ulb else 0
         return drawn["split"].labelled, unlabelled[extra:]  # USB prepends the labelled ones itself
 
-    with _drawing_with(draw), _numpy_and_random(args.label_seed), printed_to_log():
+    seeded = _numpy_and_random(args.label_seed)
+    with _drawing_with(draw), texts_shared(), seeded, printed_to_log():
         datasets = _get(args, data_dir)
     split, targets = drawn.get("split"), drawn.get("targets")
     num_images = 0 if targets is None else len(targets)
@@ -108,13 +109,17 @@ def _get(args: Any, data_dir: Path) -> dict[str, Any]:
             )
     except (OSError, RuntimeError) as error:
         raise _missing(args, data_dir, error) from error
+    except (ValueError, KeyError, TypeError) as error:
+        if args.dataset not in TEXTS:
+            raise
+        raise damaged(args.dataset, data_dir / args.dataset, error) from error
     if datasets is None:
         raise SettingsError(f"dataset is {args.dataset!r}, which USB does not build")
     return datasets
 
 
 def _missing(args: Any, data_dir: Path, error: Exception) -> DataMissing:
-    where = data_dir / args.dataset.lower()
+    where = data_dir / (args.dataset if args.dataset in TEXTS else args.dataset.lower())
     source = SOURCES.get(args.dataset)
     how = f"download {source} and unpack it there" if source else "USB's README tells how to get it"
     reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
