@@ -1,10 +1,10 @@
 """`label_split: file`: which images are labelled, and of what class, read from a file.
 
-A `.json` file is a list of positions in the training set: `[12, 7, 803]`. A `.csv` file names
-images and their classes, `cats/01.jpg,cat` a line, with or without a header `file name,class`.
+A `.json` file is a list of positions in the training set, `[12, 7, 803]`, or the `selected.json` of
+`usb-ext select`, whose images then have the labels of the data set. A `.csv` file names images and their
+classes, `cats/01.jpg,cat` a line, with or without a header `file name,class`.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from usb_ext.data.label_csv import label_rows
 from usb_ext.data.names import NameIndex, normal_name
-from usb_ext.errors import DataMissing, SettingsError
+from usb_ext.data.selected_file import read_json, selected_ids
+from usb_ext.errors import SettingsError
 
 IntArray = NDArray[np.int64]
 _SHOWN = 10
@@ -42,7 +43,7 @@ def read_label_file(
         SettingsError: bad lines (each is named), or a format that the data set cannot use.
     """
     if path.suffix.lower() == ".json":
-        return _read_positions(path, targets), None
+        return _read_positions(path, targets, names), None
     if names is None:
         raise SettingsError(
             f"label file {path} names images by file, but those of this data set have no file "
@@ -61,31 +62,40 @@ def label_file_classes(path: Path) -> tuple[str, ...]:
     return tuple(sorted({normal_name(row.class_name) for row in label_rows(path)}))
 
 
-def _read_positions(path: Path, targets: IntArray) -> IntArray:
-    """Positions from a JSON list, checked against the training set."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataMissing(f"cannot read label file {path}: {error}") from error
-    except ValueError as error:  # malformed JSON (with its line) or not UTF-8
-        raise SettingsError(f"label file {path} is not JSON: {error}") from error
+def _read_positions(path: Path, targets: IntArray, names: Sequence[str] | None) -> IntArray:
+    """Positions from a JSON list or a selection, checked against the training set."""
+    entries = selected_ids(read_json(path, "label file"))
     if not isinstance(entries, list):
         raise SettingsError(
             f"label file {path} holds {type(entries).__name__}; expected a list like [12, 7, 803]"
         )
+    images = NameIndex(names) if names and any(isinstance(e, str) for e in entries) else None
     problems: list[str] = []
     first: dict[int, int] = {}
     for number, entry in enumerate(entries, start=1):
-        if not isinstance(entry, int) or isinstance(entry, bool):
-            problems.append(f"entry {number}: {entry!r} is not a whole number")
-        elif not 0 <= entry < len(targets):
+        position = _position(entry, images)
+        if isinstance(position, str):
+            problems.append(f"entry {number}: {position}")
+        elif not 0 <= position < len(targets):
             problems.append(f"entry {number}: {entry} is outside 0 to {len(targets) - 1}")
-        elif targets[entry] < 0:
+        elif targets[position] < 0:
             problems.append(f"entry {number}: the class of image {entry} is not known; use a .csv")
-        elif (before := first.setdefault(entry, number)) != number:
+        elif (before := first.setdefault(position, number)) != number:
             problems.append(f"entry {number}: {entry} already stands at entry {before}")
     _raise_problems(path, problems, len(entries))
     return np.array(list(first), dtype=np.int64)
+
+
+def _position(entry: object, images: NameIndex | None) -> int | str:
+    """The position that an entry of a list means, or what is wrong with it."""
+    if isinstance(entry, str) and images is not None:
+        try:
+            return images.find(entry)
+        except LookupError as error:
+            return str(error.args[0])
+    if isinstance(entry, int) and not isinstance(entry, bool):
+        return entry
+    return f"{entry!r} is not a whole number"
 
 
 def _read_named(

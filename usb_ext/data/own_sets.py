@@ -1,5 +1,6 @@
 """The data sets that usb_ext loads itself, served through USB's BasicDataset."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from usb_ext.config.names import served_as
 from usb_ext.data.arrays import ImageArrays
 from usb_ext.data.class_list import read_class_list
 from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.image_ids import ImageIds
 from usb_ext.data.imagefolder import load_image_folder
 from usb_ext.data.label_files import label_file_classes
 from usb_ext.data.point_views import Jitter
@@ -33,7 +35,7 @@ def prepare_own(args: Any) -> Prepared:
         DataMissing: files that are not there or cannot be read.
         SettingsError: a split that the data cannot give, or a wrong number of classes.
     """
-    arrays = _load_arrays(args)
+    arrays = load_arrays(args)
     if len(arrays.classes) != args.num_classes:
         raise SettingsError(
             f"num_classes is {args.num_classes}, but {args.dataset} has {len(arrays.classes)} "
@@ -42,10 +44,16 @@ def prepare_own(args: Any) -> Prepared:
     targets = arrays.train_targets
     split = choose_split(args, targets, arrays.train_names, arrays.classes)
     datasets = _datasets(args, arrays, split)
-    return split.prepared(args, datasets, targets, arrays.classes, arrays.skipped)
+    prepared = split.prepared(args, datasets, targets, arrays.classes, arrays.skipped)
+    return replace(prepared, ids=ImageIds(len(targets), arrays.train_names))
 
 
-def _load_arrays(args: Any) -> ImageArrays | PointArrays:
+def load_arrays(args: Any) -> ImageArrays | PointArrays:
+    """All images of a data set of ours, before any split.
+
+    Args:
+        args: settings, or a run's namespace; `dataset` is one of `OWN`.
+    """
     if args.dataset in TOYS:
         return load_toy(args)
     if args.dataset == "digits":

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usb_ext.data.folds import fold_summary, unlabelled_summary, warn_of_missing_classes
+from usb_ext.data.image_ids import ImageIds
 from usb_ext.data.label_files import read_label_file
 from usb_ext.data.reduced_class import reduced_class
 from usb_ext.data.splits import label_indices, unlabelled_indices
@@ -34,6 +35,9 @@ class Prepared:
         skipped: files left out because they could not be decoded.
         unlabelled: counts and balance of the unlabelled set, for the record only.
         validation: (v,) positions of the validation images in the training set; `datasets["val"]`.
+        positions: (U,) position in the training set of each unlabelled image, in the order of
+            `idx_ulb`; None where USB does not tell.
+        ids: what the training images are called, or None.
     """
 
     datasets: dict[str, Any]
@@ -43,6 +47,8 @@ class Prepared:
     skipped: tuple[str, ...] = ()
     unlabelled: dict[str, Any] = field(default_factory=dict)
     validation: IntArray = field(default_factory=_none)
+    positions: IntArray | None = None
+    ids: ImageIds | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class Split:
             skipped,
             dict(unlabelled),
             self.validation,
+            self.unlabelled,
         )
 
 

@@ -1,0 +1,123 @@
+"""`features.npz`: one feature vector an image of a training set, and whose it is.
+
+Arrays: `features` (N, d) float32; `ids` (N,), positions in the training set (whole numbers) or file
+names (text); and where known `targets` (N,) classes with -1 for unknown, `dataset` (a name),
+`class_names`, `tuned` (True after AS3L's fine-tuning, Sec. 4.4). A file of a user's own needs `features`
+alone: its rows are then the training images in order.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usb_ext.data.npz_file import read_arrays, write_arrays
+from usb_ext.errors import DataMissing
+from usb_ext.functional.nearest import blocks
+
+HOW = (
+    "`usb-ext pretrain` writes one, or numpy.savez(FILE, features=N x d, ids=positions in the training "
+    "set or file names)"
+)
+Ids = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The content of a features file.
+
+    Attributes:
+        values: (N, d) float32, finite.
+        ids: (N,) int64 positions or text, none twice.
+        targets: (N,) int64, -1 unknown; None where the file has none.
+        dataset: name of the data set, or None.
+        class_names: or None.
+        tuned: whether these are fine-tuned features.
+    """
+
+    values: NDArray[np.float32]
+    ids: Ids
+    targets: NDArray[np.int64] | None = None
+    dataset: str | None = None
+    class_names: tuple[str, ...] | None = None
+    tuned: bool = False
+
+
+def read_features(path: Path) -> Features:
+    """Read and check a features file.
+
+    Raises:
+        DataMissing: no such file, no such array, shapes that do not fit, or values that are not finite.
+    """
+    arrays = read_arrays(path, "features file", HOW)
+    if "features" not in arrays:
+        held = ", ".join(sorted(arrays)) or "nothing"
+        raise DataMissing(f"features file {path} holds {held}, but no array `features`; {HOW}")
+    values = arrays["features"]
+    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "fiu":
+        raise DataMissing(
+            f"features in {path} are {values.dtype} of shape {values.shape}; expected numbers N x d"
+        )
+    ids = _ids(path, arrays.get("ids"), len(values))
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    _check_finite(path, values, ids)
+    names = arrays.get("class_names")
+    return Features(
+        values,
+        ids,
+        _targets(path, arrays.get("targets"), len(values)),
+        str(arrays["dataset"]) if "dataset" in arrays else None,
+        None if names is None else tuple(map(str, np.atleast_1d(names))),
+        bool(arrays.get("tuned", False)),
+    )
+
+
+def write_features(path: Path, features: Features) -> None:
+    """Write a features file whole or not at all; what is None is left out."""
+    arrays = {
+        "features": features.values,
+        "ids": features.ids,
+        "targets": features.targets,
+        "dataset": features.dataset,
+        "class_names": features.class_names,
+        "tuned": features.tuned,
+    }
+    write_arrays(path, {k: np.asarray(v) for k, v in arrays.items() if v is not None})
+
+
+def _ids(path: Path, ids: Any, count: int) -> Ids:
+    """Positions or names, (N,), checked; 0 to N - 1 where the file has none."""
+    if ids is None:
+        return np.arange(count, dtype=np.int64)
+    if ids.shape != (count,) or ids.dtype.kind not in "iuU":
+        raise DataMissing(
+            f"ids in {path} are {ids.dtype} of shape {ids.shape}; expected {count} whole numbers "
+            "(positions in the training set) or file names"
+        )
+    found, counts = np.unique(ids, return_counts=True)
+    if len(found) < count:
+        raise DataMissing(f"ids in {path}: {found[counts.argmax()]} stands there more than once")
+    return np.asarray(ids, dtype=np.str_ if ids.dtype.kind == "U" else np.int64)
+
+
+def _targets(path: Path, targets: Any, count: int) -> NDArray[np.int64] | None:
+    if targets is None:
+        return None
+    if targets.shape != (count,) or targets.dtype.kind not in "iu":
+        raise DataMissing(
+            f"targets in {path} are {targets.dtype} of shape {targets.shape}; expected {count} classes"
+        )
+    return np.asarray(targets, dtype=np.int64)
+
+
+def _check_finite(path: Path, values: NDArray[np.float32], ids: Ids) -> None:
+    """Raise and name the first row that holds NaN or an infinity."""
+    good = [np.isfinite(values[rows]).all(axis=1) for rows in blocks(*values.shape)]
+    bad = np.flatnonzero(~np.concatenate(good))
+    if len(bad):
+        raise DataMissing(
+            f"features in {path}: {len(bad)} of {len(values)} rows hold NaN or infinite values, the "
+            f"first is id {ids[bad[0]]}; compute them again"
+        )

@@ -1,0 +1,78 @@
+"""All training images of a data set in their own order, before any split into labelled and unlabelled.
+
+Features, selections and prior pseudo-labels (AS3L, Sec. 4) refer to images by their place here.
+"""
+
+from argparse import Namespace
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usb_ext.config import Settings
+from usb_ext.data.image_ids import ImageIds
+from usb_ext.data.own_sets import OWN, load_arrays
+from usb_ext.errors import SettingsError
+from usb_ext.upstream.quiet import printed_to_log
+from usb_ext.upstream.usb_datasets import load_usb_datasets
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """The training images of a data set.
+
+    Attributes:
+        images: uint8 (N, H, W, 3), or an object that decodes on access; for toy sets (N, 2) points.
+        targets: (N,) classes, -1 where unknown.
+        ids: what the images are called.
+        classes: class names, None where USB does not tell.
+    """
+
+    images: Any
+    targets: NDArray[np.int64]
+    ids: ImageIds
+    classes: tuple[str, ...] | None
+
+
+def load_training_set(settings: Settings) -> TrainingSet:
+    """The training images that the settings name.
+
+    STL-10's 5,000 images with classes come first, then its 100,000 others (`data.build`).
+
+    Raises:
+        DataMissing: files that are not there or cannot be read.
+        SettingsError: an unknown data set, or one that USB splits itself (ImageNet, Semi-Aves).
+    """
+    if settings.dataset in OWN:
+        arrays = load_arrays(settings)
+        ids = ImageIds(len(arrays.train_targets), arrays.train_names)
+        return TrainingSet(arrays.train_images, arrays.train_targets, ids, arrays.classes)
+    args = Namespace(**settings.model_dump())
+    args.algorithm, args.include_lb_to_ulb, args.label_seed = "fixmatch", False, 0
+    with printed_to_log():
+        datasets, targets, _ = load_usb_datasets(args, _everything)
+    if targets is None:
+        raise SettingsError(
+            f"dataset is {settings.dataset!r}, which USB splits itself; put its images into class "
+            "folders and use dataset: imagefolder"
+        )
+    served = datasets["train_ulb"]
+    others = len(served) - len(targets) if settings.dataset == "stl10" else 0
+    images = np.asarray(served.data)
+    if others:
+        images = np.concatenate([images[others:], images[:others]])
+    known = np.concatenate([targets, np.full(others, -1)]).astype(np.int64)
+    return TrainingSet(images, known, ImageIds(len(served)), None)
+
+
+def _everything(targets: NDArray[np.int64]) -> Any:
+    """A split that serves every image as unlabelled, in order."""
+    nothing = np.arange(0)
+    return SimpleNamespace(
+        labelled=np.arange(1),
+        unlabelled=np.arange(len(targets)),
+        validation=nothing,
+        validation_targets=nothing,
+    )
