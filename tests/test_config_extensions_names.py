@@ -54,7 +54,7 @@ def test_no_extensions_are_an_empty_list() -> None:
 def test_who_can_carry_what() -> None:
     assert len(names.BASES) == 8
     influence = {"influence", "influence_uda", "influence_fixmatch", "influence_pseudolabel"}
-    ours = {"layermatch", "weak_strong", "smoothfixmatch", "smoothpseudolabel"}
+    ours = {"layermatch", "weak_strong", "smoothfixmatch", "smoothpseudolabel", "as3l"}
     assert set(names.CARRIERS) == {*names.BASES, *ours, *influence}
     assert {*names.DEFAULT_BASE.values(), *names.FIXED_BASE.values()} <= set(names.BASES)
     assert all(set(parts) <= set(names.EXTENSIONS) for parts in names.DECLARED.values())

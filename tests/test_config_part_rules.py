@@ -17,7 +17,8 @@ from usb_ext.config.names import (
 )
 from usb_ext.errors import SettingsError
 
-HELD_OUT = {"num_val": 100, "influence_every": 10}  # what influence weighting needs
+HELD_OUT = {"num_val": 100, "influence_every": 10, "prior_file": "prior.npz"}
+"""What influence weighting and prior labels cannot do without; the others leave it unused."""
 OTHERS = ("comatch", "vat", "fullysupervised", "my_own")
 
 
@@ -129,3 +130,12 @@ def test_usbs_classes_divide_by_the_batch() -> None:
     for algorithm in CARRIERS:
         settings = load_settings({"algorithm": algorithm, **mean, **HELD_OUT}).settings
         assert settings.ulb_loss_mean == "selected"
+
+
+def test_prior_labels_and_their_file_go_together() -> None:
+    assert "propagate" in refusal({"algorithm": "as3l"})
+    assert "prior_file" in refusal({"algorithm": "fixmatch", "extensions": ["prior_label"]})
+    assert load_settings({"algorithm": "flexmatch", "prior_file": "prior.npz"})  # a baseline
+    without = load_settings({**HELD_OUT, "algorithm": "as3l", "prior_label": False}).settings
+    assert without.active_extensions == () and without.active_base == "flexmatch"
+    assert load_settings({"algorithm": "as3l", "prior_label": False}).settings.prior_file is None

@@ -8,12 +8,15 @@ from typing import Any
 
 import torch
 
+from usb_ext.algorithms.base_rule import Weak
 from usb_ext.algorithms.extension import Extension
 from usb_ext.algorithms.influence import Influence
 from usb_ext.algorithms.smooth_weight import SmoothWeight
 from usb_ext.algorithms.views import Views
+from usb_ext.data.prior_of_run import prior_of_run
 from usb_ext.hooks.avg_clustering import AvgClusteringHook
 from usb_ext.hooks.grad_relu import GradReLUHook
+from usb_ext.hooks.prior_label import PriorLabelHook
 from usb_ext.upstream.usb import Hook, SSL_Argument
 
 __all__ = ["EXTENSIONS", "Extension"]
@@ -77,6 +80,30 @@ class AvgClustering(Extension):
         return {"ac_loss": algorithm.args.ac_loss_ratio * loss}
 
 
+class PriorLabel(Extension):
+    """Prior pseudo-labels join the weak predictions in the first steps (AS3L, Eq. 5).
+
+    Masking and targets both see y_post. ours: so do the running statistics that a base keeps of what
+    its masking sees (FlexMatch's counts, FreeMatch's threshold, SoftMatch's mean and variance), while
+    those of distribution alignment see the model's own predictions, which come before.
+    """
+
+    name = "prior_label"
+
+    def arguments(self) -> list[Any]:
+        """The file with y_prior, and T."""
+        return [SSL_Argument("--prior_file", str, None), SSL_Argument("--prior_until", int, 6720)]
+
+    def hook(self, algorithm: Any) -> Hook:
+        """The hook with y_prior of the run's unlabelled examples."""
+        return PriorLabelHook(prior_of_run(algorithm.args), algorithm.args.prior_until)
+
+    def weak(self, algorithm: Any, weak: Weak) -> Weak:
+        """y_post in the place of y_weak: logits and probabilities of shape (U, C)."""
+        joined: Weak = algorithm.call_hook("join", "PriorLabelHook", weak=weak)
+        return joined
+
+
 EXTENSIONS: dict[str, Extension] = {
-    e.name: e for e in (GradReLU(), AvgClustering(), SmoothWeight(), Influence())
+    e.name: e for e in (GradReLU(), AvgClustering(), SmoothWeight(), Influence(), PriorLabel())
 }

@@ -53,6 +53,13 @@ class InfluencePseudoLabel(Influence):
     default_base: ClassVar[str] = "pseudolabel"
 
 
+class AS3L(WeakStrong):
+    """AS3L (Wen et al., Sec. 4.2): FlexMatch led by prior pseudo-labels in the first steps."""
+
+    default_base: ClassVar[str] = "flexmatch"
+    default_extensions: ClassVar[tuple[str, ...]] = ("prior_label",)
+
+
 NAMED: dict[str, type[WeakStrong]] = {
     "weak_strong": WeakStrong,
     "layermatch": LayerMatch,
@@ -62,6 +69,7 @@ NAMED: dict[str, type[WeakStrong]] = {
     "influence_uda": InfluenceUDA,
     "influence_fixmatch": InfluenceFixMatch,
     "influence_pseudolabel": InfluencePseudoLabel,
+    "as3l": AS3L,
 }
 
 

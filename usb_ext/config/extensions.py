@@ -1,4 +1,4 @@
-"""Settings of our own step: a base, extensions on it, and LayerMatch's numbers.
+"""Settings of our own step: a base, extensions on it, and the numbers of LayerMatch and AS3L.
 
 LayerMatch (Eq. 9): L = GradReLU(L_s + w_u L_u + w_ac L_AC), on FreeMatch's threshold (Tables 6
 and 7). With no extension a base equals USB's algorithm of that name.
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.config.base import SettingsGroup
-from usb_ext.config.kinds import Count, NonNegative, Share
+from usb_ext.config.kinds import Count, NonNegative, Share, Whole
 from usb_ext.config.names import EXTENSIONS, Base
 
 
@@ -21,7 +21,7 @@ def _name_the_known(schema: dict[str, Any]) -> None:
 class ExtensionSettings(SettingsGroup):
     """What the one `train_step` is made of."""
 
-    heading: ClassVar[str] = "Bases and extensions (LayerMatch)"
+    heading: ClassVar[str] = "Bases and extensions (LayerMatch, AS3L)"
 
     base: Base | None = Field(
         default=None,
@@ -32,7 +32,7 @@ class ExtensionSettings(SettingsGroup):
         default=(),
         description="What to put on a base: grad_relu (LayerMatch, Sec. 4.2.1), avg_clustering "
         "(LayerMatch, Eq. 8), both of which layermatch has already; smooth_weight (Smooth "
-        "Pseudo-Labeling, Eq. 13).",
+        "Pseudo-Labeling, Eq. 13); influence (Ren et al.); prior_label (AS3L, Eq. 5).",
         json_schema_extra=_name_the_known,
     )
     grad_relu: bool | None = Field(
@@ -57,6 +57,20 @@ class ExtensionSettings(SettingsGroup):
     )
     ac_lr: NonNegative = Field(
         default=5e-4, description="Step size of the averaged head (LayerMatch, Eq. 8: alpha)."
+    )
+    prior_label: bool | None = Field(
+        default=None,
+        description="False takes the prior pseudo-labels away (AS3L, Table 5); else as declared.",
+    )
+    prior_file: str | None = Field(
+        default=None,
+        description="Prior pseudo-labels, the prior.npz of `usb-ext propagate`; needed by "
+        "prior_label.",
+    )
+    prior_until: Whole = Field(
+        default=6720,
+        description="Iterations in which they join the weak predictions (AS3L, Eq. 5: T; its 60 "
+        "epochs of 112 iterations on CIFAR); 0 is the base.",
     )
     ulb_loss_mean: Literal["batch", "selected"] = Field(
         default="batch",

@@ -13,16 +13,23 @@ Base: TypeAlias = Literal[
 """How weights and targets are made from the weak view."""
 
 BASES: tuple[str, ...] = get_args(Base)
-EXTENSIONS: list[str] = ["grad_relu", "avg_clustering", "smooth_weight", "influence"]
+EXTENSIONS: list[str] = [
+    "grad_relu",
+    "avg_clustering",
+    "smooth_weight",
+    "influence",
+    "prior_label",
+]
 """What may be put on a base: LayerMatch's Grad-ReLU (Sec. 4.2.1) and Avg-Clustering (Eq. 8), the smooth
 weight (Smooth Pseudo-Labeling, Eq. 13), a learned weight for every unlabelled example (Ren et al., 2020),
-and what `usb_ext.add_extension` has added."""
+AS3L's prior pseudo-labels (Eq. 5), and what `usb_ext.add_extension` has added."""
 
 DEFAULT_BASE: dict[str, str] = {
     "layermatch": "freematch",
     "weak_strong": "fixmatch",
     "smoothfixmatch": "fixmatch",
     "influence": "uda",
+    "as3l": "flexmatch",
 }
 """Base of each algorithm of ours that takes `base`, where none is given."""
 
@@ -48,6 +55,7 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "influence_uda": ("influence",),
     "influence_fixmatch": ("influence",),
     "influence_pseudolabel": ("influence",),
+    "as3l": ("prior_label",),
 }
 """Extensions that an algorithm has without being asked."""
 

@@ -25,7 +25,7 @@ from usb_ext.config.names import (
 if TYPE_CHECKING:
     from usb_ext.config.model import Settings
 
-SWITCHES = ("grad_relu", "avg_clustering", "smooth_weight", "influence")
+SWITCHES = ("grad_relu", "avg_clustering", "smooth_weight", "influence", "prior_label")
 """Extensions that a setting of their own name can take away."""
 
 
@@ -35,7 +35,7 @@ def part_contradictions(settings: "Settings") -> Iterator[str]:
     Args:
         settings: a model whose single values are already valid.
     """
-    for rule in (_base, _extensions, _switches, _usb_step, _mean):
+    for rule in (_base, _extensions, _switches, _usb_step, _mean, _prior):
         yield from rule(settings)
 
 
@@ -119,4 +119,12 @@ def _mean(s: "Settings") -> Iterator[str]:
         yield (
             f"ulb_loss_mean is {s.ulb_loss_mean} but USB's own class of {s.algorithm} always "
             "divides by the batch; use ulb_loss_mean: batch, or a base with step: ours"
+        )
+
+
+def _prior(s: "Settings") -> Iterator[str]:
+    if s.prior_file is None and "prior_label" in s.active_extensions:
+        yield (
+            "prior_label needs prior_file, the prior.npz that `usb-ext propagate` writes; or use "
+            "prior_label: False to run without prior pseudo-labels"
         )

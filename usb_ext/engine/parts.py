@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from usb_ext.data.prepared import Prepared
 from usb_ext.hooks.progress import Progress
 from usb_ext.run_folder import RunFolder
 
@@ -64,6 +65,7 @@ class Parts:
         datasets: USB's names to data sets.
         settings: resolved settings as plain values, kept in checkpoints.
         stop: the wish to stop.
+        data: the data of the run, once it is prepared.
     """
 
     device: torch.device
@@ -73,3 +75,4 @@ class Parts:
     datasets: dict[str, Any]
     settings: dict[str, Any]
     stop: Stop = field(default_factory=Stop)
+    data: Prepared | None = None

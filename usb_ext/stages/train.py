@@ -68,7 +68,7 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
     args = build_namespace(settings, parts)
     with printed_to_log():
         data = prepare(args)
-    parts.datasets = data.datasets
+    parts.datasets, parts.data = data.datasets, data
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
         build = partial(_build, settings, classes)
