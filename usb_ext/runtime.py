@@ -73,6 +73,18 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def limit_threads(number: int) -> None:
+    """CPU threads of torch, faiss and NumPy's linear algebra from now on, `number` >= 1 each.
+
+    Two threads on a core that others use as well are far slower than one.
+    """
+    import faiss  # noqa: F401  (its thread pool can be limited once it is loaded)
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(number)
+    threadpool_limits(limits=number)
+
+
 def device_name(device: torch.device) -> str:
     """What the hardware is called, for `result.json`: `cuda: NVIDIA H200`, `cpu: AMD EPYC, 2 threads`."""
     if device.type == "cuda":

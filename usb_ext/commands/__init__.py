@@ -13,6 +13,8 @@ from usb_ext.commands import (
     compare,
     curves,
     doctor,
+    propagate,
+    select,
     table,
 )
 
@@ -22,6 +24,8 @@ COMMANDS: dict[str, ModuleType] = {
     "bench": bench,
     "table": table,
     "curves": curves,
+    "select": select,
+    "propagate": propagate,
     "doctor": doctor,
     "algorithms": catalogue,
 }

@@ -17,7 +17,11 @@ def add(commands: Any) -> None:
     bench = commands.add_parser(
         "bench", help="steps a second: USB's own loop, ours, and the limit, in one run"
     )
-    bench.add_argument("--preset", default="digits", help="digits, cifar-wrn or cifar-vit")
+    bench.add_argument(
+        "--preset",
+        default="digits",
+        help="digits, cifar-wrn, cifar-vit, or selection: selecting and propagating alone",
+    )
     bench.add_argument("--json", metavar="FILE", help="write the report, bench.json")
     bench.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
     bench.add_argument("--threads", type=int, help="CPU threads of torch")
@@ -26,6 +30,7 @@ def add(commands: Any) -> None:
     bench.add_argument("--compile", choices=("off", "default", "reduce-overhead"))
     bench.add_argument("--ours-only", action="store_true", help="leave USB's own loop out")
     bench.add_argument("--parts", action="store_true", help="also where the time of a step goes")
+    bench.add_argument("--small", action="store_true", help="selection: two tiny sizes")
     bench.add_argument("--scale", action="store_true", help="cost as batch, image and set grow")
     bench.add_argument(
         "--per-example", action="store_true", help="per-example gradients: loop, torch.func, ours"
@@ -44,6 +49,8 @@ def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise SettingsError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+    if arguments.preset == "selection":
+        return _finish(arguments, _selection(arguments), show)
     import torch
 
     from usb_ext.bench.presets import workload
@@ -55,7 +62,18 @@ def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
     check_precision(load.amp, device)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    report = _measure(arguments, load, device)
+    return _finish(arguments, _measure(arguments, load, device), show)
+
+
+def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
+    from usb_ext.bench.selection import bench_selection
+
+    return bench_selection(arguments.small, arguments.threads, _progress)
+
+
+def _finish(
+    arguments: argparse.Namespace, report: dict[str, Any], show: Callable[[str], int]
+) -> int:
     report["command"] = " ".join(("usb-ext", *sys.argv[1:]))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

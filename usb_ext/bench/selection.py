@@ -1,0 +1,111 @@
+"""What selection and propagation cost as the set grows (AS3L, Sec. 5.3; K to 60, C = 6).
+
+Each size runs in a process of its own, so that its peak memory is its own. The features are a mixture
+of Gaussians; their making is not timed, but their memory counts.
+"""
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+SIZES: tuple[Size, ...] = ((12_500, 128), (25_000, 128), (50_000, 128), (100_000, 128))
+SLICE: tuple[Size, ...] = ((10_000, 2048), (20_000, 2048))
+"""What a set of 1.28 million samples of 2048 numbers is judged by: cost grows with N d K."""
+SMALL: tuple[Size, ...] = ((500, 16), (1000, 16))
+CLUSTERS = (10, 20, 30, 40, 50, 60)
+LABELS = 10
+SPREAD = 0.25
+FULL = 1_280_000
+"""Samples of ImageNet, for the projection."""
+
+
+def bench_selection(small: bool, threads: int | None, say: Callable[[str], None]) -> dict[str, Any]:
+    """Time and memory of each size.
+
+    Args:
+        small: two tiny sizes, to see that it works.
+        threads: CPU threads, None for the libraries' own choice.
+        say: told each row as it is measured.
+
+    Returns:
+        `rows`, one dict a size, and `table`, the same for a person.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    rows = []
+    for size in SMALL if small else (*SIZES, *SLICE):
+        with spawn.Pool(1) as pool:
+            rows.append(pool.apply(measure, (*size, threads)))
+        say(_line(rows[-1]))
+    table = "\n".join((*map(_line, rows), _projection(rows[-1])))
+    return {"clusters": list(CLUSTERS), "rows": rows, "table": table}
+
+
+def measure(count: int, width: int, threads: int | None = None) -> dict[str, float]:
+    """Seconds of selection and propagation, of all cores together, and peak memory in MiB.
+
+    Args:
+        count: N.
+        width: d.
+        threads: CPU threads.
+    """
+    from usb_ext.functional.fine_features import Tuning, fine_features
+    from usb_ext.functional.seed_prior import seed_prior
+    from usb_ext.functional.select_as3l import select_as3l
+    from usb_ext.runtime import limit_threads
+
+    if threads is not None:
+        limit_threads(threads)
+    rng = np.random.default_rng(0)
+    features, classes = mixture(count, width, rng)
+    start, used = time.perf_counter(), time.process_time()
+    fine = fine_features(features, LABELS, 0, Tuning())
+    chosen, _ = select_as3l(fine, LABELS, rng)
+    middle = time.perf_counter()
+    seed_prior(fine, chosen, classes[chosen], LABELS, CLUSTERS, rng)
+    end = time.perf_counter()
+    return {
+        "n": count,
+        "d": width,
+        "select_s": round(middle - start, 3),
+        "propagate_s": round(end - middle, 3),
+        "total_s": round(end - start, 3),
+        "cpu_s": round(time.process_time() - used, 3),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def mixture(
+    count: int, width: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Samples of ten overlapping Gaussians: features (N, d) and classes (N,).
+
+    Args:
+        count: N.
+        width: d.
+        rng: source of randomness.
+    """
+    centers = SPREAD * rng.standard_normal((LABELS, width), dtype=np.float32)
+    classes = rng.integers(LABELS, size=count)
+    features = rng.standard_normal((count, width), dtype=np.float32)
+    features += centers[classes]
+    return features, classes
+
+
+def _line(row: dict[str, float]) -> str:
+    return (
+        f"{row['n']:8.0f} x {row['d']:<5.0f} select {row['select_s']:8.2f} s  propagate "
+        f"{row['propagate_s']:8.2f} s  total {row['total_s']:8.2f} s  peak {row['peak_mb']:8.0f} MiB"
+    )
+
+
+def _projection(row: dict[str, float]) -> str:
+    """What ImageNet would cost by the last row: time grows with N; four copies of the features are held."""
+    hours = row["total_s"] * FULL / row["n"] / 3600
+    gigabytes = 4 * FULL * row["d"] * 4 / 2**30
+    return f"by the last row, {FULL} x {row['d']:.0f} takes {hours:.2f} h and {gigabytes:.0f} GiB"

@@ -1,0 +1,82 @@
+"""The picture of a selection: a contact sheet of its images, or where they lie among the features."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from usb_ext.data.feature_images import FeatureImages
+from usb_ext.functional.selection import Selection
+
+TILE, CAPTION, MARGIN = 96, 14, 6
+MOST_TILES = 1000
+MOST_DOTS = 5000
+
+
+def draw_sheet(images: FeatureImages, found: Selection, path: Path) -> None:
+    """The chosen images in their order, row by row, each with its place in the order.
+
+    Args:
+        images: the pictures.
+        found: what was chosen; of more than 1,000 images the first 1,000 are drawn.
+        path: PNG to write.
+    """
+    rows = found.positions[:MOST_TILES]
+    columns = int(np.ceil(np.sqrt(len(rows) * 1.6)))
+    height, width = TILE + CAPTION + MARGIN, TILE + MARGIN
+    lines = -(-len(rows) // columns)
+    sheet = Image.new("RGB", (columns * width + MARGIN, lines * height + MARGIN), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, row in enumerate(rows):
+        x, y = MARGIN + number % columns * width, MARGIN + number // columns * height
+        pixels = images.picture(int(row))
+        if pixels is not None:
+            filter_ = Image.Resampling.NEAREST if len(pixels) < TILE else Image.Resampling.BILINEAR
+            sheet.paste(Image.fromarray(pixels).resize((TILE, TILE), filter_), (x, y))
+        draw.text((x, y + TILE + 1), _caption(images, found, number), fill="black")
+    sheet.save(path, format="PNG")
+
+
+def _caption(images: FeatureImages, found: Selection, number: int) -> str:
+    """Place in the order and id, as much of it as fits."""
+    row = int(found.positions[number])
+    name = str(row) if images.positions is None else str(images.positions[row])
+    if images.files is not None:
+        name = images.files[row].rsplit("/", 1)[-1]
+    return f"{number}: {name}"[:15]
+
+
+def draw_scatter(values: NDArray[np.float32], found: Selection, path: Path) -> None:
+    """The chosen samples on the two main axes of the features, where there are no images to show.
+
+    Args:
+        values: (N, d) features; of more than 5,000 every so many-th is drawn.
+        found: what was chosen.
+        path: PNG to write.
+    """
+    places = two_main_axes(values)
+    step = -(-len(places) // MOST_DOTS)
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*places[::step].T, ".", ms=2, color="lightgray", label="all images")
+    axes.plot(*places[found.positions].T, "o", ms=5, color="tab:red", label="chosen")
+    if len(found.positions) <= 100:
+        for number, place in enumerate(places[found.positions]):
+            axes.annotate(str(number), place, fontsize=8)
+    axes.set(xlabel="first main axis", ylabel="second main axis")
+    axes.legend(fontsize="small")
+    figure.savefig(path, dpi=110, format="png")
+
+
+def two_main_axes(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Features (N, d) on their two directions of largest variance: (N, 2); of one dimension, (x, 0)."""
+    centred = values - values.mean(axis=0)
+    _, directions = np.linalg.eigh(
+        np.cov(centred.T, dtype=np.float64).reshape((values.shape[1],) * 2)
+    )
+    axes = directions[:, ::-1][:, :2]
+    places = centred @ axes
+    missing = 2 - places.shape[1]
+    return np.pad(places, ((0, 0), (0, missing))).astype(np.float64)
