@@ -25,7 +25,8 @@ def test_rows_are_in_the_order_of_the_unlabelled_images(tmp_path: Path) -> None:
     names = ("a.jpg", "b.jpg", "c.jpg")
     values = np.array([[1, 0], [0, 1], [0.25, 0.75]], dtype=np.float32)
     write_prior(tmp_path / "p.npz", Prior(values, np.array(names), ("cat", "dog")))
-    data = Prepared({}, NONE, {}, ("dog", "cat"), (), np.array([2, 0]), ImageIds(3, names))
+    positions, ids = np.array([2, 0]), ImageIds(3, names)
+    data = Prepared({}, NONE, {}, ("dog", "cat"), positions=positions, ids=ids)
     found = prior_of_run(args(tmp_path / "p.npz", data))
     assert found.tolist() == [[0.75, 0.25], [0.0, 1.0]]
 
