@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from usb_ext.config.names import served_as
-from usb_ext.errors import DataMissing, SettingsError
+from usb_ext.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.quiet import printed_to_log
+from usb_ext.upstream.usb_missing import not_found
 from usb_ext.upstream.usb_texts import TEXTS, damaged, texts_shared
 from usb_ext.upstream.usb_validation import with_validation
 
@@ -34,12 +35,6 @@ IMAGES = (
 )  # fmt: skip
 AUDIO = ("esc50", "fsdnoisy", "gtzan", "superbks", "superbsi", "urbansound8k")
 OWN_SPLIT = ("imagenet", "imagenet127", "semi_aves", "semi_aves_out")
-SOURCES = {
-    "cifar10": "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-    "cifar100": "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
-    "stl10": "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
-    "svhn": "http://ufldl.stanford.edu/housenumbers/ (train_32x32.mat, extra_32x32.mat, test_32x32.mat)",
-}
 SplitChooser = Callable[[Any], Any]
 
 
@@ -108,7 +103,7 @@ def _get(args: Any, data_dir: Path) -> dict[str, Any]:
                 args.include_lb_to_ulb,
             )
     except (OSError, RuntimeError) as error:
-        raise _missing(args, data_dir, error) from error
+        raise not_found(args, data_dir, error) from error
     except (ValueError, KeyError, TypeError) as error:
         if args.dataset not in TEXTS:
             raise
@@ -116,17 +111,6 @@ def _get(args: Any, data_dir: Path) -> dict[str, Any]:
     if datasets is None:
         raise SettingsError(f"dataset is {args.dataset!r}, which USB does not build")
     return datasets
-
-
-def _missing(args: Any, data_dir: Path, error: Exception) -> DataMissing:
-    where = data_dir / (args.dataset if args.dataset in TEXTS else args.dataset.lower())
-    source = SOURCES.get(args.dataset)
-    how = f"download {source} and unpack it there" if source else "USB's README tells how to get it"
-    reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-    return DataMissing(
-        f"{args.dataset} was not found in {where} and could not be fetched ({reason}); {how}, or name "
-        "another folder with --data_dir"
-    )
 
 
 @contextlib.contextmanager
