@@ -14,7 +14,7 @@ import pytest
 import torch
 from helpers_run import TINY, assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.algorithms.bases import RULES
+from usb_ext.algorithms.bases import USB_RULES
 from usb_ext.cli import main
 from usb_ext.config import load_settings
 from usb_ext.data.digits import load_digits_arrays
@@ -106,7 +106,7 @@ def assert_resumes(tmp_path: Path, cut_after: int, **changed: Any) -> None:
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_of_usbs_algorithms_trains_and_resumes(tmp_path: Path, name: str) -> None:
-    step = {"step": "usb"} if name in RULES else {}
+    step = {"step": "usb"} if name in USB_RULES else {}
     assert_resumes(tmp_path, 4, algorithm=name, **step, **OPTIONS[name])
 
 

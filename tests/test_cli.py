@@ -27,6 +27,7 @@ BASES = [
     "uda",
     "dash",
     "pseudolabel",
+    "fixmatch_eman",
 ]
 
 

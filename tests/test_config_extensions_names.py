@@ -52,7 +52,8 @@ def test_no_extensions_are_an_empty_list() -> None:
 
 
 def test_who_can_carry_what() -> None:
-    assert len(names.BASES) == 8
+    assert len(set(names.BASES)) == len(names.BASES) == 9
+    assert names.OURS_ALONE | set(names.OTHER_DEFAULTS) <= set(names.BASES)
     influence = {"influence", "influence_uda", "influence_fixmatch", "influence_pseudolabel"}
     ours = {"layermatch", "weak_strong", "smoothfixmatch", "smoothpseudolabel", "as3l"}
     assert set(names.CARRIERS) == {*names.BASES, *ours, *influence}
@@ -85,12 +86,15 @@ def test_data_sets_with_a_split_of_their_own(dataset: str, own: bool) -> None:
 
 
 def test_the_names_are_those_of_the_algorithms() -> None:
-    from usb_ext.algorithms.bases import RULES
+    from usb_ext.algorithms.bases import RULES, USB_RULES
     from usb_ext.algorithms.extensions import EXTENSIONS
-    from usb_ext.algorithms.named import NAMED
+    from usb_ext.algorithms.named import NAMED, OWN_BASES
 
     assert set(RULES) == set(names.BASES)
+    assert set(USB_RULES) == set(names.BASES) - names.OURS_ALONE
     assert list(EXTENSIONS) == names.EXTENSIONS
+    assert set(OWN_BASES) == names.OURS_ALONE
+    assert all(algorithm.default_base == name for name, algorithm in OWN_BASES.items())
     assert set(NAMED) == {*names.CHOOSE_BASE, *names.FIXED_BASE}
     for name, algorithm in NAMED.items():
         assert algorithm.default_base == (names.DEFAULT_BASE | names.FIXED_BASE)[name]

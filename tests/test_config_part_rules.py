@@ -12,6 +12,7 @@ from usb_ext.config.names import (
     DECLARED,
     EXTENSIONS,
     FIXED_BASE,
+    OURS_ALONE,
     WITHOUT_THRESHOLD,
     declared_by,
 )
@@ -96,7 +97,7 @@ def test_a_switch_on_an_algorithm_that_cannot_carry_the_part_names_one_that_has_
     assert "extensions:" not in text
 
 
-@pytest.mark.parametrize("algorithm", [base for base in BASES if base != "pseudolabel"])
+@pytest.mark.parametrize("algorithm", sorted(set(BASES) - OURS_ALONE - {"pseudolabel"}))
 def test_usbs_own_class_of_a_base_carries_grad_relu_alone(algorithm: str) -> None:
     given: dict[str, object] = {"algorithm": algorithm, "step": "usb"}
     assert load_settings(given).settings.step == "usb"
@@ -113,7 +114,7 @@ def test_usbs_pseudo_label_sends_its_rows_apart_and_carries_nothing() -> None:
     assert "pseudolabel sends labelled and unlabelled rows" in refusal(given)
 
 
-@pytest.mark.parametrize("algorithm", [*CHOOSE_BASE, *FIXED_BASE])
+@pytest.mark.parametrize("algorithm", [*CHOOSE_BASE, *FIXED_BASE, *OURS_ALONE])
 def test_usb_has_no_class_of_ours(algorithm: str) -> None:
     assert f"{algorithm} is ours" in refusal({"algorithm": algorithm, "step": "usb"})
 

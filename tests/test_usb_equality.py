@@ -10,11 +10,11 @@ import pytest
 import torch
 from helpers_usb import batch, build, our_class, usb_class
 
-from usb_ext.algorithms.bases import RULES
+from usb_ext.algorithms.bases import RULES, USB_RULES
 
 STEPS = 6
 VARIANTS = [
-    *[(name, {}) for name in RULES],
+    *[(name, {}) for name in USB_RULES],
     ("fixmatch", {"use_cat": False}),
     ("fixmatch", {"hard_label": False, "p_cutoff": 0.4}),
     ("flexmatch", {"use_cat": False, "p_cutoff": 0.5}),
@@ -98,7 +98,7 @@ def test_layermatch_without_its_parts_is_freematch_without_fairness() -> None:
     torch.testing.assert_close(loss_ours, loss_usb, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", list(RULES))
+@pytest.mark.parametrize("name", USB_RULES)
 @pytest.mark.parametrize("use_cat", [True, False])
 def test_grad_relu_on_every_base_leaves_the_supervised_gradient_in_the_head(
     name: str, use_cat: bool

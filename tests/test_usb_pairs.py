@@ -7,7 +7,7 @@ import pytest
 from helpers_built import UNBALANCED
 from helpers_run import run
 
-from usb_ext.algorithms.bases import RULES
+from usb_ext.algorithms.bases import USB_RULES
 from usb_ext.algorithms.named import register
 from usb_ext.errors import SettingsError
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
@@ -54,7 +54,7 @@ def test_a_pair_that_is_not_refused_trains(tmp_path: Path, imbalanced: str, algo
     size = 32 if algorithm == "crmatch" else 16
     if algorithm == "layermatch" and imbalanced.startswith("crest"):
         pytest.skip("LayerMatch has extensions, which CReST refuses")
-    step = {"step": "usb"} if algorithm in RULES else {}
+    step = {"step": "usb"} if algorithm in USB_RULES else {}
     given = {**FEW_STEPS, "algorithm": algorithm, "imb_algorithm": imbalanced, "img_size": size}
     result = run(tmp_path, **given, **step)
     assert result is not None and result.iterations == 4

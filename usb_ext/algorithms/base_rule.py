@@ -68,6 +68,17 @@ class BaseRule:
             (FixedThresholdingHook(), "MaskingHook"),
         ]
 
+    def teacher(self, algorithm: Any) -> Any:
+        """What labels the weak views in the network's place, or None: the network itself.
+
+        Args:
+            algorithm: the running algorithm.
+
+        Returns:
+            A callable from weak views (U, ...) to `{"logits": (U, C), "feat": (U, d)}`, or None.
+        """
+        return None
+
     def supervised_loss(self, algorithm: Any, logits: torch.Tensor, y: torch.Tensor) -> Any:
         """Mean cross-entropy of the labelled examples.
 

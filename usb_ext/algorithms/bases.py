@@ -1,12 +1,13 @@
 """The bases by name; each stands in a file of its own, by its difference from FixMatch.
 
-With no extension each equals USB's algorithm of that name: losses and every gradient
-(`tests/test_usb_equality.py`, test number one).
+With no extension each of `USB_RULES` equals USB's algorithm of that name: losses and every gradient
+(`tests/test_usb_equality.py`, test number one). USB has no `fixmatch_eman`.
 """
 
 from usb_ext.algorithms.adamatch import AdaMatchRule
 from usb_ext.algorithms.base_rule import BaseRule
 from usb_ext.algorithms.dash import DashRule
+from usb_ext.algorithms.fixmatch_eman import FixMatchEMANRule
 from usb_ext.algorithms.flexmatch import FlexMatchRule
 from usb_ext.algorithms.freematch import FreeMatchRule
 from usb_ext.algorithms.pseudolabel import PseudoLabelRule
@@ -24,5 +25,8 @@ RULES: dict[str, BaseRule] = {
         UDARule(),
         DashRule(),
         PseudoLabelRule(),
+        FixMatchEMANRule(),
     )
 }
+USB_RULES: tuple[str, ...] = tuple(name for name in RULES if name != FixMatchEMANRule.name)
+"""Those that USB has an algorithm for."""

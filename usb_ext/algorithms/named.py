@@ -53,6 +53,12 @@ class InfluencePseudoLabel(Influence):
     default_base: ClassVar[str] = "pseudolabel"
 
 
+class FixMatchEMAN(WeakStrong):
+    """FixMatch with an averaged teacher (Cai et al., 2021), the second base of AS3L's Table 4."""
+
+    default_base: ClassVar[str] = "fixmatch_eman"
+
+
 class AS3L(WeakStrong):
     """AS3L (Wen et al., Sec. 4.2): FlexMatch led by prior pseudo-labels in the first steps."""
 
@@ -71,6 +77,8 @@ NAMED: dict[str, type[WeakStrong]] = {
     "influence_pseudolabel": InfluencePseudoLabel,
     "as3l": AS3L,
 }
+OWN_BASES: dict[str, type[WeakStrong]] = {"fixmatch_eman": FixMatchEMAN}
+"""Bases that USB has no algorithm for, so that its registry does not know their names."""
 
 
 def on_base(base: str) -> type[WeakStrong]:
@@ -89,6 +97,6 @@ def on_base(base: str) -> type[WeakStrong]:
 
 def register() -> None:
     """Put the named algorithms into USB's registry, once."""
-    for name, algorithm in NAMED.items():
+    for name, algorithm in {**NAMED, **OWN_BASES}.items():
         if name not in ALGORITHMS:
             ALGORITHMS[name] = algorithm

@@ -51,8 +51,7 @@ def forward_together(
         The outputs, cut into their parts.
     """
     n = x_lb.shape[0]
-    if tap is not None:
-        tap.labelled_rows = n
+    announce(tap, n)
     outputs = model(torch.cat((x_lb, x_w, x_s)))
     logits_w, logits_s = outputs["logits"][n:].chunk(2)
     feat_w, feat_s = outputs["feat"][n:].chunk(2)
@@ -74,11 +73,9 @@ def forward_apart(model: Any, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadT
     Returns:
         The outputs of the three passes.
     """
-    if tap is not None:
-        tap.labelled_rows = None
+    announce(tap, None)
     out_lb = model(x_lb)
-    if tap is not None:
-        tap.labelled_rows = 0
+    announce(tap, 0)
     out_s = model(x_s)
     head_inputs = None if tap is None else tap.inputs()
     with torch.no_grad():
@@ -105,14 +102,18 @@ def forward_one_view(
     Returns:
         The outputs; the weak views' stand for the strong ones' too.
     """
-    if tap is not None:
-        tap.labelled_rows = None
+    announce(tap, None)
     out_lb = model(x_lb)
-    if tap is not None:
-        tap.labelled_rows = 0
+    announce(tap, 0)
     bn_controller.freeze_bn(model)
     out_w = model(x_w)
     bn_controller.unfreeze_bn(model)
     head_inputs = None if tap is None else tap.inputs()
     feats = {"x_lb": out_lb["feat"], "x_ulb_w": out_w["feat"]}
     return Views(out_lb["logits"], out_w["logits"], out_w["logits"], feats, head_inputs)
+
+
+def announce(tap: HeadTap | None, labelled_rows: int | None) -> None:
+    """Tell the tap how many leading rows of the coming pass are labelled; None for all of them."""
+    if tap is not None:
+        tap.labelled_rows = labelled_rows

@@ -13,6 +13,7 @@ import torch
 from usb_ext.algorithms.base_rule import Weak
 from usb_ext.algorithms.bases import RULES
 from usb_ext.algorithms.extensions import EXTENSIONS
+from usb_ext.algorithms.taught_views import forward_taught
 from usb_ext.algorithms.views import (
     Inputs,
     Views,
@@ -107,6 +108,10 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
     def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:
         if self.rule.one_view:
             return forward_one_view(self.model, x_lb, x_w, self.head_tap, self.bn_controller)
+        teacher = self.rule.teacher(self)
+        if teacher is not None:
+            tap, cat = self.head_tap, self.use_cat
+            return forward_taught(self.model, teacher, x_lb, x_w, x_s, tap, cat)  # type: ignore[arg-type]
         run = forward_together if self.use_cat else forward_apart
         return run(self.model, x_lb, x_w, x_s, self.head_tap)  # type: ignore[arg-type]
 

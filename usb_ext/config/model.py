@@ -4,6 +4,7 @@ A `Settings` that exists is free of contradictions: `rules.py` is run when it is
 setting may be None for "the same as another one", a property gives the value in force.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +20,7 @@ from usb_ext.config.extensions import ExtensionSettings
 from usb_ext.config.fields import allowed
 from usb_ext.config.imbalance import ImbalanceSettings
 from usb_ext.config.influence import InfluenceSettings
-from usb_ext.config.names import BASES, DEFAULT_BASE, FIXED_BASE, parts_of
+from usb_ext.config.names import BASES, DEFAULT_BASE, FIXED_BASE, OTHER_DEFAULTS, parts_of
 from usb_ext.config.network import NetworkSettings
 from usb_ext.config.rules import check
 from usb_ext.config.run import RunSettings
@@ -74,6 +75,15 @@ class Settings(
             into one SettingsError).
         SettingsError: two settings contradict each other.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_base(cls, raw: Any) -> Any:
+        """Fill in what is not given and has another default with the run's base."""
+        if not isinstance(raw, Mapping):
+            return raw
+        base = raw.get("base") or raw.get("algorithm")
+        return {**OTHER_DEFAULTS.get(base, {}), **raw} if isinstance(base, str) else raw
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

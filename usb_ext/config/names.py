@@ -8,11 +8,25 @@ that a user has registered) runs as it is and carries nothing.
 from typing import Literal, TypeAlias, get_args
 
 Base: TypeAlias = Literal[
-    "fixmatch", "flexmatch", "freematch", "softmatch", "adamatch", "uda", "dash", "pseudolabel"
+    "fixmatch",
+    "flexmatch",
+    "freematch",
+    "softmatch",
+    "adamatch",
+    "uda",
+    "dash",
+    "pseudolabel",
+    "fixmatch_eman",
 ]
 """How weights and targets are made from the weak view."""
 
 BASES: tuple[str, ...] = get_args(Base)
+OURS_ALONE: frozenset[str] = frozenset({"fixmatch_eman"})
+"""Bases that USB has no class of, so that `step: usb` has nothing to run."""
+
+OTHER_DEFAULTS: dict[str, dict[str, float]] = {"fixmatch_eman": {"ulb_loss_ratio": 10.0}}
+"""Settings whose default is another one with a base (EMAN's code: lambda_u = 10)."""
+
 EXTENSIONS: list[str] = [
     "grad_relu",
     "avg_clustering",
@@ -77,7 +91,9 @@ ONE_VIEW: dict[str, str] = {
 """Algorithms of ours that learn the pseudo-label on the view that made it, with the algorithm of USB's
 whose views they are served."""
 
-ONE_BATCH: tuple[str, ...] = tuple(base for base in BASES if base != "pseudolabel")
+ONE_BATCH: tuple[str, ...] = tuple(
+    base for base in BASES if base not in {"pseudolabel", *OURS_ALONE}
+)
 """Bases whose classes in USB send labelled and unlabelled rows as one batch, with `use_cat`."""
 
 WITHOUT_THRESHOLD: tuple[str, ...] = ("softmatch",)

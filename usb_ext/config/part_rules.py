@@ -18,6 +18,7 @@ from usb_ext.config.names import (
     NO_UNLABELLED_LOSS,
     ON_USB,
     ONE_BATCH,
+    OURS_ALONE,
     declared_by,
     parts_of,
 )
@@ -105,10 +106,10 @@ def _switches(s: "Settings") -> Iterator[str]:
 
 
 def _usb_step(s: "Settings") -> Iterator[str]:
-    if s.step == "usb" and s.algorithm in (*CHOOSE_BASE, *FIXED_BASE):
+    if s.step == "usb" and s.algorithm in (*CHOOSE_BASE, *FIXED_BASE, *OURS_ALONE):
         yield (
             f"step: usb needs an algorithm of USB's, but {s.algorithm} is ours; use step: ours, or "
-            f"algorithm: one of {', '.join(BASES)}"
+            f"algorithm: one of {', '.join(b for b in BASES if b not in OURS_ALONE)}"
         )
 
 

@@ -37,6 +37,11 @@ class ThresholdSettings(SettingsGroup):
         description="Momentum of the running statistics of predictions, in [0, 1]. FreeMatch, "
         "SoftMatch, AdaMatch, LayerMatch.",
     )
+    eman_m: Share | None = Field(
+        default=None,
+        description="Momentum of the teacher, weights and batch-norm statistics alike, in [0, 1] "
+        "(EMAN: 0.999). FixMatch-EMAN.",
+    )
     ent_loss_ratio: NonNegative | None = Field(
         default=None,
         description="Weight of the fairness term (FreeMatch) or of the entropy (VAT); LayerMatch "

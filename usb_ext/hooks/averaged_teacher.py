@@ -1,0 +1,75 @@
+"""AveragedTeacherHook: a second network that follows the trained one, batch norm and all (EMAN).
+
+EMAN (Cai et al., CVPR 2021) averages not the weights alone but also batch norm's running mean and
+variance: teacher <- m teacher + (1 - m) student after every optimizer step, m = 0.999. The teacher is
+always in evaluation mode, so one image's label does not depend on the others of its batch. AS3L's Table 4
+trains with it (FixMatch-EMAN).
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from usb_ext.functional.ema import lerp_into
+from usb_ext.upstream.usb import Hook
+
+
+class AveragedTeacherHook(Hook):  # type: ignore[misc]
+    """Owns the teacher: weights, and batch-norm statistics averaged with the same momentum.
+
+    Counters (whole numbers, such as batch norm's number of batches) are copied. The teacher is apart
+    from `ema_model`, which is evaluated and whose statistics are copied, as in USB.
+
+    Across processes: each process keeps its own teacher. Weights are equal in all of them, so the
+    teachers' are too; statistics are as equal as the student's (the same with synchronised batch norm).
+
+    Args:
+        momentum: m in [0, 1]; 0 makes the teacher the student itself in evaluation mode.
+    """
+
+    def __init__(self, momentum: float) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.network: nn.Module = nn.Identity()
+        self.started = False
+
+    def before_run(self, algorithm: Any) -> None:
+        """Start at the network; a restored checkpoint overwrites it afterwards."""
+        like = next(algorithm.model.parameters())
+        self.network = copy.deepcopy(algorithm.ema_model).to(like.device, like.dtype)
+        self.started = True
+        self.network.load_state_dict(algorithm.model.state_dict())
+        self.network.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def outputs(self, algorithm: Any, x: Any) -> dict[str, torch.Tensor]:
+        """What the teacher says of weak views; it starts here where nothing called `before_run`.
+
+        Args:
+            algorithm: the running algorithm.
+            x: (U, 3, H, W) weak views, or a dict of tensors.
+
+        Returns:
+            `logits` (U, C) and `feat` (U, d), without a graph.
+        """
+        if not self.started:
+            self.before_run(algorithm)
+        found: dict[str, torch.Tensor] = self.network(x)
+        return found
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Follow the network, after its optimizer step."""
+        teacher, student = self.network.state_dict(), algorithm.model.state_dict()
+        for floating, momentum in ((True, self.momentum), (False, 0.0)):
+            names = [n for n, v in teacher.items() if v.is_floating_point() is floating]
+            lerp_into([teacher[n] for n in names], [student[n] for n in names], momentum)
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The teacher's weights and statistics."""
+        return dict(self.network.state_dict())
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Take back what `state_dict` gave, tensors of the network's shapes; `before_run` has made it."""
+        self.network.load_state_dict(state)
