@@ -1,0 +1,94 @@
+"""Self-supervised views and their draws against torchvision's functions, image by image."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torchvision.transforms import functional as tv
+
+from usb_ext.functional.ssl_draws import ViewDraws, ViewRecipe, draw_views
+from usb_ext.functional.ssl_views import self_supervised_view
+
+RECIPE = ViewRecipe(jitter_p=0.7, grey_p=0.3)
+STEPS = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)
+DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+
+
+def pictures(n: int, size: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (n, 3, size, size), generator=generator, dtype=torch.uint8)
+
+
+def one_by_one(images: torch.Tensor, draws: ViewDraws) -> torch.Tensor:
+    """The same views by torchvision, an image at a time, one operation after the other."""
+    made = []
+    for i, image in enumerate(images):
+        size = image.shape[-1]
+        view = tv.resized_crop(image.double() / 255, *draws.boxes[i].tolist(), [size, size])
+        if draws.flip[i]:
+            view = tv.hflip(view)
+        if draws.jittered[i]:
+            for op in draws.order[i].tolist():
+                view = STEPS[op](view, draws.factors[i, op].item())
+        if draws.grey[i]:
+            view = tv.rgb_to_grayscale(view, num_output_channels=3)
+        made.append(view)
+    return torch.stack(made)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("size", [16, 32])
+def test_each_view_is_torchvisions(size: int, device: str) -> None:
+    images = pictures(48, size)
+    draws = draw_views(48, size, RECIPE, torch.Generator().manual_seed(1))
+    assert (
+        draws.jittered.any() and not draws.jittered.all() and draws.grey.any() and draws.flip.any()
+    )
+    made = self_supervised_view(images.to(device), draws)
+    assert made.dtype == torch.float32 and 0 <= made.min() and made.max() <= 1
+    torch.testing.assert_close(made.cpu().double(), one_by_one(images, draws), rtol=0, atol=2e-5)
+
+
+def test_a_view_does_not_depend_on_the_others_of_its_batch() -> None:
+    images, draws = pictures(8, 16), draw_views(8, 16, RECIPE, torch.Generator().manual_seed(2))
+    whole = self_supervised_view(images, draws)
+    for i in range(8):
+        part = ViewDraws(**{name: value[i : i + 1] for name, value in vars(draws).items()})
+        torch.testing.assert_close(self_supervised_view(images[i : i + 1], part)[0], whole[i])
+
+
+def test_without_anything_to_do_a_view_is_the_image() -> None:
+    plain = ViewRecipe(crop_min=1.0, hflip=False, jitter_p=0.0, grey_p=0.0)
+    draws = draw_views(400, 16, plain, torch.Generator().manual_seed(3))
+    square = (draws.boxes == torch.tensor([0, 0, 16, 16])).all(1)
+    images = pictures(400, 16)
+    assert square.any()
+    made = self_supervised_view(images, draws)[square]
+    torch.testing.assert_close(made, images[square].float() / 255, rtol=0, atol=1e-6)
+
+
+def test_how_often_and_how_much() -> None:
+    draws = draw_views(6000, 16, RECIPE, torch.Generator().manual_seed(4))
+    for chosen, share in ((draws.flip, 0.5), (draws.jittered, 0.7), (draws.grey, 0.3)):
+        assert stats.binomtest(int(chosen.sum()), 6000, share).pvalue > 1e-4
+    for column, (low, width) in enumerate([(0.6, 0.8)] * 3 + [(-0.1, 0.2)]):
+        values = draws.factors[:, column].numpy()
+        assert stats.kstest(values, stats.uniform(low, width).cdf).pvalue > 1e-4
+    counts = np.unique(draws.order.numpy(), axis=0, return_counts=True)[1]
+    assert len(counts) == 24 and stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_no_flips_where_none_are_wanted_and_the_generator_alone_decides() -> None:
+    still = ViewRecipe(hflip=False)
+    before = torch.get_rng_state()
+    first, again = (draw_views(99, 16, still, torch.Generator().manual_seed(5)) for _ in "ab")
+    assert not first.flip.any() and torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(v, vars(again)[k]) for k, v in vars(first).items())
+
+
+def test_other_images_are_refused() -> None:
+    draws = draw_views(2, 16, RECIPE, torch.Generator())
+    with pytest.raises(ValueError, match="wanted torch.uint8"):
+        self_supervised_view(torch.zeros(2, 3, 16, 16), draws)
+    with pytest.raises(ValueError, match="3 images but draws for 2"):
+        self_supervised_view(pictures(3, 16), draws)
