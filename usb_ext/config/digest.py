@@ -13,18 +13,25 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from usb_ext.config.as3l import AS3LSettings
 from usb_ext.config.distributed import DistributedSettings
 from usb_ext.config.model import DEAD, GROUPS, Settings
 from usb_ext.config.names import EXTENSIONS
 from usb_ext.config.schedule import precision_of
+from usb_ext.config.self_supervised import SelfSupervisedSettings
 from usb_ext.config.smooth import CALIBRATE
 
 WITHOUT_INFLUENCE: frozenset[str] = frozenset(
     "save_dir save_name resume load_path overwrite use_tensorboard use_wandb use_aim num_workers "
     "progress data_dir num_log_iter num_save_iter cache_budget_mb image_budget_mb device num_threads "
     "calibration_iter calibration_share".split()
-).union(DistributedSettings.model_fields, DEAD)
-"""Names that do not influence a run's result, up to rounding."""
+).union(
+    DistributedSettings.model_fields,
+    DEAD,
+    SelfSupervisedSettings.model_fields,
+    AS3LSettings.model_fields,
+)
+"""Names that do not influence a run's result, up to rounding; what is made before a run is none of it."""
 
 INFLUENTIAL: tuple[str, ...] = tuple(
     name for group in GROUPS for name in group.model_fields if name not in WITHOUT_INFLUENCE
@@ -43,7 +50,7 @@ def resolved_yaml(settings: Settings) -> str:
     """
     values = settings.model_dump(exclude={"overwrite"}, exclude_none=True)
     values["amp"] = {"off": False, "fp16": True}.get(settings.amp, settings.amp)
-    values["extensions"] = list(settings.extensions)
+    values = {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
     return "\n".join(
         f"# {group.heading}\n{_dumped(part)}"
         for group in GROUPS

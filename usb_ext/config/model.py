@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from usb_ext.config.as3l import AS3LSettings
 from usb_ext.config.base import SettingsGroup
 from usb_ext.config.consistency import ConsistencySettings
 from usb_ext.config.dataset import DatasetSettings
@@ -25,6 +26,7 @@ from usb_ext.config.network import NetworkSettings
 from usb_ext.config.rules import check
 from usb_ext.config.run import RunSettings
 from usb_ext.config.schedule import ScheduleSettings
+from usb_ext.config.self_supervised import SelfSupervisedSettings
 from usb_ext.config.smooth import SmoothSettings
 from usb_ext.config.speed import SpeedSettings
 from usb_ext.config.thresholds import ThresholdSettings
@@ -43,6 +45,8 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ThresholdSettings,
     ConsistencySettings,
     ImbalanceSettings,
+    SelfSupervisedSettings,
+    AS3LSettings,
     DistributedSettings,
     DeadSettings,
 )
@@ -65,6 +69,8 @@ class Settings(
     ThresholdSettings,
     ConsistencySettings,
     ImbalanceSettings,
+    SelfSupervisedSettings,
+    AS3LSettings,
     DistributedSettings,
     DeadSettings,
 ):
