@@ -84,6 +84,7 @@ def test_spread_is_1_for_all_directions_and_0_for_one() -> None:
     many = torch.randn(20000, 8, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
     assert feature_spread(many).item() == pytest.approx(1.0, abs=0.01)
     assert feature_spread(torch.ones(50, 8) * torch.arange(1, 51)[:, None]).item() < 1e-6
-    unit = np.array(normal(N, 7)) / np.linalg.norm(normal(N, 7), axis=1, keepdims=True)
+    given = normal(N, 7).numpy()
+    unit = given / np.linalg.norm(given, axis=1, keepdims=True)
     wanted = math.sqrt(D) * np.mean([np.std(unit[:, j]) for j in range(D)])
     assert feature_spread(normal(N, 7)).item() == pytest.approx(wanted, rel=1e-12)

@@ -119,6 +119,7 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
         weak = self.rule.weak(self, views, idx_ulb)
         for name in self.extensions:
             weak = EXTENSIONS[name].weak(self, weak)
+        self.call_hook("after_weak", weak=weak)  # for hooks that watch; most have no such method
         return weak
 
     def _weights(self, weak: Weak) -> torch.Tensor:

@@ -36,7 +36,7 @@ def part_contradictions(settings: "Settings") -> Iterator[str]:
     Args:
         settings: a model whose single values are already valid.
     """
-    for rule in (_base, _extensions, _switches, _usb_step, _mean, _prior):
+    for rule in (_base, _extensions, _switches, _usb_step, _mean, _prior, _consistency):
         yield from rule(settings)
 
 
@@ -128,4 +128,12 @@ def _prior(s: "Settings") -> Iterator[str]:
         yield (
             "prior_label needs prior_file, the prior.npz that `usb-ext propagate` writes; or use "
             "prior_label: False to run without prior pseudo-labels"
+        )
+
+
+def _consistency(s: "Settings") -> Iterator[str]:
+    if s.consistency_features is not None and (s.step == "usb" or s.algorithm not in CARRIERS):
+        yield (
+            f"consistency_features is {s.consistency_features!r} but USB's own class of {s.algorithm} "
+            "does not show its pseudo-labels; leave it out, or use a base with step: ours"
         )

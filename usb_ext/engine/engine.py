@@ -15,6 +15,7 @@ import torch
 from usb_ext.data.batched import batched_eval_loader, batched_train_loader
 from usb_ext.data.image_store import MEBIBYTE
 from usb_ext.data.loaders import eval_loader, train_loader
+from usb_ext.data.neighbours_of_run import neighbours_of_run
 from usb_ext.data.seeded_images import SeededImages
 from usb_ext.engine import evaluation
 from usb_ext.engine.acceleration import compile_network, likes_channels_last, set_tf32
@@ -22,6 +23,7 @@ from usb_ext.engine.loop import Loop
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
 from usb_ext.hooks.boundary import boundary_hook
 from usb_ext.hooks.finite_loss import FiniteLossHook
+from usb_ext.hooks.label_consistency import LabelConsistencyHook
 from usb_ext.hooks.model_ema import ModelEMAHook
 from usb_ext.hooks.parameter_update import ParameterUpdateHook
 from usb_ext.hooks.record import RecordHook
@@ -138,6 +140,10 @@ class Engine(Loop, AlgorithmBase):  # type: ignore[misc]
         self.register_hook(ModelEMAHook(), "EMAHook", "HIGH")
         self.register_hook(FiniteLossHook(), "FiniteLossHook", "HIGH")
         self.register_hook(ScoreHook(), "EvaluationHook", "HIGH")
+        if self.args.consistency_features:
+            watched, near = neighbours_of_run(self.args)
+            consistency = LabelConsistencyHook(self.args.ulb_dest_len, watched, near)
+            self.register_hook(consistency, "LabelConsistencyHook", "NORMAL")
         record = RecordHook(parts.folder.metrics, parts.progress, per_step)
         self.register_hook(record, "LoggingHook", "LOW")
         if (boundary := boundary_hook(self)) is not None:

@@ -110,4 +110,5 @@ def feature_spread(features: torch.Tensor) -> torch.Tensor:
         Scalar of shape (): about 1 where features point everywhere, 0 where all point the same way.
     """
     unit = F.normalize(features, dim=1)
-    return unit.std(0, unbiased=False).mean() * features.shape[1] ** 0.5
+    spread: torch.Tensor = unit.std(0, unbiased=False).mean() * features.shape[1] ** 0.5
+    return spread
