@@ -12,7 +12,6 @@ from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 from usb_ext.algorithms.base_rule import Weak
 from usb_ext.data.digits import load_digits_arrays
 from usb_ext.data.features import Features, write_features
-from usb_ext.errors import DataMissing, SettingsError
 from usb_ext.hooks.label_consistency import KEY, LabelConsistencyHook
 
 NEAR = torch.tensor([[1, 2], [0, 2], [1, 0]])
@@ -77,22 +76,3 @@ def test_a_run_logs_it_at_evaluations_and_resumes_bit_by_bit(tmp_path: Path) -> 
     run(tmp_path / "plain", **plain)
     state, watched = checkpoint_of(tmp_path / "plain"), checkpoint_of(tmp_path / "whole")
     assert_same_state(state["model"], watched["model"])
-
-
-def test_files_that_do_not_fit_are_refused_before_any_work(tmp_path: Path) -> None:
-    path = features_of_digits(tmp_path)
-    given = {"algorithm": "fixmatch", "consistency_features": str(path)}
-    with pytest.raises(SettingsError, match="consistency_k is 1297.*at most 1296"):
-        run(tmp_path, **given, consistency_k=1297)
-    with pytest.raises(DataMissing, match="does not exist"):
-        run(tmp_path, algorithm="fixmatch", consistency_features=str(tmp_path / "none.npz"))
-    with pytest.raises(SettingsError, match="does not show its pseudo-labels"):
-        run(tmp_path, algorithm="fixmatch", step="usb", consistency_features=str(path))
-    half = Features(np.ones((600, 2), np.float32), np.arange(600))
-    write_features(path, half)
-    with pytest.raises(SettingsError, match="lacks 697 of the 1297 unlabelled images"):
-        run(tmp_path, **given)
-    write_features(path, Features(np.ones((9, 2), np.float32), np.arange(9), dataset="cifar10"))
-    with pytest.raises(SettingsError, match="is of dataset cifar10, the run's is digits"):
-        run(tmp_path, **given)
-    assert not (tmp_path / "run").exists()

@@ -94,3 +94,18 @@ def test_a_set_that_usb_splits_itself_is_refused(monkeypatch: pytest.MonkeyPatch
     )
     with pytest.raises(SettingsError, match="'imagenet', which USB splits itself; .*imagefolder"):
         load_training_set(settings("imagenet"))
+
+
+def test_what_features_are_judged_by_comes_with_it() -> None:
+    """Test images, and the normalisation and mirroring of the run's own evaluation and weak views."""
+    for dataset, hflip in (("cifar10", True), ("digits", False)):
+        found = load_training_set(settings(dataset))
+        args = Namespace(**settings(dataset, label_seed=0).model_dump())
+        served = prepare(args).datasets
+        np.testing.assert_array_equal(found.test_images, served["eval"].data)
+        np.testing.assert_array_equal(found.test_targets, served["eval"].targets)
+        normalise = served["eval"].transform.transforms[-1]
+        assert found.mean == pytest.approx(tuple(map(float, normalise.mean)))
+        assert found.std == pytest.approx(tuple(map(float, normalise.std)))
+        steps = [type(step).__name__ for step in served["train_ulb"].transform.transforms]
+        assert found.hflip is ("RandomHorizontalFlip" in steps) is hflip

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from usb_ext._version import __version__
-from usb_ext.commands import COMMANDS
+from usb_ext.commands import COMMANDS, WITH_SETTINGS
 from usb_ext.config import help_text, load_settings, parse_flags
 from usb_ext.errors import SettingsError, UsbExtError
 
@@ -39,6 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
         add_help=False,
         help="train one run: --c FILE and any setting as --name value (train --help lists them)",
     )
+    for name, stage in WITH_SETTINGS.items():
+        commands.add_parser(name, add_help=False, help=stage.HELP)
     for command in COMMANDS.values():
         command.add(commands)
     return parser
@@ -73,6 +75,8 @@ def _fail(message: str, code: int) -> int:
 def _dispatch(words: list[str]) -> int:
     if words[:1] == ["train"]:
         return _train(words[1:])
+    if words and words[0] in WITH_SETTINGS:
+        return int(WITH_SETTINGS[words[0]].run(words[1:], _show))
     try:
         arguments = build_parser().parse_args(words)
     except SystemExit as stop:  # after --help or --version

@@ -13,14 +13,17 @@ from usb_ext.commands import (
     compare,
     curves,
     doctor,
+    pretrain,
     propagate,
     select,
     table,
+    tsne,
 )
 
 COMMANDS: dict[str, ModuleType] = {
     "check-config": check_config,
     "compare": compare,
+    "tsne": tsne,
     "bench": bench,
     "table": table,
     "curves": curves,
@@ -30,3 +33,6 @@ COMMANDS: dict[str, ModuleType] = {
     "algorithms": catalogue,
 }
 """In the order of the help page."""
+
+WITH_SETTINGS: dict[str, ModuleType] = {"pretrain": pretrain, "as3l": as3l}
+"""Those whose flags are the settings, as train's: each with `HELP` and `run(words, show)`."""

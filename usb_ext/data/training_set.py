@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from usb_ext.config import Settings
 from usb_ext.data.image_ids import ImageIds
 from usb_ext.data.own_sets import OWN, load_arrays
+from usb_ext.data.recipe import recipe_of
 from usb_ext.errors import SettingsError
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.usb_datasets import load_usb_datasets
@@ -21,19 +22,29 @@ from usb_ext.upstream.usb_datasets import load_usb_datasets
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """The training images of a data set.
+    """The training images of a data set, and what is needed to see how good features of them are.
 
     Attributes:
         images: uint8 (N, H, W, 3), or an object that decodes on access; for toy sets (N, 2) points.
         targets: (N,) classes, -1 where unknown.
         ids: what the images are called.
         classes: class names, None where USB does not tell.
+        test_images: uint8 (M, H, W, 3), or an object that decodes on access.
+        test_targets: (M,) classes.
+        mean: of the three channels, of pixels in [0, 1].
+        std: likewise, > 0.
+        hflip: whether an image keeps its class when it is mirrored.
     """
 
     images: Any
     targets: NDArray[np.int64]
     ids: ImageIds
     classes: tuple[str, ...] | None
+    test_images: Images
+    test_targets: NDArray[np.int64]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    hflip: bool
 
 
 def load_training_set(settings: Settings) -> TrainingSet:
@@ -47,8 +58,17 @@ def load_training_set(settings: Settings) -> TrainingSet:
     """
     if settings.dataset in OWN:
         arrays = load_arrays(settings)
-        ids = ImageIds(len(arrays.train_targets), arrays.train_names)
-        return TrainingSet(arrays.train_images, arrays.train_targets, ids, arrays.classes)
+        return TrainingSet(
+            arrays.train_images,
+            arrays.train_targets,
+            ImageIds(len(arrays.train_targets), arrays.train_names),
+            arrays.classes,
+            arrays.test_images,
+            arrays.test_targets,
+            arrays.mean,
+            arrays.std,
+            arrays.hflip,
+        )
     args = Namespace(**settings.model_dump())
     args.algorithm, args.include_lb_to_ulb, args.label_seed = "fixmatch", False, 0
     with printed_to_log():
@@ -64,7 +84,18 @@ def load_training_set(settings: Settings) -> TrainingSet:
     if others:
         images = np.concatenate([images[others:], images[:others]])
     known = np.concatenate([targets, np.full(others, -1)]).astype(np.int64)
-    return TrainingSet(images, known, ImageIds(len(served)), None)
+    return TrainingSet(images, known, ImageIds(len(served)), None, *_held_out(datasets))
+
+
+def _held_out(datasets: dict[str, Any]) -> tuple[Any, Any, Any, Any, bool]:
+    """USB's test images and their classes, (M,), and mean, deviation and mirroring of its views."""
+    test, recipe = datasets["eval"], recipe_of(datasets["train_ulb"].transform)
+    if recipe is None:
+        raise SettingsError(
+            "the views of this data set have a recipe of USB's own; use imagefolder"
+        )
+    targets = np.asarray(test.targets, dtype=np.int64)
+    return np.asarray(test.data), targets, recipe.mean, recipe.std, recipe.hflip
 
 
 def _everything(targets: NDArray[np.int64]) -> Any:

@@ -17,10 +17,10 @@ def luma(images: torch.Tensor) -> torch.Tensor:
     """Grey levels of colour images (SimSiam, App. A: grayscale).
 
     Args:
-        images: (n, 3, H, W) in [0, 1].
+        images: (N, 3, H, W) in [0, 1].
 
     Returns:
-        (n, 1, H, W) in [0, 1].
+        (N, 1, H, W) in [0, 1].
     """
     red, green, blue = images.unbind(1)
     return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).unsqueeze(1)
@@ -33,11 +33,11 @@ def shift_hue(images: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
     is V - D clamp(min(k, 4 - k), 0, 1) with k = (m + h) mod 6 and m = 5, 3, 1 for red, green, blue.
 
     Args:
-        images: (n, 3, H, W) in [0, 1].
-        shift: (n,) in turns of the circle, -0.5 to 0.5.
+        images: (N, 3, H, W) in [0, 1].
+        shift: (N,) in turns of the circle, -0.5 to 0.5.
 
     Returns:
-        (n, 3, H, W) in [0, 1].
+        (N, 3, H, W) in [0, 1].
     """
     red, green, blue = images.unbind(1)
     value = images.amax(1)
@@ -57,7 +57,7 @@ def shift_hue(images: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
 
 
 def _towards(base: torch.Tensor, images: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """base + factor (images - base), cut to [0, 1]; factor (n,) of images (n, 3, H, W)."""
+    """base + factor (images - base), cut to [0, 1]; factor (N,) of images (N, 3, H, W)."""
     factor = factor[:, None, None, None]
     return (factor * images + (1 - factor) * base).clamp_(0, 1)
 
@@ -66,13 +66,13 @@ def adjust(images: torch.Tensor, op: int, factor: torch.Tensor) -> torch.Tensor:
     """One of the four operations, each image by its own amount (SimSiam, App. A: jitter).
 
     Args:
-        images: (n, 3, H, W) in [0, 1].
+        images: (N, 3, H, W) in [0, 1].
         op: BRIGHTNESS, CONTRAST or SATURATION (factor >= 0, 1 changes nothing) or HUE (a shift in
             turns, 0 changes nothing).
-        factor: (n,).
+        factor: (N,).
 
     Returns:
-        (n, 3, H, W) in [0, 1].
+        (N, 3, H, W) in [0, 1].
     """
     if op == HUE:
         return shift_hue(images, factor)
@@ -86,10 +86,10 @@ def to_grey(images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     """The chosen images in grey, on three equal channels (SimSiam, App. A: grayscale).
 
     Args:
-        images: (n, 3, H, W) in [0, 1].
-        chosen: (n,) bool.
+        images: (N, 3, H, W) in [0, 1].
+        chosen: (N,) bool.
 
     Returns:
-        (n, 3, H, W).
+        (N, 3, H, W).
     """
     return torch.where(chosen[:, None, None, None], luma(images).expand_as(images), images)

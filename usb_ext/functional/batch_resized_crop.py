@@ -35,7 +35,7 @@ def draw_boxes(
         shapes: smallest and largest ratio of width to height, > 0; 1 between them.
 
     Returns:
-        (n, 4) int64: top, left, height, width in pixels.
+        (N, 4) int64: top, left, height, width in pixels.
     """
     u = torch.rand(n, ATTEMPTS, 2, generator=generator, dtype=torch.float64)
     corner = torch.rand(n, 2, generator=generator, dtype=torch.float64)
@@ -55,12 +55,12 @@ def resized_crop(images: torch.Tensor, boxes: torch.Tensor, flip: torch.Tensor) 
     """Each image's box enlarged to the image's size, then mirrored (SimSiam, App. A).
 
     Args:
-        images: (n, C, H, W) floating point.
-        boxes: (n, 4) top, left, height, width in pixels, inside the image; on the images' device.
-        flip: (n,) bool, mirror left and right.
+        images: (N, C, H, W) floating point.
+        boxes: (N, 4) top, left, height, width in pixels, inside the image; on the images' device.
+        flip: (N,) bool, mirror left and right.
 
     Returns:
-        (n, C, H, W).
+        (N, C, H, W).
     """
     height, width = images.shape[2:]
     top, left, tall, wide = boxes.to(images.dtype).unbind(1)
@@ -76,7 +76,7 @@ def resized_crop(images: torch.Tensor, boxes: torch.Tensor, flip: torch.Tensor) 
 
 
 def _sources(start: torch.Tensor, extent: torch.Tensor, length: int) -> torch.Tensor:
-    """Where each of `length` pixels is read: start (n,) and extent (n,) give positions (n, length)."""
+    """Where each of `length` pixels is read: start (N,) and extent (N,) give positions (N, length)."""
     centres = torch.arange(length, device=start.device, dtype=start.dtype) + 0.5
     inside = centres * (extent / length).unsqueeze(1) - 0.5
     inside = torch.minimum(inside.clamp(min=0), extent.unsqueeze(1) - 1)

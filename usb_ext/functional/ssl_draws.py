@@ -37,12 +37,12 @@ class ViewDraws:
     """What happens to each of n images (SimSiam, App. A).
 
     Attributes:
-        boxes: (n, 4) int64: top, left, height, width of the crop in pixels.
-        flip: (n,) bool.
-        jittered: (n,) bool, whether colours change.
-        factors: (n, 4) float32: brightness, contrast, saturation (1 changes nothing), hue in turns.
-        order: (n, 4) int64, a permutation of 0 to 3: the operations as they follow each other.
-        grey: (n,) bool.
+        boxes: (N, 4) int64: top, left, height, width of the crop in pixels.
+        flip: (N,) bool.
+        jittered: (N,) bool, whether colours change.
+        factors: (N, 4) float32: brightness, contrast, saturation (1 changes nothing), hue in turns.
+        order: (N, 4) int64, a permutation of 0 to 3: the operations as they follow each other.
+        grey: (N,) bool.
     """
 
     boxes: torch.Tensor
@@ -63,7 +63,7 @@ def draw_views(n: int, size: int, recipe: ViewRecipe, generator: torch.Generator
         generator: a CPU generator; it alone decides the draws.
 
     Returns:
-        Draws of shapes (n, ...), on the CPU.
+        Draws of shapes (N, ...), on the CPU.
     """
     boxes = draw_boxes(n, size, (recipe.crop_min, 1.0), generator)
     chance = torch.rand(n, 3, generator=generator)

@@ -17,11 +17,11 @@ def self_supervised_view(images: torch.Tensor, draws: ViewDraws) -> torch.Tensor
     """One view of each image (SimSiam, App. A), as torchvision makes it on floating-point tensors.
 
     Args:
-        images: (n, 3, H, H) uint8 on any device.
+        images: (N, 3, H, H) uint8 on any device.
         draws: for n images, on the CPU.
 
     Returns:
-        (n, 3, H, H) float32 in [0, 1], on the images' device.
+        (N, 3, H, H) float32 in [0, 1], on the images' device.
 
     Raises:
         ValueError: images of another type or shape, or of another number than the draws.

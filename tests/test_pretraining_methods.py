@@ -1,0 +1,113 @@
+"""SimSiam, SimCLR and BYOL against their losses written out (SimSiam, Eq. 2; SimCLR, Eq. 1; BYOL, Sec. 3)."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from usb_ext.config import Settings, load_settings
+from usb_ext.pretraining.methods import SelfSupervised
+
+SIZE, IMAGES = 6, 7
+
+
+class Backbone(nn.Module):
+    """A linear layer and batch norm on the pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, 10), nn.BatchNorm1d(10))
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"feat": self.body(x)}
+
+
+def settings(method: str, **changed: Any) -> Settings:
+    small = {"ssl_projector_dim": 12, "ssl_predictor_dim": 5, "ssl_output_dim": 8}
+    return load_settings({"ssl_method": method, **small, **changed}).settings
+
+
+def built(method: str, **changed: Any) -> SelfSupervised:
+    torch.manual_seed(0)
+    return SelfSupervised(Backbone(), settings(method, **changed), SIZE).double().train()
+
+
+def views() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    first, second = torch.rand(2, IMAGES, 3, SIZE, SIZE, generator=generator, dtype=torch.float64)
+    return first, second
+
+
+def negative_cosine(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Mean over the rows of -a.b / |a||b|, number by number."""
+    total = 0.0
+    for x, y in zip(a.tolist(), b.tolist(), strict=True):
+        dot = sum(p * q for p, q in zip(x, y, strict=True))
+        total -= dot / math.sqrt(sum(p * p for p in x) * sum(q * q for q in y))
+    return total / len(a)
+
+
+def test_simsiam_is_half_of_both_cosines_and_stops_the_gradient_of_targets() -> None:
+    net, (first, second) = built("simsiam"), views()
+    z = [net.projector(net.features(v)) for v in (first, second)]
+    p = [net.predictor(x) for x in z]  # type: ignore[misc]
+    wanted = (negative_cosine(p[0], z[1]) + negative_cosine(p[1], z[0])) / 2
+    loss = net(first, second)
+    assert loss.item() == pytest.approx(wanted, rel=1e-10)
+    loss.backward()
+    got = [q.grad.clone() for q in net.backbone.parameters()]
+    net.zero_grad()
+    frozen = [x.detach() for x in z]
+    cosine = nn.functional.cosine_similarity
+    (-(cosine(p[0], frozen[1]).mean() + cosine(p[1], frozen[0]).mean()) / 2).backward()
+    for gradient, parameter in zip(got, net.backbone.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-8, atol=1e-12)
+
+
+def test_simclr_tells_a_pair_from_the_rest_of_the_batch() -> None:
+    temperature = 0.4
+    net, (first, second) = built("simclr", ssl_temperature=temperature), views()
+    assert net.predictor is None
+    z = torch.cat([net.projector(net.features(v)) for v in (first, second)])
+    z = (z / z.norm(dim=1, keepdim=True)).tolist()
+    total = 0.0
+    for i in range(2 * IMAGES):
+        partner = (i + IMAGES) % (2 * IMAGES)
+        scores = [sum(a * b for a, b in zip(z[i], z[j], strict=True)) for j in range(2 * IMAGES)]
+        others = sum(math.exp(s / temperature) for j, s in enumerate(scores) if j != i)
+        total -= scores[partner] / temperature - math.log(others)
+    assert net(first, second).item() == pytest.approx(total / (2 * IMAGES), rel=1e-6)
+
+
+def test_byol_aims_at_a_target_that_follows_with_a_rising_momentum() -> None:
+    net, (first, second) = built("byol", ssl_target_momentum=0.9), views()
+    assert net.target is not None
+    with torch.no_grad():
+        for parameter in net.target.parameters():
+            parameter.mul_(1.3)
+    p = [net.predictor(net.projector(net.features(v))) for v in (first, second)]  # type: ignore[misc]
+    t = [net.target[1](net.target[0](v)["feat"]) for v in (first, second)]
+    wanted = (negative_cosine(p[0], t[1]) + negative_cosine(p[1], t[0])) / 2
+    loss = net(first, second)
+    assert loss.item() == pytest.approx(wanted, rel=1e-10)
+    loss.backward()
+    assert all(q.grad is None for q in net.target.parameters())
+    learned = {id(q) for q in net.learned()}
+    assert not learned & {id(q) for q in net.target.parameters()}
+    for done, momentum in ((0.0, 0.9), (0.5, 0.95), (1.0, 1.0)):
+        before = [q.detach().clone() for q in net.target.parameters()]
+        net.after_step(done)
+        online = [*net.backbone.parameters(), *net.projector.parameters()]
+        for old, own, new in zip(before, online, net.target.parameters(), strict=True):
+            torch.testing.assert_close(
+                new, momentum * old + (1 - momentum) * own, rtol=1e-12, atol=1e-14
+            )
+
+
+def test_without_a_target_a_step_leaves_everything() -> None:
+    net = built("simsiam")
+    before = {n: v.clone() for n, v in net.state_dict().items()}
+    net.after_step(0.5)
+    assert all(torch.equal(v, before[n]) for n, v in net.state_dict().items())

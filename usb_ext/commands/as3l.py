@@ -1,0 +1,107 @@
+"""`usb-ext as3l`: from unlabelled images to a trained model, stage by stage (AS3L, Sec. 4).
+
+Pre-training, choice of images, spread of their labels, training. The stages talk through files, each is
+a command of its own too, and each is skipped where what it makes is there from the same settings.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from usb_ext.commands.as3l_labels import choose, csv_of, spread
+from usb_ext.commands.settings_words import settings_of
+from usb_ext.config import LoadedSettings, Settings, config_sha256, load_settings
+from usb_ext.config.as3l import AUTO
+from usb_ext.errors import DataMissing, SettingsError
+
+HELP = "all of AS3L: pretrain, select, propagate and train, each skipped where it is done"
+Show = Callable[[str], int]
+
+
+def run(words: Sequence[str], show: Show) -> int:
+    """Run what is missing; gives the exit code.
+
+    Args:
+        words: after the command's name, as `train` takes them.
+        show: prints a text, a line a stage.
+
+    Raises:
+        SettingsError: settings that do not lead from stage to stage, or outputs of other settings.
+        DataMissing, RunFailed, Interrupted: as in the stages.
+    """
+    loaded = settings_of("as3l", words, show)
+    if loaded is None:
+        return 0
+    settings = loaded.settings
+    _check(settings)
+    features = _pretrain(loaded, show)
+    selected = choose(settings, features, show)
+    prior = spread(settings, features, selected, show)
+    return _train(loaded, features, selected, prior, show)
+
+
+def _check(s: Settings) -> None:
+    if s.label_split != "file":
+        raise SettingsError(
+            f"usb-ext as3l chooses the labelled images itself, but label_split is {s.label_split}; use "
+            f"label_split: file with label_file: {AUTO}; for a random choice as3l_strategy: random"
+        )
+    if s.features is not None and s.use_pretrain and s.pretrain_path == AUTO:
+        raise SettingsError(
+            f"features are given ({s.features}), so there is no pre-training that would make "
+            f"pretrain_path: {AUTO}; name the file of weights, or use use_pretrain: False"
+        )
+    if s.as3l_clusters and min(s.as3l_clusters) < s.num_classes:
+        raise SettingsError(
+            f"as3l_clusters holds {min(s.as3l_clusters)}, but there are {s.num_classes} classes; each must "
+            f"be at least {s.num_classes}"
+        )
+    for name in ("features", "label_file", "prior_file", "as3l_labels"):
+        given = getattr(s, name)
+        if given not in (None, AUTO) and not Path(given).is_file():
+            raise DataMissing(f"{name} is {given!r}, and there is no such file")
+
+
+def _pretrain(loaded: LoadedSettings, show: Show) -> Path:
+    """The features file, made if it is not there. `--overwrite` leaves it: pre-training takes long."""
+    from usb_ext.pretraining.made import pretrain_folder
+    from usb_ext.stages.pretrain import pretrain
+
+    changed = {"overwrite": False, "resume": loaded.settings.features is None}
+    show(pretrain(load_settings(loaded.settings.model_dump(), changed)))
+    if loaded.settings.features is not None:
+        return Path(loaded.settings.features)
+    return pretrain_folder(loaded.settings) / "features.npz"
+
+
+def _train(
+    loaded: LoadedSettings, features: Path, selected: Path, prior: Path | None, show: Show
+) -> int:
+    """Train on what the stages made; a run that is through is only shown."""
+    s = loaded.settings
+    changed: dict[str, object] = {
+        "label_file": str(csv_of(s, selected) or selected),
+        "prior_file": None if prior is None else str(prior),
+        "overwrite": s.overwrite,
+    }
+    if s.consistency_features == AUTO:
+        changed["consistency_features"] = str(features)
+    if s.use_pretrain and s.pretrain_path == AUTO:
+        changed["pretrain_path"] = str(features.parent / "backbone.pth")
+    ready = load_settings(s.model_dump(), changed)
+    from usb_ext.engine.arguments import resolved
+    from usb_ext.engine.compose import algorithm_classes
+
+    wanted = config_sha256(resolved(ready.settings, algorithm_classes(ready.settings)))
+    record = s.run_dir / "result.json"
+    if not s.overwrite and record.is_file():
+        result = json.loads(record.read_text(encoding="utf-8"))
+        if result["status"] == "completed" and result["config_sha256"] == wanted:
+            return show(f"trained before: top1_last {100 * result['top1_last']:.2f}%  {record}")
+    if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
+        ready = load_settings(ready.settings.model_dump(), {"resume": True})
+    from usb_ext.stages.train import train
+
+    done = train(ready)
+    share = "none" if done.top1_last is None else f"{100 * done.top1_last:.2f}%"
+    return show(f"top1_last {share}  {done.path}/result.json")

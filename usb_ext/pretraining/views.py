@@ -1,0 +1,61 @@
+"""Batches of two views that depend on (seed, step) alone, so that a resumed run sees the same ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from usb_ext.data.image_store import ImageStore
+from usb_ext.data.seeding import AUGMENTATION, order_rng
+from usb_ext.functional.ssl_draws import ViewRecipe, draw_views
+from usb_ext.functional.ssl_views import self_supervised_view
+
+STREAM = 7
+"""Apart from the streams of training (`engine.engine`, `upstream.usb_shared`)."""
+
+
+@dataclass
+class TwoViews:
+    """The batches of pre-training: each epoch a permutation, cut into whole batches.
+
+    Attributes:
+        store: the images.
+        count: N.
+        batch_size: images a batch; no more than N.
+        recipe: how views are made.
+        mean: of each channel.
+        std: of each channel.
+        seed: decides order and views.
+    """
+
+    store: ImageStore
+    count: int
+    batch_size: int
+    recipe: ViewRecipe
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch; images that fill no whole batch wait for the next permutation."""
+        return self.count // self.batch_size
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both views of the images of step `step`, each (N, 3, H, W), normalised, on the device."""
+        epoch, place = divmod(step, self.steps)
+        order = order_rng(self.seed, STREAM, epoch).permutation(self.count)
+        rows = order[place * self.batch_size : (place + 1) * self.batch_size]
+        images = self.store.fetch(torch.from_numpy(rows))
+        words = np.random.SeedSequence((self.seed, STREAM, AUGMENTATION, step))
+        generator = torch.Generator().manual_seed(int(words.generate_state(1, np.uint64)[0]) >> 1)
+        first, second = (self._view(images, generator) for _ in range(2))
+        return first, second
+
+    def _view(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        draws = draw_views(len(images), self.store.size, self.recipe, generator)
+        view = self_supervised_view(images, draws)
+        mean, std = (
+            torch.tensor(v, device=view.device).view(1, 3, 1, 1) for v in (self.mean, self.std)
+        )
+        return view.sub_(mean).div_(std)
