@@ -42,7 +42,7 @@ def test_neighbours_are_those_of_the_images_whatever_the_order_of_file_and_run(
     order, unlabelled = rng.permutation(30), rng.permutation(30)[:21]
     path = tmp_path / "features.npz"
     write_features(path, Features(of_image[order], order))
-    data = SimpleNamespace(unlabelled=unlabelled, ids=ImageIds(30))
+    data = SimpleNamespace(positions=unlabelled, ids=ImageIds(30))
     args = SimpleNamespace(
         consistency_features=str(path), consistency_k=3, dataset="x",
         parts=SimpleNamespace(data=data, device="cpu"),

@@ -7,6 +7,7 @@ not among them: its arguments are the settings (`cli.py`).
 from types import ModuleType
 
 from usb_ext.commands import (
+    as3l,
     bench,
     catalogue,
     check_config,
@@ -23,12 +24,12 @@ from usb_ext.commands import (
 COMMANDS: dict[str, ModuleType] = {
     "check-config": check_config,
     "compare": compare,
-    "tsne": tsne,
-    "bench": bench,
     "table": table,
     "curves": curves,
     "select": select,
     "propagate": propagate,
+    "tsne": tsne,
+    "bench": bench,
     "doctor": doctor,
     "algorithms": catalogue,
 }

@@ -36,7 +36,7 @@ def neighbours_of_run(args: Any) -> tuple[torch.Tensor, torch.Tensor]:
         raise SettingsError(f"{what} is of dataset {features.dataset}, the run's is {args.dataset}")
     rows = np.full(data.ids.count, -1, dtype=np.int64)
     rows[data.ids.positions(features.ids, what)] = np.arange(len(features.ids))
-    served = rows[data.unlabelled]
+    served = rows[data.positions]
     if (served < 0).any():
         lacking = int((served < 0).sum())
         raise SettingsError(f"{what} lacks {lacking} of the {len(served)} unlabelled images")
@@ -52,7 +52,7 @@ def neighbours_of_run(args: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _prepared(args: Any) -> Any:
     data: Prepared | None = getattr(getattr(args, "parts", None), "data", None)
-    if data is None or data.unlabelled is None or data.ids is None:
+    if data is None or data.positions is None or data.ids is None:
         raise SettingsError(
             f"consistency_features cannot tell the unlabelled images of {args.dataset} apart, because USB "
             "splits it itself; put the images into class folders and use dataset: imagefolder"

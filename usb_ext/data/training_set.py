@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usb_ext.config import Settings
+from usb_ext.data.arrays import ImageArrays, Images
 from usb_ext.data.image_ids import ImageIds
 from usb_ext.data.own_sets import OWN, load_arrays
 from usb_ext.data.recipe import recipe_of
@@ -25,7 +26,7 @@ class TrainingSet:
     """The training images of a data set, and what is needed to see how good features of them are.
 
     Attributes:
-        images: uint8 (N, H, W, 3), or an object that decodes on access; for toy sets (N, 2) points.
+        images: uint8 (N, H, W, 3), or an object that decodes on access.
         targets: (N,) classes, -1 where unknown.
         ids: what the images are called.
         classes: class names, None where USB does not tell.
@@ -36,7 +37,7 @@ class TrainingSet:
         hflip: whether an image keeps its class when it is mirrored.
     """
 
-    images: Any
+    images: Images
     targets: NDArray[np.int64]
     ids: ImageIds
     classes: tuple[str, ...] | None
@@ -54,10 +55,13 @@ def load_training_set(settings: Settings) -> TrainingSet:
 
     Raises:
         DataMissing: files that are not there or cannot be read.
-        SettingsError: an unknown data set, or one that USB splits itself (ImageNet, Semi-Aves).
+        SettingsError: an unknown data set, a toy set of points, or one that USB splits itself (ImageNet,
+            Semi-Aves).
     """
     if settings.dataset in OWN:
         arrays = load_arrays(settings)
+        if not isinstance(arrays, ImageArrays):
+            raise SettingsError(f"dataset is {settings.dataset!r}, which has points and no images")
         return TrainingSet(
             arrays.train_images,
             arrays.train_targets,
