@@ -13,7 +13,7 @@ LAYER = {
     "_version": 0, "upstream": 1, "hooks": 2, "data": 2, "algorithms": 3, "engine": 3, "stages": 4,
     "paper_tables": 0, "evidence": 3,
     "run_log": 0, "bench": 3, "commands": 5, "cli": 5, "train": 5, "__main__": 5, "__init__": 5,
-    "comparison": 3, "pretraining": 3,
+    "comparison": 3, "pretraining": 3, "patching": 3,
 }  # fmt: skip
 FUNCTIONAL_MAY = {"torch", "numpy", "scipy", "sklearn", "faiss", "usb_ext"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

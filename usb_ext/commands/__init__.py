@@ -14,6 +14,7 @@ from usb_ext.commands import (
     compare,
     curves,
     doctor,
+    export_patches,
     pretrain,
     propagate,
     select,
@@ -30,6 +31,7 @@ COMMANDS: dict[str, ModuleType] = {
     "propagate": propagate,
     "tsne": tsne,
     "bench": bench,
+    "export-patches": export_patches,
     "doctor": doctor,
     "algorithms": catalogue,
 }

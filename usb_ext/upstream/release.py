@@ -35,6 +35,19 @@ def check_release() -> None:
         raise SettingsError(f"USB in {folder} {reason}, and only the released one works: {REMEDY}")
 
 
+def release_folder() -> Path:
+    """The installed release's folder `semilearn`, which nobody changes.
+
+    Raises:
+        SettingsError: it is not the release that would load.
+    """
+    check_release()
+    folder = _folder()
+    if folder is None:
+        raise SettingsError(f"USB (semilearn) is not installed: {REMEDY}")
+    return folder
+
+
 def _reason_to_refuse(folder: Path) -> str | None:
     try:
         installed = importlib.metadata.distribution("semilearn")

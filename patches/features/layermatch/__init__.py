@@ -1,0 +1,3 @@
+# Licensed under the MIT License.
+
+from .layermatch import LayerMatch as LayerMatch

@@ -1,0 +1,3 @@
+# Licensed under the MIT License.
+
+from .smoothfixmatch import SmoothFixMatch as SmoothFixMatch
