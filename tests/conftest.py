@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,3 +24,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """What `usb_ext.add_extension`, `add_base` and `add_dataset` add goes again after the test."""
+    from usb_ext.algorithms.bases import RULES
+    from usb_ext.algorithms.extensions import EXTENSIONS
+    from usb_ext.config import names
+    from usb_ext.data import own_sets
+    from usb_ext.upstream.usb import ALGORITHMS
+
+    tables: tuple[dict[str, Any], ...] = (
+        EXTENSIONS, RULES, names.DEFAULT_BASE, own_sets.ADDED, ALGORITHMS._dict,
+    )  # fmt: skip
+    lists = (names.EXTENSIONS, names.CARRIERS, own_sets.OWN)
+    known, listed = [dict(table) for table in tables], [list(found) for found in lists]
+    yield
+    for table, before in zip(tables, known, strict=True):
+        table.clear()
+        table.update(before)
+    for found, names_before in zip(lists, listed, strict=True):
+        found[:] = names_before

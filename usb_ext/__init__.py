@@ -5,17 +5,27 @@ result = usb_ext.train("config/layermatch_digits_10.yaml", seed=1)
 result.top1_last
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
+    from usb_ext.algorithms.base_rule import BaseRule
+    from usb_ext.data.arrays import ImageArrays
     from usb_ext.paper_tables import PublishedNumber
     from usb_ext.result import RunResult
 
-__all__ = ["__version__", "add_extension", "published", "register", "train"]
+__all__ = [
+    "__version__",
+    "add_base",
+    "add_dataset",
+    "add_extension",
+    "published",
+    "register",
+    "train",
+]
 
 
 def train(
@@ -62,6 +72,35 @@ def add_extension(extension: Any) -> None:
         raise ValueError(f"extension name {extension.name!r} is empty or taken")
     EXTENSIONS[extension.name] = extension
     NAMES.append(extension.name)
+
+
+def add_base(rule: "BaseRule") -> None:
+    """Make a base of your own known by its name, as a setting `algorithm` that carries extensions.
+
+    Args:
+        rule: its `name` is a name that no algorithm has yet.
+
+    Raises:
+        ValueError: if the name is taken or empty.
+    """
+    from usb_ext.algorithms.named import add_base as add
+
+    add(rule)
+
+
+def add_dataset(name: str, load: "Callable[[Any], ImageArrays]") -> None:
+    """Make a data set of your own known by its name, as a setting `dataset`.
+
+    Args:
+        name: one that no data set has yet.
+        load: called with the settings of a run, such as `img_size` and `data_dir`; gives the images.
+
+    Raises:
+        ValueError: if the name is taken or empty.
+    """
+    from usb_ext.data.own_sets import add_dataset as add
+
+    add(name, load)
 
 
 @overload

@@ -5,9 +5,11 @@ After `usb_ext.register()` USB's own `get_algorithm` and API find them.
 
 from typing import Any, ClassVar
 
+from usb_ext.algorithms.base_rule import BaseRule
 from usb_ext.algorithms.bases import RULES
 from usb_ext.algorithms.smooth_named import SmoothFixMatch, SmoothPseudoLabel
 from usb_ext.algorithms.weak_strong import WeakStrong
+from usb_ext.config.names import CARRIERS, DEFAULT_BASE
 from usb_ext.upstream.usb import ALGORITHMS
 
 
@@ -100,3 +102,21 @@ def register() -> None:
     for name, algorithm in {**NAMED, **OWN_BASES}.items():
         if name not in ALGORITHMS:
             ALGORITHMS[name] = algorithm
+
+
+def add_base(rule: BaseRule) -> None:
+    """Put a rule beside the bases: an algorithm of its name, which carries extensions as they do.
+
+    Args:
+        rule: a `BaseRule` with a name of its own.
+
+    Raises:
+        ValueError: if the name is taken or empty.
+    """
+    register()
+    if not rule.name or rule.name in ALGORITHMS:
+        raise ValueError(f"base name {rule.name!r} is empty or taken")
+    RULES[rule.name] = rule
+    ALGORITHMS[rule.name] = on_base(rule.name)
+    CARRIERS.append(rule.name)
+    DEFAULT_BASE[rule.name] = rule.name

@@ -58,8 +58,8 @@ FIXED_BASE: dict[str, str] = {
 }
 """Algorithms of ours that are one base with one extension."""
 
-CARRIERS: tuple[str, ...] = BASES + CHOOSE_BASE + tuple(FIXED_BASE)
-"""Algorithms that go through our step and so can carry extensions."""
+CARRIERS: list[str] = [*BASES, *CHOOSE_BASE, *FIXED_BASE]
+"""Algorithms that go through our step and so can carry extensions; `usb_ext.add_base` adds to them."""
 
 DECLARED: dict[str, tuple[str, ...]] = {
     "layermatch": ("grad_relu", "avg_clustering"),

@@ -1,5 +1,6 @@
 """The data sets that usb_ext loads itself, served through USB's BasicDataset."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,32 @@ from usb_ext.data.validation import without
 from usb_ext.data.views import eval_transform, strong_transform, weak_transform
 from usb_ext.errors import SettingsError
 from usb_ext.upstream.usb import BasicDataset, RandAugment
+from usb_ext.upstream.usb_datasets import AUDIO, IMAGES
+from usb_ext.upstream.usb_texts import TEXTS
 
-OWN = ("digits", "imagefolder", *TOYS)
+OWN: list[str] = ["digits", "imagefolder", *TOYS]
+"""Their names, and those that `usb_ext.add_dataset` has added."""
+
+ADDED: dict[str, Callable[[Any], ImageArrays]] = {}
+"""What loads an added one, from the run's namespace."""
+
 MEBIBYTE = 2**20
+
+
+def add_dataset(name: str, load: Callable[[Any], ImageArrays]) -> None:
+    """Put a data set beside ours.
+
+    Args:
+        name: the setting `dataset` that means it.
+        load: from the run's namespace (`img_size`, `data_dir`, ...) to the images.
+
+    Raises:
+        ValueError: if the name is taken or empty.
+    """
+    if not name or name in (*OWN, *IMAGES, *TEXTS, *AUDIO):
+        raise ValueError(f"data set name {name!r} is empty or taken")
+    OWN.append(name)
+    ADDED[name] = load
 
 
 def prepare_own(args: Any) -> Prepared:
@@ -54,6 +78,8 @@ def load_arrays(args: Any) -> ImageArrays | PointArrays:
     Args:
         args: settings, or a run's namespace; `dataset` is one of `OWN`.
     """
+    if args.dataset in ADDED:
+        return ADDED[args.dataset](args)
     if args.dataset in TOYS:
         return load_toy(args)
     if args.dataset == "digits":
