@@ -67,6 +67,10 @@ def check_device(folder: Path) -> None:
         assert algorithm.log_dict["train/run_time"] > 0
         assert 0 < algorithm.log_dict["train/total_loss"] < 100
         algorithm.load_model(str(folder / "run" / "latest_model.pth"))
+    choose = usb("core.utils.device").get_device
+    assert (choose(), choose(2)) == (torch.device("cpu"), torch.device("cpu"))
+    with mock.patch.object(torch.cuda, "is_available", lambda: True):
+        assert (choose(), choose(2)) == (torch.device("cuda"), torch.device("cuda", 2))
 
 
 def check_flags(folder: Path) -> None:

@@ -20,7 +20,18 @@ import numpy as np
 import patch_checks
 import torch
 import torchvision
-from patch_world import SAME, build, enter, failure, images, seed_all, traced, usb, wide_net
+from patch_world import (
+    SAME,
+    build,
+    enter,
+    failure,
+    images,
+    prior_table,
+    seed_all,
+    traced,
+    usb,
+    wide_net,
+)
 
 NEW = sorted({name for name, _ in SAME.values()})
 ON_FIXMATCH = "abc adsh cossl crest crest+ darp daso debiaspl saw tras".split()
@@ -29,7 +40,16 @@ OWN = {
     "cossl": {"cossl_warm_epoch": 0, "cossl_tfe_warm_bs": 4, "num_eval_iter": 1},
     "darp": {"darp_warmup_epochs": -1},
     "tras": {"tras_warmup_epochs": 0},
+    "influence": {"influence_num_val": 4, "influence_every": 1},
 }
+
+
+THEIRS = {
+    "layermatch": {},
+    "influence": {"influence_num_val": 4, "influence_every": 2, "p_cutoff": 0.3},
+    "as3l": {"p_cutoff": 0.3, "prior_until": 4},
+}
+"""Settings of short runs; the others have FixMatch's."""
 
 
 def every_algorithm(folder: Path) -> dict[str, str]:
@@ -73,8 +93,10 @@ def train_and_resume(name: str, folder: Path) -> dict[str, Any]:
         "algorithm": name, "dataset": "cifar10", "num_classes": 4, "num_labels": 8, "epoch": 2,
         "num_train_iter": 6, "num_eval_iter": 5, "num_log_iter": 1, "batch_size": 4, "uratio": 2,
         "num_workers": 0, "save_dir": str(folder), "data_dir": str(folder), "seed": 3, "ema_m": 0.5,
-        "distributed": False, **({} if name == "layermatch" else {"p_cutoff": 0.3}),
+        "distributed": False, **THEIRS.get(name, {"p_cutoff": 0.3}),
     }  # fmt: skip
+    if name == "as3l":
+        config["prior_file"] = str(folder / "prior.npy")
     straight = _run(config, None, "straight")
     _run(config, 6, "broken")
     resumed = _run({**config, "resume": True}, None, "broken", load=True)
@@ -129,13 +151,20 @@ class Cifar10(SimpleNamespace):
 def report(tree: Path, folder: Path) -> dict[str, Any]:
     """All that the tests ask for."""
     error = enter(tree)
+    np.save(folder / "prior.npy", prior_table(48))
+    prior = {"prior_file": str(folder / "prior.npy")}
+    OWN["as3l"] = prior
+    data = {"as3l": prior, "influence": {"influence_num_val": 4}}
     with mock.patch.object(torchvision.datasets, "CIFAR10", Cifar10):
         trained = {name: train_and_resume(name, folder) for name in ("fixmatch", *NEW)}
     return {
         "import": str(error or ""),
         "algorithms": every_algorithm(folder),
         "trained": trained,
-        "same": {case: traced(build(name, **changed)) for case, (name, changed) in SAME.items()},
+        "same": {
+            case: traced(build(name, **changed, **data.get(name, {})))
+            for case, (name, changed) in SAME.items()
+        },
     }
 
 

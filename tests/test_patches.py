@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers_patches import PATCHES, SERIES, alone, number, patched, table
 from helpers_usb import usb_arguments
-from patch_world import SAME, FlatNet, traced
+from patch_world import SAME, FlatNet, prior_table, traced
 
+import usb_ext
+from usb_ext.algorithms import extensions
 from usb_ext.algorithms.named import NAMED, register
 from usb_ext.stages.export_patches import export_patches
 from usb_ext.upstream.quiet import printed_to_log
 
+PACKAGE = Path(usb_ext.__file__).parent
 BRIDGES = [p for p in SERIES if number(p) in table("Bridges")]
 CHECK = {found: cells[1].strip("`") for found, cells in table("Bridges").items()}
 
@@ -79,6 +83,15 @@ def test_export_gives_the_series_byte_for_byte(tmp_path: Path) -> None:
         assert path.read_bytes() == committed.read_bytes(), f"{path.name}: usb-ext export-patches"
 
 
+@pytest.mark.parametrize("patch", BRIDGES, ids=number)
+def test_what_a_bridge_removes_is_marked_with_its_number(patch: Path) -> None:
+    gone = table("Bridges")[number(patch)][2]
+    found = re.findall(r"`([a-z_]+/[a-z_]+\.py)`", gone)
+    assert found or gone.startswith("nothing")
+    for name in found:
+        assert f"patches/{number(patch)}" in (PACKAGE / name).read_text(), name
+
+
 @pytest.mark.parametrize("patch", SERIES, ids=number)
 def test_a_patch_touches_what_the_readme_says(patch: Path) -> None:
     files = (PATCHES / "README.md").read_text().split("## Files\n")[1]
@@ -114,7 +127,7 @@ def test_nothing_of_cuda_is_left_outside_the_device_module(whole: Any) -> None:
 
 def test_every_algorithm_steps_evaluates_saves_and_loads_on_the_cpu(report: dict[str, Any]) -> None:
     assert report["import"] == ""
-    assert len(report["algorithms"]) >= 19 + 10 + 2
+    assert len(report["algorithms"]) >= 19 + 10 + 4
     assert not {name: error for name, error in report["algorithms"].items() if error}
 
 
@@ -127,9 +140,12 @@ def test_a_run_trains_and_resumes_bit_for_bit(name: str, report: dict[str, Any])
 
 
 @pytest.mark.parametrize("case", SAME)
-def test_a_new_algorithm_gives_the_losses_of_ours(case: str, report: dict[str, Any]) -> None:
+def test_a_new_algorithm_gives_the_losses_of_ours(
+    case: str, report: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, changed = SAME[case]
     register()
+    monkeypatch.setattr(extensions, "prior_of_run", lambda _: torch.from_numpy(prior_table(48)))
     args = usb_arguments(
         NAMED[name], num_classes=4, ulb_loss_ratio=1.0, ulb_dest_len=48, lb_dest_len=8, **changed
     )
@@ -141,6 +157,8 @@ def test_a_new_algorithm_gives_the_losses_of_ours(case: str, report: dict[str, A
     for key, values in theirs.items():
         if key != "train/ac_loss":  # ours logs it with its weight
             assert ours[key] == pytest.approx(values, rel=1e-6 if "util" in key else 1e-9), key
+    if name == "influence":
+        assert len(set(theirs["table"])) > 10, "the weights have hardly moved"
 
 
 @pytest.mark.parametrize("path", sorted(PATCHES.glob("features/*")), ids=lambda p: p.name)

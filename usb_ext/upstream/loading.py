@@ -125,7 +125,7 @@ def _register_all() -> None:
 def over_write_args_from_file(args: Any, yml: str) -> None:
     """Set the settings of YAML file `yml` on `args`, as USB's function of that name does, safely.
 
-    USB's own calls `ruamel.yaml.load` with the loader that runs code; 0.18 removed it.
+    USB's own calls `ruamel.yaml.load` with the loader that runs code; 0.18 removed it (patches/0002).
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

@@ -3,7 +3,7 @@
 USB draws the labelled images from NumPy's global generator, swaps in given indices after the fact, and
 writes index files under site-packages and `data_statistics/` into the current folder. Its one function
 that draws is replaced while a data set is built, and the build runs in a temporary folder.
-(Removed by: "index files out of site-packages" and "label seed of its own".)
+(Removed by: patches/0006 and "label seed of its own".)
 """
 
 import contextlib

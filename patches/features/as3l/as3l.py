@@ -1,0 +1,73 @@
+# Licensed under the MIT License.
+
+import numpy as np
+import torch
+from semilearn.algorithms.flexmatch import FlexMatch
+from semilearn.algorithms.utils import SSL_Argument
+from semilearn.core.hooks import Hook
+from semilearn.core.utils import ALGORITHMS
+
+from .utils import posterior
+
+
+class PriorLabelHook(Hook):
+    """
+    prior pseudo-labels join the weak predictions in the first steps (AS3L, Eq. 5)
+
+    FlexMatch asks for it where it would align distributions: masking and targets both see what it gives.
+    """
+
+    def __init__(self, prior, until):
+        super().__init__()
+        self.prior = prior
+        self.until = until
+
+    @torch.no_grad()
+    def dist_align(self, algorithm, probs_x_ulb, probs_x_lb=None):
+        if algorithm.it >= self.until:
+            return probs_x_ulb
+        self.prior = self.prior.to(probs_x_ulb.device)
+        return posterior(self.prior[algorithm.idx_ulb].to(probs_x_ulb), probs_x_ulb)
+
+
+@ALGORITHMS.register("as3l")
+class AS3L(FlexMatch):
+    """
+    AS3L: FlexMatch with prior pseudo-labels, which clustering gives to every unlabelled example.
+
+    Args:
+        - args (`argparse`):
+            algorithm arguments
+        - net_builder (`callable`):
+            network loading function
+        - tb_log (`TBLog`):
+            tensorboard logger
+        - logger (`logging.Logger`):
+            logger to use
+        - prior_file (`str`, *optional*, default to `None`):
+            A .npy file with an array (n, C): row i is the prior of the unlabelled example with idx_ulb i,
+            sums to at most 1, and is zero where nothing is known. None is FlexMatch
+        - prior_until (`int`, *optional*, default to 6720):
+            Steps in which the prior takes part
+    """
+
+    def set_hooks(self):
+        super().set_hooks()
+        if self.args.prior_file is not None:
+            prior = torch.from_numpy(np.load(self.args.prior_file)).float()
+            expected = (self.args.ulb_dest_len, self.num_classes)
+            if prior.shape != expected:
+                raise ValueError(f"prior_file holds {tuple(prior.shape)}, not {expected}")
+            self.register_hook(PriorLabelHook(prior, self.args.prior_until), "DistAlignHook")
+
+    def train_step(self, x_lb, y_lb, idx_ulb, x_ulb_w, x_ulb_s):
+        self.idx_ulb = idx_ulb
+        return super().train_step(x_lb, y_lb, idx_ulb, x_ulb_w, x_ulb_s)
+
+    @staticmethod
+    def get_argument():
+        return [
+            *FlexMatch.get_argument(),
+            SSL_Argument("--prior_file", str, None),
+            SSL_Argument("--prior_until", int, 6720),
+        ]

@@ -1,0 +1,3 @@
+# Licensed under the MIT License.
+
+from .influence import Influence as Influence
