@@ -35,15 +35,7 @@ class AS3L(FlexMatch):
     """
     AS3L: FlexMatch with prior pseudo-labels, which clustering gives to every unlabelled example.
 
-    Args:
-        - args (`argparse`):
-            algorithm arguments
-        - net_builder (`callable`):
-            network loading function
-        - tb_log (`TBLog`):
-            tensorboard logger
-        - logger (`logging.Logger`):
-            logger to use
+    Args, beside those of AlgorithmBase:
         - prior_file (`str`, *optional*, default to `None`):
             A .npy file with an array (n, C): row i is the prior of the unlabelled example with idx_ulb i,
             sums to at most 1, and is zero where nothing is known. None is FlexMatch

@@ -105,15 +105,7 @@ class Influence(UDA):
     Influence weighting (Ren et al., 2020, Algorithm 1): UDA with a learned weight for every unlabelled
     example. The influence is that on the last layer, by its Hessian in closed form.
 
-    Args:
-        - args (`argparse`):
-            algorithm arguments
-        - net_builder (`callable`):
-            network loading function
-        - tb_log (`TBLog`):
-            tensorboard logger
-        - logger (`logging.Logger`):
-            logger to use
+    Args, beside those of AlgorithmBase:
         - influence_num_val (`int`, *optional*, default to 100):
             Labelled examples that are held out to validate on, evenly by class
         - influence_val_batch (`int`, *optional*, default to 320):

@@ -13,15 +13,7 @@ class LayerMatch(FreeMatch):
     """
     LayerMatch (Liang et al.): FreeMatch's threshold, Grad-ReLU and Avg-Clustering.
 
-    Args:
-        - args (`argparse`):
-            algorithm arguments
-        - net_builder (`callable`):
-            network loading function
-        - tb_log (`TBLog`):
-            tensorboard logger
-        - logger (`logging.Logger`):
-            logger to use
+    Args, beside those of AlgorithmBase:
         - grad_relu (`bool`, *optional*, default to `True`):
             Keep the gradient of pseudo-labels out of the classification layer
         - ac_loss_ratio (`float`, *optional*, default to 1.0):

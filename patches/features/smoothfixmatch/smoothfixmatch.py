@@ -28,15 +28,7 @@ class SmoothFixMatch(FixMatch):
     """
     Smooth FixMatch (Smooth Pseudo-Labeling, Eq. 21): FixMatch's loss times a weight without a jump.
 
-    Args:
-        - args (`argparse`):
-            algorithm arguments
-        - net_builder (`callable`):
-            network loading function
-        - tb_log (`TBLog`):
-            tensorboard logger
-        - logger (`logging.Logger`):
-            logger to use
+    Args, beside those of AlgorithmBase:
         - smooth_exponent (`float`, *optional*, default to 1.0):
             mu: 1 is linear, 2 and 0.5 are the paper's `sq` and `sqrt`
     """
