@@ -44,8 +44,8 @@ def test_the_first_signal_only_asks(
 def test_the_second_ends_at_once(handlers: dict[int, object]) -> None:
     stop = Stop()
     with pytest.raises(KeyboardInterrupt), stop.on_signals():
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
         pytest.fail("the second signal was swallowed")
     assert stop.requested == signal.SIGTERM
     assert now(handlers) == handlers
@@ -63,9 +63,9 @@ def test_handlers_of_the_caller_come_back() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
     stop = Stop()
     with stop.on_signals():
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         assert seen == []
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
     assert seen == [signal.SIGTERM]
 
 

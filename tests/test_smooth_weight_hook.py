@@ -18,6 +18,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("fixmatch", {"p_cutoff": 0.7}),
     ("uda", {"p_cutoff": 0.7}),
     ("pseudolabel", {"p_cutoff": 0.7}),
+    ("fixmatch_eman", {"p_cutoff": 0.7}),
     ("flexmatch", {"p_cutoff": 0.7}),
     ("flexmatch", {"p_cutoff": 0.7, "thresh_warmup": False}),
     ("freematch", {"ema_p": 0.5}),

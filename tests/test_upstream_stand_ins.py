@@ -82,8 +82,9 @@ def test_a_folder_without_code_is_not_the_package(package: Any) -> None:
         bind()["Model"]()
 
 
+@pytest.mark.parametrize("asked_before", [False, True])
 def test_a_broken_torchaudio_does_not_take_transformers_with_it(
-    package: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_before: bool
 ) -> None:
     for name in [n for n in sys.modules if n.partition(".")[0] in ("transformers", "torchaudio")]:
         monkeypatch.delitem(sys.modules, name)
@@ -92,16 +93,29 @@ def test_a_broken_torchaudio_does_not_take_transformers_with_it(
         (tmp_path / name).mkdir()
     (tmp_path / "torchaudio" / "__init__.py").write_text("raise RuntimeError('another CUDA')")
     (tmp_path / "transformers" / "__init__.py").write_text("")
+    (tmp_path / "transformers" / "utils").mkdir()
+    (tmp_path / "transformers" / "utils" / "__init__.py").write_text("")
+    (tmp_path / "transformers" / "utils" / "import_utils.py").write_text(
+        "from functools import cache\nfrom importlib.util import find_spec\n\n\n"
+        "@cache\ndef is_torchaudio_available(): return find_spec('torchaudio') is not None\n"
+    )
     takes_any = (
-        "from importlib.util import find_spec\nif find_spec('torchaudio'): import torchaudio"
+        "from transformers.utils.import_utils import is_torchaudio_available\n"
+        "if is_torchaudio_available(): import torchaudio"
     )
     (tmp_path / "transformers" / "audio_utils.py").write_text(takes_any)
     text = "import transformers.audio_utils\nclass BertModel: pass"
     (tmp_path / "transformers" / "bert.py").write_text(text)
     importlib.invalidate_caches()
     bound: dict[str, Any] = {}
-    with deferred_imports():
+    if asked_before:  # as torchmetrics does when it is imported
+        asked = importlib.import_module("transformers.utils.import_utils")
+        assert asked.is_torchaudio_available()
+        stand_ins.import_real("transformers")
         exec("from transformers.bert import BertModel", bound)
+    else:
+        with deferred_imports():
+            exec("from transformers.bert import BertModel", bound)
     assert type(bound["BertModel"]()).__module__ == "transformers.bert"
     assert "torchaudio" not in sys.modules
     assert bridged()["torchaudio"] == "stand-in: RuntimeError: another CUDA"

@@ -140,6 +140,8 @@ def _hide_broken_torchaudio() -> None:
     except MissingDependency:
         sys.modules["torchaudio"] = None  # type: ignore[assignment]
         with contextlib.suppress(*BROKEN):
+            asked = importlib.import_module("transformers.utils.import_utils")
+            asked.is_torchaudio_available.cache_clear()  # somebody may have asked before
             importlib.import_module("transformers.audio_utils")  # finds none, and remembers
         del sys.modules["torchaudio"]
 
