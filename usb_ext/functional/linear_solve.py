@@ -51,7 +51,7 @@ def conjugate_gradients(
 
     Args:
         product: V to H V.
-        right: b, (...).
+        right: b, of any shape (...).
         tolerance: stops at ||b - H x|| <= tolerance * ||b||.
         max_iterations: stops there in any case.
     """
@@ -82,7 +82,7 @@ def neumann_series(product: Product, right: torch.Tensor, rate: float, terms: in
 
     Args:
         product: V to H V.
-        right: b, (...).
+        right: b, of any shape (...).
         rate: alpha > 0.
         terms: K >= 0, products with H of one series.
 
