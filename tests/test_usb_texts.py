@@ -22,7 +22,7 @@ def args(folder: Path, **changed: Any) -> Namespace:
         "algorithm": "uda", "dataset": "aclImdb", "data_dir": str(folder), "num_classes": 2,
         "num_labels": 4, "label_split": "per_class", "label_seed": 1, "lb_imb_ratio": 1.0,
         "ulb_imb_ratio": 1.0, "ulb_num_labels": None, "include_lb_to_ulb": False, "seed": 0,
-        "num_val": 6, "val_index_file": None,
+        "num_val": 6, "val_index_file": None, "imbalance_class": None, "imbalance_fraction": None,
     }  # fmt: skip
     return Namespace(**{**given, **changed})
 
