@@ -1,19 +1,9 @@
 """Tables as Markdown and as LaTeX (booktabs)."""
 
-import re
 from collections.abc import Sequence
 
 from usb_ext.comparison.tables import Table
-
-_SPECIAL = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "<": r"$<$",
-    ">": r"$>$",
-}
+from usb_ext.tex import tex_escaped, tex_row
 
 
 def markdown(table: Table) -> str:
@@ -33,21 +23,13 @@ def _row(cells: Sequence[str]) -> str:
 def latex(table: Table) -> str:
     """The same as a floating table; it needs the package booktabs."""
     columns = "l" + "r" * (len(table.header) - 1)
-    lines = ["\\begin{table}", "\\centering", f"\\caption{{{_escaped(table.title)}}}"]
-    lines += [f"\\begin{{tabular}}{{{columns}}}", "\\toprule", _tex_row(table.header), "\\midrule"]
+    lines = ["\\begin{table}", "\\centering", f"\\caption{{{tex_escaped(table.title)}}}"]
+    lines += [f"\\begin{{tabular}}{{{columns}}}", "\\toprule", tex_row(table.header), "\\midrule"]
     for number, row in enumerate(table.rows):
         if number and number == table.rule_after:
             lines.append("\\midrule")
-        lines.append(_tex_row(row))
+        lines.append(tex_row(row))
     lines += ["\\bottomrule", "\\end{tabular}"]
     if table.note:
-        lines += ["", f"{{\\footnotesize {_escaped(table.note)}}}"]
+        lines += ["", f"{{\\footnotesize {tex_escaped(table.note)}}}"]
     return "\n".join([*lines, "\\end{table}"]) + "\n"
-
-
-def _tex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_escaped, cells)) + r" \\"
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"[&%$#_{}\\~^±<>]", lambda found: _SPECIAL[found[0]], text)

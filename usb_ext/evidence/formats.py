@@ -1,9 +1,7 @@
 """A grid as text, Markdown or LaTeX; the notes stand below it."""
 
 from usb_ext.evidence.grid import Grid
-
-SPECIAL = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\^{}"}
-SPECIAL |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+from usb_ext.tex import tex_row
 
 
 def as_text(grid: Grid) -> str:
@@ -33,8 +31,8 @@ def as_markdown(grid: Grid) -> str:
 def as_latex(grid: Grid) -> str:
     """A `tabular`, which needs no package; the notes are comments."""
     columns = "".join("l" if n < _names(grid) else "r" for n in range(len(grid.header)))
-    lines = [_latex_row(list(line)) for line in zip(*grid.header, strict=True)]
-    table = ["\\hline", *lines, "\\hline", *map(_latex_row, grid.body), "\\hline"]
+    lines = [tex_row(line) for line in zip(*grid.header, strict=True)]
+    table = ["\\hline", *lines, "\\hline", *map(tex_row, grid.body), "\\hline"]
     notes = [f"% {note}" for note in grid.notes]
     top = [f"% {grid.title}", f"\\begin{{tabular}}{{{columns}}}"]
     return "\n".join([*top, *table, "\\end{tabular}", *notes])
@@ -51,7 +49,3 @@ def _names(grid: Grid) -> int:
 
 def _barred(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def _latex_row(row: list[str]) -> str:
-    return " & ".join("".join(SPECIAL.get(s, s) for s in text) for text in row) + r" \\"
