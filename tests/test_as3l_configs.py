@@ -4,18 +4,14 @@ The values stand here as the paper prints them, typed from its tables and not fr
 """
 
 import re
-from pathlib import Path
-from typing import Any
 
 import pytest
+from helpers_settings_files import CONFIG, header, settings
 from ruamel.yaml import YAML
 
-import usb_ext
-from usb_ext.config import Settings, load_settings
 from usb_ext.engine.arguments import resolved
 from usb_ext.engine.compose import algorithm_classes
 
-CONFIG = Path(usb_ext.__file__).parents[1] / "config"
 NETS = {"WRN-28-2": "wrn_28_2", "WRN-28-8": "wrn_28_8", "WRN-37-2": "wrn_var_37_2"}
 # Table 2, "Ours": labels, mean, standard deviation; the network and K of Sec. 5.1.2.
 TABLE_2: dict[str, tuple[str, str, list[int], dict[int, tuple[float, float]]]] = {
@@ -44,16 +40,6 @@ TABLE_4 = {
     ("fixmatch_eman", 0.01): (60.4, 81.5),
 }
 ALL = [*TABLE_2, "as3l_imagenet_2562", "as3l_digits_10"]
-
-
-def settings(name: str, **changed: Any) -> Settings:
-    return load_settings(CONFIG / f"{name}.yaml", changed).settings
-
-
-def header(name: str) -> list[str]:
-    lines = (CONFIG / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
-    count = next(number for number, line in enumerate(lines) if not line.startswith("#"))
-    return [line.removeprefix("# ") for line in lines[:count]]
 
 
 @pytest.mark.parametrize("name", TABLE_2)

@@ -4,21 +4,17 @@ The values stand here as the paper prints them, typed from its tables and not fr
 """
 
 import re
-from pathlib import Path
-from typing import Any
 
 import pytest
+from helpers_settings_files import CONFIG, header, settings
 from ruamel.yaml import YAML
 
-import usb_ext
-from usb_ext.config import Settings, load_settings
 from usb_ext.config.consistency import ConsistencySettings
 from usb_ext.config.thresholds import ThresholdSettings
 from usb_ext.engine.arguments import resolved
 from usb_ext.engine.compose import algorithm_classes
 from usb_ext.upstream.usb import ALGORITHMS
 
-CONFIG = Path(usb_ext.__file__).parents[1] / "config"
 RELEASE = "https://github.com/microsoft/Semi-supervised-learning/releases/download/v.0.0.0/"
 NETS = {
     "ViT-T-P2-32": "vit_tiny_patch2_32",
@@ -65,17 +61,6 @@ PER_CLASS = {
 }  # fmt: skip
 SETS = {"cifar10": (10, 32), "cifar100": (100, 32), "stl10": (10, 96), "imagefolder": (100, 224)}
 BASELINES = ["fixmatch", "flexmatch", "freematch", "softmatch", "adamatch", "uda", "dash"]
-
-
-def settings(name: str, **changed: Any) -> Settings:
-    return load_settings(CONFIG / f"{name}.yaml", changed).settings
-
-
-def header(name: str) -> list[str]:
-    """The comment lines that a file opens with, without their mark."""
-    lines = (CONFIG / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
-    count = next(number for number, line in enumerate(lines) if not line.startswith("#"))
-    return [line.removeprefix("# ") for line in lines[:count]]
 
 
 @pytest.mark.parametrize("name", TABLE_6)

@@ -1,0 +1,20 @@
+"""The settings files in `config/`: what they hold and what they open with."""
+
+from pathlib import Path
+from typing import Any
+
+import usb_ext
+from usb_ext.config import Settings, load_settings
+
+CONFIG = Path(usb_ext.__file__).parents[1] / "config"
+
+
+def settings(name: str, **changed: Any) -> Settings:
+    return load_settings(CONFIG / f"{name}.yaml", changed).settings
+
+
+def header(name: str) -> list[str]:
+    """The comment lines that a file opens with, without their mark."""
+    lines = (CONFIG / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    count = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+    return [line.removeprefix("# ") for line in lines[:count]]
