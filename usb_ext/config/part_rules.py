@@ -13,6 +13,7 @@ from usb_ext.config.names import (
     BASES,
     CARRIERS,
     CHOOSE_BASE,
+    EXTENSIONS,
     FIXED_BASE,
     NEEDS_CAT,
     NO_UNLABELLED_LOSS,
@@ -26,8 +27,8 @@ from usb_ext.config.names import (
 if TYPE_CHECKING:
     from usb_ext.config.model import Settings
 
-SWITCHES = ("grad_relu", "avg_clustering", "smooth_weight", "influence", "prior_label")
-"""Extensions that a setting of their own name can take away."""
+SWITCHES = tuple(EXTENSIONS)
+"""Extensions that a setting of their own name can take away: ours, not those a user adds later."""
 
 
 def part_contradictions(settings: "Settings") -> Iterator[str]:

@@ -5,20 +5,13 @@ SimSiam's authors watch a weighted vote of the neighbours while they pre-train. 
 the angle between them (cosine), in blocks of queries, so memory is linear in the number of samples.
 """
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 
+from usb_ext.functional.nearest import blocks
+
 BLOCK_VALUES = 2**25
 _NEVER = -2.0  # below every cosine
-
-
-def _blocks(queries: int, points: int) -> Iterator[slice]:
-    """Slices of `queries` rows that meet `points` others in about 2^25 similarities."""
-    step = max(1, BLOCK_VALUES // max(1, points))
-    for start in range(0, queries, step):
-        yield slice(start, min(start + step, queries))
 
 
 def weighted_vote(
@@ -46,7 +39,7 @@ def weighted_vote(
     """
     points, queries = F.normalize(points, dim=1), F.normalize(queries, dim=1)
     found = []
-    for rows in _blocks(len(queries), len(points)):
+    for rows in blocks(len(queries), max(1, len(points)), BLOCK_VALUES):
         cosine, near = (queries[rows] @ points.T).topk(min(k, len(points)), dim=1)
         votes = cosine.new_zeros(len(near), num_classes)
         votes.scatter_add_(1, labels[near], torch.exp((cosine - 1) / temperature))
@@ -71,7 +64,7 @@ def nearest_others(features: torch.Tensor, k: int) -> torch.Tensor:
         raise ValueError(f"{k} neighbours among {len(features)} samples")
     unit = F.normalize(features, dim=1)
     found = []
-    for rows in _blocks(len(unit), len(unit)):
+    for rows in blocks(len(unit), len(unit), BLOCK_VALUES):
         cosine = unit[rows] @ unit.T
         own = torch.arange(rows.start, rows.stop, device=unit.device)
         cosine[torch.arange(len(own), device=unit.device), own] = _NEVER

@@ -15,14 +15,15 @@ IntArray = NDArray[np.int64]
 BLOCK_VALUES = 2**20
 
 
-def blocks(num_rows: int, width: int) -> Iterator[slice]:
-    """Slices that cover `num_rows` rows, of about a million values each.
+def blocks(num_rows: int, width: int, values: int = BLOCK_VALUES) -> Iterator[slice]:
+    """Slices that cover `num_rows` rows, each of about so many values.
 
     Args:
         num_rows: N.
         width: values a row stands for, >= 1.
+        values: of a block, about a million.
     """
-    rows = max(1, BLOCK_VALUES // width)
+    rows = max(1, values // width)
     for start in range(0, num_rows, rows):
         yield slice(start, min(start + rows, num_rows))
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from usb_ext.functional.spread import mean_and_spread
+
 DECIMALS = 6
 """ours: gains in percentage points are rounded to this many decimals before they are ranked, so that
 rounding errors make neither ties nor signs; one image of a million is 1e-4."""
@@ -80,10 +82,9 @@ def summarise(values: Sequence[float]) -> Summary:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not array.size or not np.isfinite(array).all():
         raise ValueError(f"summarise needs at least one finite number, got {list(values)}")
-    std = float(array.std(ddof=1)) if array.size > 1 else None
-    two_sigma = None if std is None else 2 * std
-    least, greatest = float(array.min()), float(array.max())
-    return Summary(array.size, float(array.mean()), std, two_sigma, least, greatest)
+    found = mean_and_spread(array.tolist())
+    ends = float(array.min()), float(array.max())
+    return Summary(found.n, found.mean, found.std, found.half_width(2), *ends)
 
 
 def gains(first: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
