@@ -12,10 +12,10 @@ from usb_ext.bench import cases
 from usb_ext.bench.parts_of_step import PARTS, breakdown
 from usb_ext.bench.presets import PRESETS, random_images, workload
 from usb_ext.bench.scale import mapped_images, points
-from usb_ext.bench.timing import StopWatch
+from usb_ext.bench.timing import StopWatch, over_turns
 from usb_ext.cli import main
 from usb_ext.errors import SettingsError
-from usb_ext.stages.bench import OURS, ratios, summary
+from usb_ext.stages.bench import OURS, ratios
 
 CPU = torch.device("cpu")
 TINY = replace(
@@ -67,7 +67,7 @@ def test_stop_watch_reads_the_clock_between_two_steps(monkeypatch: pytest.Monkey
 def test_ratios_are_taken_within_a_turn() -> None:
     rates = {"ours-fixmatch": [4.0, 9.0, 8.0], "limit": [8.0, 10.0, 8.0]}
     assert ratios(rates) == {"ours-fixmatch / limit": {"median": 0.9, "min": 0.5, "max": 1.0}}
-    assert summary([1.0, 3.0, 2.0]) == {"median": 2.0, "min": 1.0, "max": 3.0}
+    assert over_turns([1.0, 3.0, 2.0]) == {"median": 2.0, "min": 1.0, "max": 3.0}
 
 
 def test_images_of_a_mapped_file(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ Segment = Callable[[], float]
 
 
 def datasets(load: Workload, algorithm: str, images: Any = None) -> dict[str, Any]:
-    """USB's data sets on random images: 100 labelled, `num_images` unlabelled, 64 to evaluate."""
+    """USB's data sets on random images: 100 labelled, `num_images` others, 64 to evaluate."""
     look = (load.img_size, 0.875, IMAGENET_MEAN, IMAGENET_STD)
     weak, strong = weak_transform(*look, True), strong_transform(*look, True, RandAugment(3, 5))
     if images is None:
@@ -52,6 +52,7 @@ def datasets(load: Workload, algorithm: str, images: Any = None) -> dict[str, An
     return {
         "train_lb": part(100, weak, False, strong),
         "train_ulb": part(load.num_images, weak, True, strong),
+        "val": part(load.num_images, evaluation, False, None),
         "eval": part(64, evaluation, False, None),
         "test": None,
     }

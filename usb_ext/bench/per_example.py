@@ -1,6 +1,5 @@
 """Per-example gradients of a whole network: one by one, by torch.func, by layers (Ren et al., Sec. 4.4)."""
 
-import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from usb_ext.bench.presets import Workload
-from usb_ext.bench.timing import timed
+from usb_ext.bench.timing import over_turns, timed
 from usb_ext.config import load_settings
 from usb_ext.engine.compose import builder
 from usb_ext.functional.per_example_gradients import Method, per_example_gradients
@@ -45,9 +44,9 @@ def per_example(load: Workload, device: torch.device, say: Callable[[str], None]
     loop = seconds[NAMES["loop"]]
     report: dict[str, Any] = {
         "workload": vars(load),
-        "seconds": {name: _summary(values) for name, values in seconds.items()},
+        "seconds": {name: over_turns(values) for name, values in seconds.items()},
         "times_faster": {
-            name: _summary([a / b for a, b in zip(loop, values, strict=True)])
+            name: over_turns([a / b for a, b in zip(loop, values, strict=True)])
             for name, values in seconds.items()
         },
         "device": device_name(device),
@@ -79,14 +78,6 @@ def _cases(load: Workload, device: torch.device) -> dict[str, Callable[[], None]
 
 def _drop(_: object) -> None:
     """Nothing is kept: the next method starts with the same memory."""
-
-
-def _summary(values: list[float]) -> dict[str, float]:
-    return {
-        "median": round(statistics.median(values), 4),
-        "min": round(min(values), 4),
-        "max": round(max(values), 4),
-    }
 
 
 def _table(report: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Timing a stretch of steps inside a loop that is not ours to change."""
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -50,3 +51,14 @@ def timed(step: Callable[[], None], steps: int, device: torch.device) -> float:
         step()
     finish(device)
     return time.perf_counter() - started
+
+
+def over_turns(values: list[float], digits: int = 5) -> dict[str, float]:
+    """Median, smallest and largest of what the turns of a measurement gave.
+
+    Args:
+        values: one number a turn.
+        digits: decimals that are kept.
+    """
+    found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return {name: round(value, digits) for name, value in found.items()}

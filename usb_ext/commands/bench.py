@@ -35,6 +35,12 @@ def add(commands: Any) -> None:
     bench.add_argument(
         "--per-example", action="store_true", help="per-example gradients: loop, torch.func, ours"
     )
+    bench.add_argument(
+        "--influence", action="store_true", help="an update of influence weights, by its inverse"
+    )
+    bench.add_argument(
+        "--val-batch", type=int, default=320, metavar="N", help="influence: validation images"
+    )
     for name in COUNTS:
         bench.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N")
 
@@ -45,7 +51,7 @@ def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
     Raises:
         SettingsError: a preset, device or precision that is not there, or a count below 1.
     """
-    for name in (*COUNTS, "threads"):
+    for name in (*COUNTS, "threads", "val_batch"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise SettingsError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
@@ -81,12 +87,15 @@ def _finish(
 
 
 def _measure(arguments: argparse.Namespace, load: Any, device: Any) -> dict[str, Any]:
+    from usb_ext.bench.influence import influence_times
     from usb_ext.bench.per_example import per_example
     from usb_ext.bench.scale import scale
     from usb_ext.stages.bench import bench, parts_of_step, table
 
     if arguments.per_example:
         return per_example(load, device, _progress)
+    if arguments.influence:
+        return influence_times(load, device, arguments.val_batch, _progress)
     if arguments.scale:
         rows = scale(load, str(device), _progress)
         lines = [

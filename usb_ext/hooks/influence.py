@@ -85,11 +85,11 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
     def after_train_step(self, algorithm: Any) -> None:
         """Update the weights every N steps; log them; let go of the step's tensors."""
         if self._seen is not None and (algorithm.it + 1) % self.options.every == 0:
-            self._update(algorithm, self._seen)
+            self.update(algorithm, self._seen)
         algorithm.log_dict.update(self.summary)
         self._inputs = self._indices = self._seen = None
 
-    def _update(self, algorithm: Any, seen: Seen) -> None:
+    def update(self, algorithm: Any, seen: Seen) -> None:
         """Lines 7 to 12 of Algorithm 1, and the clip."""
         validation = self.validation.batch(algorithm, self.updates, self.table.device)
         gradients = head_gradients if self.options.scope == "head" else network_gradients

@@ -7,7 +7,6 @@ times, and medians, spreads and ratios within each turn are reported.
 import logging
 import os
 import resource
-import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from usb_ext.bench import cases
 from usb_ext.bench.parts_of_step import breakdown
 from usb_ext.bench.presets import Workload
+from usb_ext.bench.timing import over_turns
 from usb_ext.runtime import commit, device_name, versions
 
 OURS = ("fixmatch", "freematch", "layermatch")
@@ -54,7 +54,7 @@ def bench(
         say(f"turn {turn + 1}/{load.repeats}: " + _line(rates, turn))
     return {
         "workload": vars(load),
-        "it_per_s": {name: summary(values) for name, values in rates.items()},
+        "it_per_s": {name: over_turns(values, 3) for name, values in rates.items()},
         "ratios": ratios(rates),
         "usb_workers": workers,
         "peak_memory_mb": peak_memory_mb(device),
@@ -93,15 +93,6 @@ def _line(rates: dict[str, list[float]], turn: int) -> str:
     return ", ".join(f"{name} {values[turn]:.2f}" for name, values in rates.items()) + " it/s"
 
 
-def summary(values: list[float]) -> dict[str, float]:
-    """Median, smallest and largest."""
-    return {
-        "median": round(statistics.median(values), 3),
-        "min": round(min(values), 3),
-        "max": round(max(values), 3),
-    }
-
-
 PAIRS = (
     ("ours-fixmatch", DEFAULT),
     ("ours-fixmatch", BEST),
@@ -118,7 +109,7 @@ def ratios(rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     for first, second in PAIRS:
         if first in rates and second in rates:
             pairs = zip(rates[first], rates[second], strict=True)
-            found[f"{first} / {second}"] = summary([a / b for a, b in pairs])
+            found[f"{first} / {second}"] = over_turns([a / b for a, b in pairs], 3)
     return found
 
 
