@@ -44,11 +44,16 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replace a JSON file in one step; NaN is refused, as JSON has none."""
     text = json.dumps(content, indent=2, allow_nan=False)
-    replace_file(path, lambda p: _write_text(p, text + "\n"))
+    write_text(path, text + "\n")
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file in one step; its line ends stay as they are."""
+    replace_file(path, lambda p: _write(p, text))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="")
 
 
 @dataclass(frozen=True)

@@ -61,14 +61,10 @@ def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
 
 
 def _write(path: Path, text: str, show: Callable[[str], int]) -> int:
-    from usb_ext.run_folder import replace_file
+    from usb_ext.run_folder import write_text
 
     try:
-        replace_file(path, lambda p: _put(p, text))
+        write_text(path, text.rstrip("\n") + "\n")
     except OSError as error:
         raise SettingsError(f"--out {path} cannot be written: {error.strerror}") from error
     return show(str(path))
-
-
-def _put(path: Path, text: str) -> None:
-    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")

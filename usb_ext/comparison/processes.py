@@ -17,7 +17,7 @@ from typing import Protocol
 import usb_ext
 from usb_ext.comparison.plan import Planned
 from usb_ext.config import resolved_yaml
-from usb_ext.run_folder import replace_file
+from usb_ext.run_folder import write_text
 
 TRAIN = (sys.executable, "-P", "-m", "usb_ext", "train")
 POLL_SECONDS = 0.1
@@ -51,8 +51,7 @@ class TrainProcess:
         self.log = out / "logs" / f"{run.name}.txt"
         for path in (settings, self.log):
             path.parent.mkdir(parents=True, exist_ok=True)
-        text = resolved_yaml(run.settings)
-        replace_file(settings, lambda path: _write(path, text))
+        write_text(settings, resolved_yaml(run.settings))
         root = str(Path(usb_ext.__file__).parents[1])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         with self.log.open("w", encoding="utf-8") as log:
@@ -79,10 +78,6 @@ class TrainProcess:
         lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
         return said[-1].removeprefix("usb-ext: ")[:300] if said else "said nothing"
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def run_all(

@@ -11,7 +11,7 @@ from typing import Any
 
 from usb_ext.comparison.page import as_latex, as_markdown, leading_first
 from usb_ext.comparison.slope_plot import draw
-from usb_ext.run_folder import replace_file, write_json
+from usb_ext.run_folder import write_json, write_text
 
 
 def write_files(report: Mapping[str, Any], out: Path) -> None:
@@ -28,15 +28,7 @@ def write_files(report: Mapping[str, Any], out: Path) -> None:
         page += "\n![error by method, a line a fold](compare.png)\n"
     texts = {"md": page, "tex": as_latex(report), "csv": as_csv(report)}
     for ending, text in texts.items():
-        _replace(out / f"compare.{ending}", text)
-
-
-def _replace(path: Path, text: str) -> None:
-    replace_file(path, lambda part: _write(part, text))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="")
+        write_text(out / f"compare.{ending}", text)
 
 
 def as_csv(report: Mapping[str, Any]) -> str:

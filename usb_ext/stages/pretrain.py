@@ -18,7 +18,7 @@ from usb_ext.pretraining.loop import Pretraining
 from usb_ext.pretraining.made import finished, found_checkpoint, made_with, pretrain_folder
 from usb_ext.pretraining.state import restore
 from usb_ext.pretraining.watch import Watch
-from usb_ext.run_folder import RunFolder, open_run_folder, replace_file, write_json
+from usb_ext.run_folder import RunFolder, open_run_folder, replace_file, write_json, write_text
 from usb_ext.run_log import RunLog
 from usb_ext.runtime import device_name, resolve_device, versions
 
@@ -66,7 +66,7 @@ def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) ->
     training, watch = build(settings, data, folder, device, stop)
     open_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
     log.to_file(folder.log)
-    replace_file(folder.config, lambda p: _write(p, resolved_yaml(settings)))
+    write_text(folder.config, resolved_yaml(settings))
     if state is None:
         folder.metrics.unlink(missing_ok=True)
     else:
@@ -122,7 +122,3 @@ def _finish(
 def _summary(folder: RunFolder, record: dict[str, Any]) -> str:
     knn = f"kNN accuracy {100 * record['knn']:.2f}%, " if "knn" in record else ""
     return f"{knn}spread {record['spread']:.2f}: {folder.path}/backbone.pth and features.npz"
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

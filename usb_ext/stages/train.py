@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from usb_ext.engine.warm_up import warm_up
 from usb_ext.errors import Interrupted
 from usb_ext.hooks.progress import Progress
 from usb_ext.result import RunResult
-from usb_ext.run_folder import RunFolder, open_run_folder, replace_file, write_json
+from usb_ext.run_folder import RunFolder, open_run_folder, write_json, write_text
 from usb_ext.run_log import RunLog
 from usb_ext.runtime import check_precision, resolve_device, seed_everything
 from usb_ext.stages.report import draw_report, instability_line, make_result
@@ -91,17 +90,11 @@ def _parts(settings: Settings, device: torch.device, folder: RunFolder, stop: St
 
 
 def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> None:
-    text = resolved_yaml(settings)
-    replace_file(folder.config, lambda path: _write(path, text))
+    write_text(folder.config, resolved_yaml(settings))
     lists = {"labelled.json": data.labelled, "validation.json": data.validation}
     for name, positions in lists.items():
         if name == "labelled.json" or len(positions):
-            listed = f"{np.asarray(positions).tolist()}\n"
-            replace_file(folder.path / name, partial(_write, text=listed))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+            write_text(folder.path / name, f"{np.asarray(positions).tolist()}\n")
 
 
 def _build(settings: Settings, classes: tuple[type, ...], args: Any) -> Any:
