@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from usb_ext.commands.as3l_labels import choose
+from usb_ext.commands.as3l_made import made_files
 from usb_ext.config import load_settings
 from usb_ext.data.training_set import load_training_set
 
@@ -30,7 +31,9 @@ def test_only_images_of_known_class_are_chosen_where_asked(tmp_path: Path) -> No
     for candidates in ("all", "known"):
         changed = {"as3l_candidates": candidates, "as3l_name": candidates}
         settings = load_settings(given, changed).settings
-        selected = choose(settings, features, lambda _: 0)
+        files = made_files(settings)._replace(features=features)
+        choose(settings, files, lambda _: 0)
+        selected = files.selected
         ids = json.loads(selected.read_text())["ids"]
         targets = load_training_set(settings).targets
         known[candidates] = bool((targets[ids] >= 0).all()) and len(set(ids)) == 4

@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from usb_ext.commands.as3l_labels import choose, csv_of, spread
+from usb_ext.commands.as3l_labels import choose, spread
+from usb_ext.commands.as3l_made import made_files, ready
 from usb_ext.commands.settings_words import settings_of
-from usb_ext.config import LoadedSettings, Settings, config_sha256, load_settings
+from usb_ext.config import Settings, config_sha256, load_settings
 from usb_ext.config.as3l import AUTO
 from usb_ext.errors import DataMissing, SettingsError
 
@@ -32,12 +33,25 @@ def run(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("as3l", words, show)
     if loaded is None:
         return 0
-    settings = loaded.settings
+    make(loaded.settings, show)
+    return _train(loaded.settings, show)
+
+
+def make(settings: Settings, show: Show) -> None:
+    """Make what a run needs, as far as it is not there: features, images to label, their labels spread.
+
+    Args:
+        settings: of the run, with `auto` for what is to be made.
+        show: prints a text, a line a stage.
+
+    Raises:
+        SettingsError, DataMissing, RunFailed, Interrupted: as `run`.
+    """
     _check(settings)
-    features = _pretrain(loaded, show)
-    selected = choose(settings, features, show)
-    prior = spread(settings, features, selected, show)
-    return _train(loaded, features, selected, prior, show)
+    pretrain_features(settings, show)
+    files = made_files(settings)
+    choose(settings, files, show)
+    spread(settings, files, show)
 
 
 def _check(s: Settings) -> None:
@@ -62,46 +76,35 @@ def _check(s: Settings) -> None:
             raise DataMissing(f"{name} is {given!r}, and there is no such file")
 
 
-def _pretrain(loaded: LoadedSettings, show: Show) -> Path:
-    """The features file, made if it is not there. `--overwrite` leaves it: pre-training takes long."""
-    from usb_ext.pretraining.made import pretrain_folder
+def pretrain_features(settings: Settings, show: Show) -> None:
+    """Make the features file, if it is not there. `--overwrite` leaves it: pre-training takes long.
+
+    Args:
+        settings: of the run.
+        show: prints a text.
+    """
     from usb_ext.stages.pretrain import pretrain
 
-    changed = {"overwrite": False, "resume": loaded.settings.features is None}
-    show(pretrain(load_settings(loaded.settings.model_dump(), changed)))
-    if loaded.settings.features is not None:
-        return Path(loaded.settings.features)
-    return pretrain_folder(loaded.settings) / "features.npz"
+    changed = {"overwrite": False, "resume": settings.features is None}
+    show(pretrain(load_settings(settings.model_dump(), changed)))
 
 
-def _train(
-    loaded: LoadedSettings, features: Path, selected: Path, prior: Path | None, show: Show
-) -> int:
+def _train(s: Settings, show: Show) -> int:
     """Train on what the stages made; a run that is through is only shown."""
-    s = loaded.settings
-    changed: dict[str, object] = {
-        "label_file": str(csv_of(s, selected) or selected),
-        "prior_file": None if prior is None else str(prior),
-        "overwrite": s.overwrite,
-    }
-    if s.consistency_features == AUTO:
-        changed["consistency_features"] = str(features)
-    if s.use_pretrain and s.pretrain_path == AUTO:
-        changed["pretrain_path"] = str(features.parent / "backbone.pth")
-    ready = load_settings(s.model_dump(), changed)
     from usb_ext.engine.arguments import resolved
     from usb_ext.engine.compose import algorithm_classes
 
-    wanted = config_sha256(resolved(ready.settings, algorithm_classes(ready.settings)))
+    loaded = ready(s)
+    wanted = config_sha256(resolved(loaded.settings, algorithm_classes(loaded.settings)))
     record = s.run_dir / "result.json"
     if not s.overwrite and record.is_file():
         result = json.loads(record.read_text(encoding="utf-8"))
         if result["status"] == "completed" and result["config_sha256"] == wanted:
             return show(f"trained before: top1_last {100 * result['top1_last']:.2f}%  {record}")
     if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
-        ready = load_settings(ready.settings.model_dump(), {"resume": True})
+        loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
     from usb_ext.stages.train import train
 
-    done = train(ready)
+    done = train(loaded)
     share = "none" if done.top1_last is None else f"{100 * done.top1_last:.2f}%"
     return show(f"top1_last {share}  {done.path}/result.json")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from usb_ext.commands.as3l_made import Made
 from usb_ext.config import Settings
 from usb_ext.config.as3l import AUTO
 from usb_ext.config.stage_values import PROPAGATE, SELECT, stage_values
@@ -13,23 +14,22 @@ from usb_ext.stage_record import file_sha256, finish_stage, is_done
 Show = Callable[[str], int]
 
 
-def labels_folder(settings: Settings) -> Path:
-    """Where the choice and its prior pseudo-labels lie: save_dir/as3l_name."""
-    s = settings
-    made = f"labels_{s.dataset}_{s.as3l_strategy}_{s.num_labels}_s{s.split_seed}"
-    return Path(s.save_dir) / (s.as3l_name or made)
+def choose(s: Settings, files: Made, show: Show) -> None:
+    """Make the selection, if it is to be made and not there.
 
-
-def choose(s: Settings, features: Path, show: Show) -> Path:
-    """The selection, made if it is not there."""
+    Args:
+        s: settings of the run.
+        files: where everything is.
+        show: prints a text.
+    """
     if s.label_file != AUTO:
-        return Path(s.label_file or "")
-    folder = labels_folder(s)
-    made = folder / "selected.json"
+        return
+    features, made = files.features, files.selected
+    folder = made.parent
     inputs = {**stage_values(s, SELECT), "seed": s.split_seed, "features": file_sha256(features)}
     if is_done(made, inputs, overwrite=s.overwrite):
         show(f"images chosen before: {made}")
-        return made
+        return
     from usb_ext.functional.fine_features import Tuning
     from usb_ext.stages.select import SelectOrder, select_images
 
@@ -44,7 +44,6 @@ def choose(s: Settings, features: Path, show: Show) -> Path:
     )
     show(select_images(order, s))
     finish_stage(made, inputs)
-    return made
 
 
 def _candidates(s: Settings, features: Path, folder: Path) -> Path:
@@ -68,18 +67,23 @@ def _candidates(s: Settings, features: Path, folder: Path) -> Path:
     return folder / "candidates.npz"
 
 
-def spread(s: Settings, features: Path, selected: Path, show: Show) -> Path | None:
-    """The prior pseudo-labels, made if they are wanted and not there."""
-    if "prior_label" not in s.active_extensions or s.prior_file != AUTO:
-        return None if s.prior_file in (None, AUTO) else Path(s.prior_file)
-    folder = labels_folder(s)
-    made, csv = folder / "prior.npz", csv_of(s, selected)
-    files = {"features": features, "selected": selected, "labels": csv}
+def spread(s: Settings, files: Made, show: Show) -> None:
+    """Make the prior pseudo-labels, if they are wanted and not there.
+
+    Args:
+        s: settings of the run.
+        files: where everything is.
+        show: prints a text.
+    """
+    features, selected, csv, made = files
+    if made is None or s.prior_file != AUTO:
+        return
+    read = {"features": features, "selected": selected, "labels": csv}
     inputs = {**stage_values(s, PROPAGATE), "seed": s.split_seed}
-    inputs |= {name: file_sha256(path) for name, path in files.items() if path is not None}
+    inputs |= {name: file_sha256(path) for name, path in read.items() if path is not None}
     if is_done(made, inputs, overwrite=s.overwrite):
         show(f"prior pseudo-labels made before: {made}")
-        return made
+        return
     from usb_ext.functional.fine_features import Tuning
     from usb_ext.stages.propagate import PropagateOrder, propagate_labels
 
@@ -92,20 +96,12 @@ def spread(s: Settings, features: Path, selected: Path, show: Show) -> Path | No
         split=s.as3l_seeding == "split",
         normaliser=s.as3l_normaliser,
         seed=s.split_seed,
-        out=folder,
+        out=made.parent,
         tuning=Tuning(*_tuning(s)),
         device=s.device,
     )
     show(propagate_labels(order, s))
     finish_stage(made, inputs)
-    return made
-
-
-def csv_of(s: Settings, selected: Path) -> Path | None:
-    """A person's labels: as3l_labels, or a label_file that is a CSV."""
-    if s.as3l_labels is not None:
-        return Path(s.as3l_labels)
-    return selected if selected.suffix.lower() == ".csv" else None
 
 
 def _tuning(s: Settings) -> tuple[Any, ...]:

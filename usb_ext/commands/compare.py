@@ -56,9 +56,11 @@ def _planned(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     order = _order(arguments, labels, _out(arguments, given), {"methods": about})
     plan = _plan(arguments, given, methods, order.out)
 
+    from usb_ext.commands.compare_stages import with_stages
     from usb_ext.stages.compare import compare
 
-    return compare(plan, order), order.out
+    filled, prepare = with_stages(plan)
+    return compare(filled, order, prepare=prepare), order.out
 
 
 def _found(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:

@@ -35,6 +35,7 @@ def compare(
     start: Start = TrainProcess,
     stop: Stop | None = None,
     say: Callable[[str], object] = to_stderr,
+    prepare: Callable[[Sequence[Planned]], object] = bool,
 ) -> dict[str, Any]:
     """Run what is missing of a plan, then report.
 
@@ -44,6 +45,7 @@ def compare(
         start: begins a run; by default in a process of its own.
         stop: the wish to stop; by default Ctrl-C and SIGTERM.
         say: shows a line to the person in front of it.
+        prepare: makes the files that the runs to be made need; by default they need none.
 
     Returns:
         The report, which is also written to the folder; `page` is its Markdown.
@@ -58,7 +60,7 @@ def compare(
     failures = Failures(order.out / "failed.json")
     reasons: dict[str, str] = {}
     if order.train:
-        reasons = _train(ready, order, failures, start, stop or Stop(), say)
+        reasons = _train(ready, order, failures, start, stop or Stop(), say, prepare)
     entries = [_entry(run, reasons.get(run.name) or failures.reason(run)) for run in ready]
     return report(entries, order)
 
@@ -96,6 +98,7 @@ def _train(
     start: Start,
     stop: Stop,
     say: Callable[[str], object],
+    prepare: Callable[[Sequence[Planned]], object],
 ) -> dict[str, str]:
     """Run what is missing; gives the reason of each run that ended badly, by name."""
     done = [run for run in plan if completed(run)]
@@ -107,14 +110,16 @@ def _train(
         return {}
     order.out.mkdir(parents=True, exist_ok=True)
     ends = Ends(failures, teller)
-    with locked(order.out / ".lock") as lock, stop.on_signals():
-        run_all(
-            todo,
-            lambda run: ends.begun(run, start(run, order.out, lock)),
-            order.jobs,
-            lambda: stop.requested,
-            ends.ended,
-        )
+    with locked(order.out / ".lock") as lock:
+        prepare(todo)
+        with stop.on_signals():
+            run_all(
+                todo,
+                lambda run: ends.begun(run, start(run, order.out, lock)),
+                order.jobs,
+                lambda: stop.requested,
+                ends.ended,
+            )
     if ends.data_missing:
         raise DataMissing(ends.data_missing)
     if stop.requested:
