@@ -8,26 +8,19 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from usb_ext._version import __version__
 from usb_ext.commands import COMMANDS, WITH_SETTINGS
+from usb_ext.commands.one_line import OneLineParser
 from usb_ext.config import help_text, load_settings, parse_flags
 from usb_ext.errors import SettingsError, UsbExtError
 
 EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 130/143 interrupted"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as the settings do, instead of two with the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message}; see `{self.prog} --help`")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the subcommands; the settings of `train` are parsed by `config.parse_flags`."""
-    parser = _Parser(
+    parser = OneLineParser(
         prog="usb-ext",
         description="Methods, engine and protocol that USB (semilearn) lacks.",
         epilog=EPILOG,

@@ -16,6 +16,7 @@ from usb_ext.commands import (
     doctor,
     export_patches,
     pretrain,
+    prior_grid,
     propagate,
     select,
     table,
@@ -37,5 +38,9 @@ COMMANDS: dict[str, ModuleType] = {
 }
 """In the order of the help page."""
 
-WITH_SETTINGS: dict[str, ModuleType] = {"pretrain": pretrain, "as3l": as3l}
+WITH_SETTINGS: dict[str, ModuleType] = {
+    "pretrain": pretrain,
+    "as3l": as3l,
+    "prior-grid": prior_grid,
+}
 """Those whose flags are the settings, as train's: each with `HELP` and `run(words, show)`."""
