@@ -11,7 +11,7 @@ PACKAGE = Path(usb_ext.__file__).parent
 LAYER = {
     "functional": 0, "config": 0, "errors": 0, "runtime": 0, "run_folder": 0, "result": 0, "stage_record": 0,
     "_version": 0, "upstream": 1, "hooks": 2, "data": 2, "algorithms": 3, "engine": 3, "stages": 4,
-    "paper_tables": 0, "tex": 0, "evidence": 3,
+    "paper_tables": 0, "atomic_files": 0, "tex": 0, "evidence": 3,
     "run_log": 0, "bench": 3, "commands": 5, "cli": 5, "train": 5, "__main__": 5, "__init__": 5,
     "comparison": 3, "pretraining": 3, "patching": 3,
 }  # fmt: skip

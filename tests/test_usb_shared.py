@@ -29,7 +29,7 @@ def test_a_loader_from_the_step_begins_where_the_run_stands() -> None:
 
 
 def test_streams_differ_from_each_other_and_from_the_engines() -> None:
-    from usb_ext.engine.engine import LABELLED, UNLABELLED
+    from usb_ext.engine.loaders import LABELLED, UNLABELLED
 
     streams = [v for k, v in vars(usb_shared).items() if k.isupper()]
     assert len(streams) == 4

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from usb_ext.atomic_files import write_json
 from usb_ext.errors import DataMissing, SettingsError, reason
-from usb_ext.run_folder import write_json
 
 
 def record_of(made: Path) -> Path:

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.base_rule import LogitsRule, Weak
+from usb_ext.algorithms.base_rule import Weak
+from usb_ext.algorithms.logits_rule import LogitsRule
 from usb_ext.upstream.usb import DashThresholdingHook, Hook, PseudoLabelingHook, SSL_Argument
 
 

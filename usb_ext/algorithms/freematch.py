@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.base_rule import LogitsRule, Weak
+from usb_ext.algorithms.base_rule import Weak
+from usb_ext.algorithms.logits_rule import LogitsRule
 from usb_ext.algorithms.views import Views
 from usb_ext.functional.self_adaptive_fairness import fairness_loss
 from usb_ext.hooks.freematch_threshold import FreeMatchThreshold

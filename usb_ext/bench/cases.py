@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from usb_ext.bench.presets import Workload, random_images
-from usb_ext.bench.timing import StopWatch, timed
+from usb_ext.bench.timing import StopWatch
 from usb_ext.config import load_settings
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD
 from usb_ext.data.views import eval_transform, strong_transform, weak_transform
-from usb_ext.engine.acceleration import compile_network, likes_channels_last
 from usb_ext.engine.arguments import build_namespace, resolved
 from usb_ext.engine.compose import algorithm_classes, builder, run_class
 from usb_ext.engine.parts import Parts
@@ -131,35 +129,3 @@ def run_once(made: Any, device: torch.device) -> None:
         if ours_runs:
             made.start_hooks()
         made.train()
-
-
-def limit(load: Workload, device: torch.device) -> Segment:
-    """Forward, backward and optimizer on one batch that is on the device: what no engine can beat."""
-    settings = load_settings(load.settings()).settings
-    torch.manual_seed(0)
-    model = builder(settings)(num_classes=10).to(device).train()
-    if load.channels_last and likes_channels_last(model):
-        model = model.to(memory_format=torch.channels_last)
-    compile_network(model, load.compile, device)
-    kind: Any = torch.optim.SGD if load.optim == "SGD" else torch.optim.AdamW
-    extra = {"momentum": 0.9, "nesterov": True} if load.optim == "SGD" else {}
-    optimizer = kind(model.parameters(), lr=1e-4, fused=True, **extra)
-    rows = load.batch_size * (1 + 2 * load.uratio)
-    images = torch.randn(rows, 3, load.img_size, load.img_size, device=device)
-    labels = torch.arange(rows, device=device).remainder(10)
-    scaler = torch.amp.GradScaler(device.type, enabled=load.amp == "fp16")
-    dtype = torch.float16 if load.amp == "fp16" else torch.bfloat16
-
-    def step() -> None:
-        with torch.autocast(device.type, dtype=dtype, enabled=load.amp != "off"):
-            loss = F.cross_entropy(model(images)["logits"], labels)
-        torch.autograd.backward(scaler.scale(loss))
-        scaler.step(optimizer)
-        scaler.update()
-        optimizer.zero_grad()
-
-    def run() -> float:
-        timed(step, min(load.warm_up, 5), device)
-        return load.steps / timed(step, load.steps, device)
-
-    return run

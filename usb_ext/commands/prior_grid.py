@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from usb_ext.atomic_files import write_text
 from usb_ext.commands.as3l_labels import choose, spread
 from usb_ext.commands.as3l_made import made_files
 from usb_ext.commands.one_line import OneLineParser
@@ -13,7 +14,6 @@ from usb_ext.commands.settings_words import settings_of
 from usb_ext.config import Settings, load_settings
 from usb_ext.config.as3l import AUTO
 from usb_ext.errors import SettingsError
-from usb_ext.run_folder import write_text
 
 if TYPE_CHECKING:
     from usb_ext.evidence.prior_table import PriorCell

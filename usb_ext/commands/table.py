@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
 
 
 def _write(path: Path, text: str, show: Callable[[str], int]) -> int:
-    from usb_ext.run_folder import write_text
+    from usb_ext.atomic_files import write_text
 
     try:
         write_text(path, text.rstrip("\n") + "\n")

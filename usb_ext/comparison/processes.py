@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 import usb_ext
+from usb_ext.atomic_files import write_text
 from usb_ext.comparison.plan import Planned
 from usb_ext.config import resolved_yaml
-from usb_ext.run_folder import write_text
 
 TRAIN = (sys.executable, "-P", "-m", "usb_ext", "train")
 POLL_SECONDS = 0.1

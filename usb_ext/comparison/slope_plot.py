@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from usb_ext.atomic_files import replace_file
 from usb_ext.comparison.tables import TITLES
-from usb_ext.run_folder import replace_file
 
 GREY = "0.65"
 

@@ -9,9 +9,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from usb_ext.atomic_files import write_json, write_text
 from usb_ext.comparison.page import as_latex, as_markdown, leading_first
 from usb_ext.comparison.slope_plot import draw
-from usb_ext.run_folder import write_json, write_text
 
 
 def write_files(report: Mapping[str, Any], out: Path) -> None:

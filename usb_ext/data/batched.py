@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from usb_ext.data.batched_loader import BatchedLoader, Serving
+from usb_ext.data.batched_loader import BatchedLoader
 from usb_ext.data.batches import IterationBatches
+from usb_ext.data.block_views import Serving
 from usb_ext.data.image_store import ImageStore
 from usb_ext.data.recipe import Recipe, recipe_of
 from usb_ext.data.view_plan import STRONG, labelled_views, unlabelled_views

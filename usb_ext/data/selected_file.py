@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from usb_ext.atomic_files import write_json
 from usb_ext.data.npz_file import make_folder
 from usb_ext.errors import DataMissing, SettingsError
-from usb_ext.run_folder import write_json
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from usb_ext.atomic_files import write_json
 from usb_ext.config import Settings
 from usb_ext.config.smooth import CALIBRATE
 from usb_ext.engine.warm_up import warm_up
@@ -23,7 +24,7 @@ from usb_ext.errors import Interrupted, RunFailed, SettingsError
 from usb_ext.hooks.finite_loss import FiniteLossHook
 from usb_ext.hooks.record import RecordHook
 from usb_ext.hooks.score import ScoreHook
-from usb_ext.run_folder import RunFolder, write_json
+from usb_ext.run_folder import RunFolder
 from usb_ext.upstream.usb_shared import drop_hooks
 
 _log = logging.getLogger(__name__)

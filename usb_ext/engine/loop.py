@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
+from usb_ext.atomic_files import replace_file
 from usb_ext.engine import checkpoint
 from usb_ext.errors import Interrupted
-from usb_ext.run_folder import replace_file
 
 
 class Loop:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from usb_ext.bench import cases
+from usb_ext.bench.limit import limit
 from usb_ext.bench.parts_of_step import breakdown
 from usb_ext.bench.presets import Workload
 from usb_ext.bench.timing import over_turns
@@ -45,7 +46,7 @@ def bench(
         memory, versions and hardware.
     """
     segments: Segments = {f"ours-{name}": cases.ours(load, name, device) for name in OURS}
-    segments[LIMIT] = cases.limit(load, device)
+    segments[LIMIT] = limit(load, device)
     workers = _usb_segments(segments, load, device, say) if with_usb else {}
     rates: dict[str, list[float]] = {name: [] for name in segments}
     for turn in range(load.repeats):

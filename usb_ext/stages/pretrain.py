@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from usb_ext.atomic_files import replace_file, write_json, write_text
 from usb_ext.config import LoadedSettings, Settings, resolved_yaml
 from usb_ext.data.features import Features, read_features, write_features
 from usb_ext.data.training_set import TrainingSet, load_training_set
@@ -18,7 +19,7 @@ from usb_ext.pretraining.loop import Pretraining
 from usb_ext.pretraining.made import finished, found_checkpoint, made_with, pretrain_folder
 from usb_ext.pretraining.state import restore
 from usb_ext.pretraining.watch import Watch
-from usb_ext.run_folder import RunFolder, open_run_folder, replace_file, write_json, write_text
+from usb_ext.run_folder import RunFolder, open_run_folder
 from usb_ext.run_log import RunLog
 from usb_ext.runtime import device_name, resolve_device, versions
 

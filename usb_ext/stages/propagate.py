@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.atomic_files import replace_file, write_json
 from usb_ext.config import Settings
 from usb_ext.data.feature_images import images_of
 from usb_ext.data.features import read_features
@@ -17,7 +18,6 @@ from usb_ext.errors import SettingsError
 from usb_ext.functional.fine_features import SPREADING, Tuning, fine_features, stream
 from usb_ext.functional.llgc import llgc
 from usb_ext.functional.seed_prior import seed_prior
-from usb_ext.run_folder import replace_file, write_json
 from usb_ext.runtime import resolve_device
 from usb_ext.stages.prior_report import prior_report, summary
 from usb_ext.stages.reliability_picture import draw_reliability

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.atomic_files import replace_file
 from usb_ext.config import Settings
 from usb_ext.data.feature_images import FeatureImages, images_of
 from usb_ext.data.features import Features, read_features, write_features
@@ -14,7 +15,6 @@ from usb_ext.data.selected_file import Selected, write_selected
 from usb_ext.errors import SettingsError
 from usb_ext.functional.fine_features import CHOICE, Tuning, fine_features, scaled, stream
 from usb_ext.functional.selection import Selection, select
-from usb_ext.run_folder import replace_file
 from usb_ext.runtime import resolve_device
 from usb_ext.stages.selection_pictures import draw_scatter, draw_sheet
 

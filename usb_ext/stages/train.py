@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from usb_ext.atomic_files import write_json, write_text
 from usb_ext.config import LoadedSettings, Settings, config_sha256, resolved_yaml
 from usb_ext.data.build import prepare
 from usb_ext.data.prepared import Prepared
@@ -20,7 +21,7 @@ from usb_ext.engine.warm_up import warm_up
 from usb_ext.errors import Interrupted
 from usb_ext.hooks.progress import Progress
 from usb_ext.result import RunResult
-from usb_ext.run_folder import RunFolder, open_run_folder, write_json, write_text
+from usb_ext.run_folder import RunFolder, open_run_folder
 from usb_ext.run_log import RunLog
 from usb_ext.runtime import check_precision, resolve_device, seed_everything
 from usb_ext.stages.report import draw_report, instability_line, make_result

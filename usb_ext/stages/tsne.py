@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
+from usb_ext.atomic_files import replace_file
 from usb_ext.data.features import Features, read_features
 from usb_ext.data.image_ids import ImageIds
 from usb_ext.data.npz_file import make_folder
 from usb_ext.data.prior_file import read_prior
 from usb_ext.data.selected_file import read_selected
 from usb_ext.errors import SettingsError
-from usb_ext.run_folder import replace_file
 from usb_ext.stages.plane_picture import Plane, draw_plane
 
 IntArray = NDArray[np.int64]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from usb_ext.atomic_files import replace_file
 from usb_ext.engine.evaluation import predict
 from usb_ext.hooks.example_weights import example_weights
-from usb_ext.run_folder import replace_file
 
 IntArray = NDArray[np.int64]
 SPLIT = ("label_split", "label_seed", "num_labels", "num_val", "include_lb_to_ulb")

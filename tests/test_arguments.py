@@ -1,0 +1,60 @@
+"""Options that algorithms declare, and the namespace that USB's classes read."""
+
+from types import SimpleNamespace
+
+import torch
+
+from usb_ext.config import load_settings
+from usb_ext.engine.arguments import build_namespace, declarations, resolved
+from usb_ext.engine.compose import algorithm_classes
+
+
+def settings(**given: object) -> object:
+    return load_settings({"dataset": "digits", "num_classes": 10, **given}).settings
+
+
+def option(name: str, default: object) -> SimpleNamespace:
+    return SimpleNamespace(name=name, default=default)
+
+
+class First:
+    @staticmethod
+    def get_argument() -> list[SimpleNamespace]:
+        return [option("--T", 0.25), option("--p_cutoff", 0.9)]
+
+
+class Second:
+    @staticmethod
+    def get_argument() -> list[SimpleNamespace]:
+        return [option("--T", 0.75)]
+
+
+class Silent:
+    @staticmethod
+    def get_argument() -> None:
+        return None
+
+
+def test_the_first_declaration_of_a_name_counts() -> None:
+    found = {d.name: d.default for d in declarations((First, Silent, Second, object))}
+    assert found == {"--T": 0.25, "--p_cutoff": 0.9}
+
+
+def test_open_options_are_filled_and_given_ones_stay() -> None:
+    filled = resolved(settings(algorithm="fixmatch", p_cutoff=0.5, seed=3), (First,))  # type: ignore[arg-type]
+    assert (filled.T, filled.p_cutoff, filled.label_seed) == (0.25, 0.5, 3)
+
+
+def test_options_of_extensions_that_do_not_run_stay_open() -> None:
+    """They would enter the run's hash though nothing reads them."""
+    runs = (settings(algorithm="fixmatch", extensions=names) for names in ([], ["smooth_weight"]))
+    open_, filled = (resolved(s, algorithm_classes(s)).smooth_exponent for s in runs)  # type: ignore[arg-type]
+    assert open_ is None and filled is not None
+
+
+def test_usb_finds_one_process_its_device_and_no_empty_path() -> None:
+    parts = SimpleNamespace(device=torch.device("cpu"))
+    args = build_namespace(settings(algorithm="fixmatch", amp="bf16"), parts)  # type: ignore[arg-type]
+    assert (args.distributed, args.world_size, args.rank) == (False, 1, 0)
+    assert args.amp is True and args.gpu == parts.device and args.pretrain_path == ""
+    assert args.parts is parts
