@@ -39,7 +39,7 @@ TABLE_4 = {
     ("fixmatch_eman", 0.002): (40.4, 60.7),
     ("fixmatch_eman", 0.01): (60.4, 81.5),
 }
-ALL = [*TABLE_2, "as3l_imagenet_2562", "as3l_digits_10"]
+ALL = [*TABLE_2, "as3l_imagenet_2562", "as3l_digits_10", "as3l_imagefolder_40"]
 
 
 @pytest.mark.parametrize("name", TABLE_2)

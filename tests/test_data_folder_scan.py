@@ -146,3 +146,24 @@ def test_a_flat_validation_folder_is_named(tmp_path):
     make(tmp_path, "train/cat/1.png", "val/ILSVRC2012_val_00000001.JPEG")
     with pytest.raises(DataMissing, match=r"no class folders in .*/val; expected"):
         scan_folder(tmp_path)
+
+
+def test_a_folder_without_a_test_split(tmp_path):
+    """A mistake, unless it is said; then nothing is read of one, and classes are as needed as ever."""
+    make(tmp_path, "train/cat/1.png", "train/2.png")
+    with pytest.raises(DataMissing, match=r"no folder .*test.*--without_test true"):
+        scan_folder(tmp_path)
+    for test in ("none", "if there"):
+        scan = scan_folder(tmp_path, test=test)
+        assert scan.classes == ("cat",) and scan.train.targets == (-1, 0) and scan.test.names == ()
+    make(tmp_path, "test/cat/3.png")
+    assert scan_folder(tmp_path, test="none").test.names == ()
+    assert scan_folder(tmp_path, test="if there").test.names == ("test/cat/3.png",)
+
+
+def test_images_alone_need_no_classes(tmp_path):
+    make(tmp_path, "train/1.png", "test/2.png")
+    scan = scan_folder(tmp_path, test="if there", need_classes=False)
+    assert scan.classes == () and scan.train.names == ("train/1.png",) and scan.test.names == ()
+    with pytest.raises(DataMissing, match="no class folders in .*train"):
+        scan_folder(tmp_path, test="none")

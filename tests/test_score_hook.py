@@ -14,6 +14,7 @@ def algorithm(accuracies: list[float], steps: int, every: int) -> Any:
         num_train_iter=steps,
         num_eval_iter=every,
         log_dict={},
+        loader_dict={"eval": ()},
         best_eval_acc=0.0,
         best_it=0,
         best_is_new=False,
@@ -90,3 +91,10 @@ def test_a_run_that_starts_over_forgets_its_scores() -> None:
     run.it = 0
     drive(hook, run)
     assert [row["eval/top-1-acc"] for row in hook.history] == [0.5]
+
+
+def test_without_a_test_split_nothing_is_asked_and_nothing_reported() -> None:
+    hook, run = ScoreHook(), algorithm([], steps=4, every=2)
+    run.loader_dict = {}
+    assert drive(hook, run) == []
+    assert run.asked == [] and hook.history == [] and hook.instability() is None

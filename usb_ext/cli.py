@@ -14,6 +14,7 @@ from usb_ext.commands import COMMANDS, WITH_SETTINGS
 from usb_ext.commands.one_line import OneLineParser
 from usb_ext.config import help_text, load_settings, parse_flags
 from usb_ext.errors import SettingsError, UsbExtError
+from usb_ext.result import percent
 
 EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 130/143 interrupted"
 
@@ -90,11 +91,7 @@ def _train(words: list[str]) -> int:
     from usb_ext.stages.train import train
 
     result = train(loaded)
-    return _show(f"top1_last {_percent(result.top1_last)}  {result.path}/result.json")
-
-
-def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{100 * share:.2f}%"
+    return _show(f"top1_last {percent(result.top1_last)}  {result.path}/result.json")
 
 
 def _show(text: str) -> int:

@@ -107,3 +107,8 @@ def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | Non
         "precision_last": last["eval/precision"],
         "recall_last": last["eval/recall"],
     }
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] for a person, such as 94.00%; `none` where there is none."""
+    return "none" if share is None else f"{100 * share:.2f}%"

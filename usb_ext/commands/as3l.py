@@ -14,6 +14,7 @@ from usb_ext.commands.settings_words import settings_of
 from usb_ext.config import Settings, config_sha256, load_settings
 from usb_ext.config.as3l import AUTO
 from usb_ext.errors import DataMissing, SettingsError
+from usb_ext.result import percent
 
 HELP = "all of AS3L: pretrain, select, propagate and train, each skipped where it is done"
 Show = Callable[[str], int]
@@ -100,11 +101,10 @@ def _train(s: Settings, show: Show) -> int:
     if not s.overwrite and record.is_file():
         result = json.loads(record.read_text(encoding="utf-8"))
         if result["status"] == "completed" and result["config_sha256"] == wanted:
-            return show(f"trained before: top1_last {100 * result['top1_last']:.2f}%  {record}")
+            return show(f"trained before: top1_last {percent(result['top1_last'])}  {record}")
     if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
         loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
     from usb_ext.stages.train import train
 
     done = train(loaded)
-    share = "none" if done.top1_last is None else f"{100 * done.top1_last:.2f}%"
-    return show(f"top1_last {share}  {done.path}/result.json")
+    return show(f"top1_last {percent(done.top1_last)}  {done.path}/result.json")

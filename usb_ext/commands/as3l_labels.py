@@ -78,6 +78,12 @@ def spread(s: Settings, files: Made, show: Show) -> None:
     features, selected, csv, made = files
     if made is None or s.prior_file != AUTO:
         return
+    unfilled = selected.with_name("to_label.csv")
+    if csv is None and unfilled.is_file():
+        raise SettingsError(
+            f"the classes of the chosen images are not known: fill in {unfilled} (id,class), then give "
+            f"--as3l_labels {unfilled}; what is made by now is kept"
+        )
     read = {"features": features, "selected": selected, "labels": csv}
     inputs = {**stage_values(s, PROPAGATE), "seed": s.split_seed}
     inputs |= {name: file_sha256(path) for name, path in read.items() if path is not None}

@@ -79,6 +79,11 @@ class DatasetSettings(SettingsGroup):
     train_sampler: Literal["RandomSampler", "WeightedRandomSampler"] = Field(
         default="RandomSampler", description="USB's name of the training sampler."
     )
+    without_test: bool = Field(
+        default=False,
+        description="For imagefolder: there is no test split; nothing is evaluated, and the last "
+        "checkpoint is the result.",
+    )
     num_workers: Whole = Field(
         default=1, description="Processes that load data; the batches do not depend on it."
     )

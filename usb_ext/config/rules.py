@@ -14,6 +14,7 @@ from usb_ext.config.part_rules import part_contradictions
 from usb_ext.config.smooth_rules import smooth_contradictions
 from usb_ext.config.text import text_contradictions
 from usb_ext.config.toy import toy_contradictions
+from usb_ext.config.without_test_rules import without_test_contradictions
 from usb_ext.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _labelled,
         _unlabelled,
         imbalance_contradictions,
+        without_test_contradictions,
         toy_contradictions,
         text_contradictions,
         part_contradictions,

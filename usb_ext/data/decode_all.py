@@ -42,7 +42,8 @@ def decode_all(
                 out[position] = pixels
         return bad
 
-    _log.info("decoding %d images", len(paths))
+    if paths:
+        _log.info("decoding %d images", len(paths))
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         parts = pool.map(task, range(0, len(paths), _CHUNK))

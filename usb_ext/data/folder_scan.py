@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from usb_ext.data.class_list import ClassList
 from usb_ext.data.folder_walk import images_below, images_directly_in, subfolders
@@ -15,6 +16,9 @@ LAYOUT = (
     "expected DIR/train/<class>/<image> and DIR/test/<class>/<image> (or DIR/val/); images without "
     "a class may lie in DIR/train/ itself or below DIR/unlabeled/"
 )
+TestSplit = Literal["needed", "if there", "none"]
+"""Whether a missing test folder is a mistake, and whether one that is there is read."""
+
 _UNKNOWN = -1
 _log = logging.getLogger(__name__)
 
@@ -37,7 +41,12 @@ class FolderScan:
 
 
 def scan_folder(
-    root: Path, classes: Sequence[str] | None = None, only: ClassList | None = None
+    root: Path,
+    classes: Sequence[str] | None = None,
+    only: ClassList | None = None,
+    *,
+    test: TestSplit = "needed",
+    need_classes: bool = True,
 ) -> FolderScan:
     """List the images below `root`.
 
@@ -48,23 +57,37 @@ def scan_folder(
     Args:
         classes: class names known from a label file, added to those of the folders of train.
         only: the classes that count, in the order of their numbers; other folders are passed over.
+        test: whether there has to be a test split; one that is not read is empty.
+        need_classes: False where images alone will do, as for features.
 
     Raises:
         DataMissing: a folder is missing, empty or unreadable, no class is known, or a class of test
             does not occur in train.
         SettingsError: a class of `only` that train or test lacks.
     """
-    place = root / evaluation_folder(root)
-    for folder in (root, root / "train", place):
+    for folder in (root, root / "train"):
         if not folder.is_dir():
             raise DataMissing(f"no folder {folder}; {LAYOUT}")
-    names = _class_names(root / "train", place, classes or (), only)
+    place = _test_folder(root, test)
+    names = _class_names(root / "train", place, classes or (), only, need_classes)
     numbers = {name: number for number, name in enumerate(names)}
     train = _class_images(root / "train", numbers) + _unclassed_images(root)
-    test = _class_images(place, numbers)
-    if stray := images_directly_in(place):
+    tested = [] if place is None else _class_images(place, numbers)
+    if place is not None and (stray := images_directly_in(place)):
         _log.warning("%d images directly in %s have no class: unused", len(stray), place)
-    return FolderScan(names, _listing(root, train), _listing(root, test))
+    return FolderScan(names, _listing(root, train), _listing(root, tested))
+
+
+def _test_folder(root: Path, test: TestSplit) -> Path | None:
+    """The folder of the test split, None where there is none to be read."""
+    place = root / evaluation_folder(root)
+    if test == "needed" and not place.is_dir():
+        raise DataMissing(
+            f"no folder {place}; {LAYOUT}; to train without any evaluation use --without_test true"
+        )
+    if test == "none" or not place.is_dir():
+        return None
+    return place if test == "needed" or subfolders(place) else None
 
 
 def evaluation_folder(root: Path) -> str:
@@ -79,21 +102,26 @@ def evaluation_folder(root: Path) -> str:
 
 
 def _class_names(
-    train: Path, test: Path, from_labels: Sequence[str], only: ClassList | None
+    train: Path,
+    test: Path | None,
+    from_labels: Sequence[str],
+    only: ClassList | None,
+    needed: bool,
 ) -> tuple[str, ...]:
     """The K class names in the order of their numbers: sorted, or as `only` lists them."""
     found = {normal_name(folder.name) for folder in subfolders(train)}
     found |= {normal_name(name) for name in from_labels}
-    tested = {normal_name(folder.name): folder for folder in subfolders(test)}
-    if not found:
+    tested = {} if test is None else {normal_name(f.name): f for f in subfolders(test)}
+    if not found and needed:
         raise DataMissing(
             f"no class folders in {train} and no label file that names classes; {LAYOUT}"
         )
-    if not tested:
+    if test is not None and not tested:
         raise DataMissing(f"no class folders in {test}; {LAYOUT}")
     if only is not None:
         only.check_folders(train, found)
-        only.check_folders(test, tested)
+        if test is not None:
+            only.check_folders(test, tested)
         return only.names
     names = tuple(sorted(found))
     for name, folder in tested.items():

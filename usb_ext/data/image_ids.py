@@ -22,6 +22,12 @@ class ImageIds:
     count: int
     names: tuple[str, ...] | None = None
 
+    def ids(self) -> NDArray[Any]:
+        """What to write into files: the file names where there are some, else the positions; (N,)."""
+        if self.names is not None:
+            return np.array(self.names, dtype=np.str_)
+        return np.arange(self.count, dtype=np.int64)
+
     def positions(self, ids: NDArray[Any], what: str) -> NDArray[np.int64]:
         """Positions of images by their ids.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
 from usb_ext.data.class_list import ClassList
 from usb_ext.data.decode_all import decode_all
-from usb_ext.data.folder_scan import Listing, scan_folder
+from usb_ext.data.folder_scan import Listing, TestSplit, scan_folder
 from usb_ext.data.streamed import StreamedImages
 from usb_ext.errors import DataMissing, SettingsError
 
@@ -29,6 +29,8 @@ def load_image_folder(
     skip_bad_images: bool = False,
     classes: Sequence[str] | None = None,
     only: ClassList | None = None,
+    test: TestSplit = "needed",
+    need_classes: bool = True,
 ) -> ImageArrays:
     """Load a folder of images as a data set with ImageNet's mean and standard deviation.
 
@@ -43,6 +45,8 @@ def load_image_folder(
             `skipped`. When streaming this takes one pass over all files.
         classes: class names from a label file, where folders do not give them all.
         only: the classes that count, in the order of their numbers; None for all, sorted by name.
+        test: as in `scan_folder`; a test split that is not read has no images.
+        need_classes: as in `scan_folder`.
 
     Raises:
         DataMissing: missing or empty folders, a class of test that train lacks, or a file that
@@ -51,17 +55,17 @@ def load_image_folder(
     """
     if img_size < 1:
         raise SettingsError(f"img_size is {img_size}; it must be at least 1 pixel")
-    scan = scan_folder(Path(root), classes, only)
+    scan = scan_folder(Path(root), classes, only, test=test, need_classes=need_classes)
     need = (len(scan.train.names) + len(scan.test.names)) * img_size * img_size * 3
     cached = need <= budget_bytes
     _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if cached else "streamed")
     train, train_bad = _load(root, scan.train, img_size, cached, skip_bad_images)
-    test, test_bad = _load(root, scan.test, img_size, cached, skip_bad_images)
+    tested, test_bad = _load(root, scan.test, img_size, cached, skip_bad_images)
     train_kept, test_kept = _kept(scan.train, train_bad), _kept(scan.test, test_bad)
     return ImageArrays(
         train_images=train,
         train_targets=np.array(train_kept.targets, dtype=np.int64),
-        test_images=test,
+        test_images=tested,
         test_targets=np.array(test_kept.targets, dtype=np.int64),
         classes=scan.classes,
         mean=IMAGENET_MEAN,

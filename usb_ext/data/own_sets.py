@@ -72,11 +72,12 @@ def prepare_own(args: Any) -> Prepared:
     return replace(prepared, ids=ImageIds(len(targets), arrays.train_names))
 
 
-def load_arrays(args: Any) -> ImageArrays | PointArrays:
+def load_arrays(args: Any, *, images_alone: bool = False) -> ImageArrays | PointArrays:
     """All images of a data set of ours, before any split.
 
     Args:
         args: settings, or a run's namespace; `dataset` is one of `OWN`.
+        images_alone: a folder need have neither classes nor a test split, as for features.
     """
     if args.dataset in ADDED:
         return ADDED[args.dataset](args)
@@ -93,6 +94,8 @@ def load_arrays(args: Any) -> ImageArrays | PointArrays:
         skip_bad_images=args.skip_bad_images,
         classes=label_file_classes(Path(args.label_file)) if from_file else None,
         only=listed,
+        test="if there" if images_alone else "none" if args.without_test else "needed",
+        need_classes=not images_alone,
     )
 
 
@@ -131,10 +134,11 @@ def _datasets(args: Any, arrays: ImageArrays | PointArrays, split: Split) -> dic
     images, targets = arrays.train_images, arrays.train_targets
     held_out = split.validation
     validation = dataset(images[held_out], split.validation_targets, evaluation, False)
+    tested = dataset(arrays.test_images, arrays.test_targets, evaluation, False)
     return {
         "train_lb": dataset(images[labelled], labels, weak, False),
         "train_ulb": dataset(images[split.unlabelled], targets[split.unlabelled], weak, True),
-        "eval": dataset(arrays.test_images, arrays.test_targets, evaluation, False),
+        "eval": None if args.without_test else tested,
         "test": None,
         "val": validation if len(held_out) else None,
     }

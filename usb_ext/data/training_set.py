@@ -59,14 +59,14 @@ def load_training_set(settings: Settings) -> TrainingSet:
             Semi-Aves).
     """
     if settings.dataset in OWN:
-        arrays = load_arrays(settings)
+        arrays = load_arrays(settings, images_alone=True)
         if not isinstance(arrays, ImageArrays):
             raise SettingsError(f"dataset is {settings.dataset!r}, which has points and no images")
         return TrainingSet(
             arrays.train_images,
             arrays.train_targets,
             ImageIds(len(arrays.train_targets), arrays.train_names),
-            arrays.classes,
+            arrays.classes or None,
             arrays.test_images,
             arrays.test_targets,
             arrays.mean,

@@ -14,6 +14,8 @@ from usb_ext.upstream.usb import Hook
 class ScoreHook(Hook):  # type: ignore[misc]
     """Owns the history of evaluations: step, scores, predicted classes, the last confusion matrix.
 
+    Without a test split (`without_test`) there is nothing to evaluate, and the history stays empty.
+
     Across processes each one evaluates the whole split, so the state is the same in all of them.
 
     Attributes:
@@ -31,7 +33,7 @@ class ScoreHook(Hook):  # type: ignore[misc]
     def after_train_step(self, algorithm: Any) -> None:
         """Evaluate every `num_eval_iter` steps and at the last one."""
         due = self.every_n_iters(algorithm, algorithm.num_eval_iter)
-        if not (due or self.is_last_iter(algorithm)):
+        if not (due or self.is_last_iter(algorithm)) or "eval" not in algorithm.loader_dict:
             return
         scores = algorithm.evaluate("eval")
         algorithm.log_dict.update(scores)
@@ -49,6 +51,8 @@ class ScoreHook(Hook):  # type: ignore[misc]
 
     def instability(self) -> dict[str, Any] | None:
         """The largest drop of accuracy below its running best, as `result.json` holds it, or None."""
+        if not self.history:
+            return None
         found = largest_drop(
             np.array([row["eval/top-1-acc"] for row in self.history]),
             np.array(self.predicted, dtype=np.int64),

@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from usb_ext.atomic_files import replace_file, write_json, write_text
@@ -99,7 +98,7 @@ def _finish(
     replace_file(folder.path / "backbone.pth", lambda p: torch.save({"model": weights}, p))
     features = Features(
         values=watch.training_features(method).cpu().numpy(),
-        ids=np.arange(len(data.targets), dtype=np.int64),
+        ids=data.ids.ids(),
         targets=data.targets if (data.targets >= 0).any() else None,
         dataset=settings.dataset,
         class_names=data.classes,

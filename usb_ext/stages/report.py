@@ -88,6 +88,8 @@ def _calibration(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def _split_of_best(settings: Settings, data: Prepared) -> str:
+    if settings.without_test:
+        return "none: there is no test split, nothing was evaluated"
     if data.datasets.get("test") is not None:
         return "validation split, apart from the test split"
     kind = "its own test split" if settings.dataset in OWN else "USB's evaluation split"

@@ -1,12 +1,14 @@
 """The select stage: which images a person should label (AS3L, Sec. 4.4)."""
 
+import csv
+import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usb_ext.atomic_files import replace_file
+from usb_ext.atomic_files import replace_file, write_text
 from usb_ext.config import Settings
 from usb_ext.data.feature_images import FeatureImages, images_of
 from usb_ext.data.features import Features, read_features, write_features
@@ -45,6 +47,8 @@ class SelectOrder:
 def select_images(order: SelectOrder, settings: Settings | None) -> str:
     """Choose, and write `selected.json`, `selected.png` and, for `as3l`, `tuned.npz`.
 
+    Where the classes of the chosen images are unknown, `to_label.csv` lists them for a person.
+
     Args:
         order: what to do.
         settings: the data set, for pictures and classes; None goes without.
@@ -71,7 +75,24 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
     else:
         replace_file(picture, lambda path: draw_sheet(images, found, path))
     write_selected(order.out / "selected.json", selected)
-    return _summary(order, images, found)
+    return "\n".join([*_summary(order, images, found), *_to_label(order, images, selected, found)])
+
+
+def _to_label(
+    order: SelectOrder, images: FeatureImages, selected: Selected, found: Selection
+) -> list[str]:
+    """`to_label.csv` for a person to fill in, where classes are unknown; one that is there is kept."""
+    if images.targets is not None and (images.targets[found.positions] >= 0).all():
+        return []
+    path = order.out / "to_label.csv"
+    if path.exists():
+        return [f"{path} was there before and is kept"]
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(
+        [("id", "class"), *((i, "") for i in selected.ids)]
+    )
+    write_text(path, stream.getvalue())
+    return [f"fill in the classes: {path}"]
 
 
 def _check_budget(order: SelectOrder, count: int) -> None:
@@ -127,11 +148,11 @@ def _selected(
     )
 
 
-def _summary(order: SelectOrder, images: FeatureImages, found: Selection) -> str:
+def _summary(order: SelectOrder, images: FeatureImages, found: Selection) -> list[str]:
     lines = [f"{order.budget} images chosen by {order.strategy}: {order.out / 'selected.json'}"]
     if images.targets is not None and images.num_classes is not None:
         chosen = images.targets[found.positions]
         covered = len(np.unique(chosen[chosen >= 0]))
         unknown = f" ({int((chosen < 0).sum())} of unknown class)" if (chosen < 0).any() else ""
         lines.append(f"classes covered: {covered} of {images.num_classes}{unknown}")
-    return "\n".join(lines)
+    return lines

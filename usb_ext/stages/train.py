@@ -122,7 +122,8 @@ def _run(algorithm: Any, settings: Settings, data: Prepared, state: Any) -> RunR
             _finish(algorithm, settings, data, "interrupted")
         raise
     result = _finish(algorithm, settings, data, "completed")
-    _log.info("%s", instability_line(result.instability, data.classes))
+    if result.top1_last is not None:
+        _log.info("%s", instability_line(result.instability, data.classes))
     draw_report(algorithm, folder, data.classes)
     return result
 

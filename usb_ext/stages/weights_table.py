@@ -75,7 +75,8 @@ def _without_augmentation(algorithm: Any) -> tuple[Any, IntArray]:
     given = algorithm.dataset_dict["train_ulb"]
     plain = copy.copy(given)
     plain.is_ulb, plain.alg = False, "fullysupervised"
-    plain.transform = algorithm.dataset_dict["eval"].transform
+    sets = algorithm.dataset_dict
+    plain.transform = (sets["val"] if sets["eval"] is None else sets["eval"]).transform
     known = given.targets is not None
     targets = given.targets if known else np.full(len(given), -1)
     plain.targets = np.asarray(targets, dtype=np.int64)
