@@ -132,3 +132,24 @@ def test_a_fold_found_twice_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is no run folder"):
         found_entries([tmp_path])
+
+
+def test_from_takes_folders_above_runs_and_patterns(tmp_path: Path) -> None:
+    """Two seeds of one method; a pre-training beside them is no run."""
+    from usb_ext.cli import main
+
+    for seed in (0, 1):
+        given = {**GIVEN, "algorithm": "fixmatch", "seed": seed, "label_seed": seed}
+        place = {"save_dir": str(tmp_path / "runs"), "save_name": f"s{seed}"}
+        leave(load_settings({**given, **place}).settings, 0.5 + seed / 10)
+    other = tmp_path / "runs" / "simsiam"
+    other.mkdir()
+    for name in ("metrics.jsonl", "pretrain.json"):
+        (other / name).touch()
+    tables = []
+    for places in (["runs"], ["runs/s*"], ["runs/s0", "runs/s1"], ["runs", "runs/s1"]):
+        named = [str(tmp_path / place) for place in places]
+        assert main(["compare", "--from", *named, "--out", str(tmp_path / "out")]) == 0
+        tables.append((tmp_path / "out" / "compare.csv").read_text())
+    assert tables[0].count("\nfixmatch,40,") == 2 and len(set(tables)) == 1
+    assert main(["compare", "--from", str(tmp_path / "none"), "--out", str(tmp_path)]) == 3

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,22 @@ def _found(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     from usb_ext.comparison.found import found_entries
     from usb_ext.stages.compare import report
 
-    entries, methods, differing = found_entries([Path(path) for path in arguments.found])
+    entries, methods, differing = found_entries(_run_folders(arguments.found))
     about = {"methods": methods, "differing": differing}
     order = _order(arguments, tuple(methods), Path(arguments.out), about)
     return report(entries, order), order.out
+
+
+def _run_folders(places: Sequence[str]) -> list[Path]:
+    """The run folders that are named, and those below other folders or of a glob pattern."""
+    from usb_ext.evidence.found_runs import find_runs
+
+    folders: dict[Path, None] = {}
+    for place in places:
+        named = (Path(place) / "config.yaml").is_file()
+        for folder in [Path(place)] if named else [run.path for run in find_runs([place])]:
+            folders.setdefault(folder)
+    return list(folders)
 
 
 def _order(

@@ -25,7 +25,7 @@ def add_runs(compare: Any) -> None:
         nargs="+",
         dest="found",
         metavar="RUN",
-        help="folders of finished runs: report on them, train nothing",
+        help="finished runs, folders above them or patterns: report on them, train nothing",
     )
     compare.add_argument("--seeds", nargs="+", type=int, metavar="N", help="training seeds")
     compare.add_argument(

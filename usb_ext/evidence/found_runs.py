@@ -114,4 +114,6 @@ def _run_folders(path: Path) -> list[Path]:
 
 def _is_run(folder: Path) -> bool:
     run = RunFolder(folder)
+    if (folder / "pretrain.json").exists():  # pre-training has a metrics.jsonl too, and is no run
+        return False
     return run.result.exists() or run.metrics.exists()
