@@ -15,6 +15,7 @@ from usb_ext.commands.compare_stages import with_stages
 from usb_ext.comparison.methods import parse_methods
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
 from usb_ext.config import load_settings
+from usb_ext.errors import SettingsError
 
 WHOLE: dict[str, Any] = {
     **TINY_RUN, **TINY_SSL, "algorithm": "as3l", "label_split": "file", "label_file": "auto",
@@ -98,3 +99,16 @@ def test_comparison_makes_what_its_runs_need_once(
     assert main(words) == 0
     assert "to do: 0" in capsys.readouterr().err
     assert {p: p.stat().st_mtime_ns for p in runs.rglob("*") if p.is_file()} == before
+
+
+def test_a_method_without_a_choice_of_labels_is_refused_before_any_run(tmp_path: Path) -> None:
+    """Weights of pre-training are asked for, and labels that are not chosen by a stage."""
+    without = ("label_file", "prior_file", "prior_until", "algorithm")
+    given = {k: v for k, v in WHOLE.items() if k not in without}
+    given |= {"algorithm": "flexmatch", "label_split": "per_class", "save_dir": str(tmp_path)}
+    folds = pair_seeds([0], None, load_settings(given).settings)
+    runs = make_plan(given, parse_methods(["odd=flexmatch"]), folds, [10], tmp_path)
+    with pytest.raises(
+        SettingsError, match="method 'odd': AS3L chooses the labelled images itself"
+    ):
+        with_stages(runs)

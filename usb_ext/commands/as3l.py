@@ -6,14 +6,11 @@ a command of its own too, and each is skipped where what it makes is there from 
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from usb_ext.commands.as3l_labels import choose, spread
-from usb_ext.commands.as3l_made import made_files, ready
+from usb_ext.commands.as3l_made import check, made_files, ready
 from usb_ext.commands.settings_words import settings_of
 from usb_ext.config import Settings, config_sha256, load_settings
-from usb_ext.config.as3l import AUTO
-from usb_ext.errors import DataMissing, SettingsError
 from usb_ext.result import percent
 
 HELP = "all of AS3L: pretrain, select, propagate and train, each skipped where it is done"
@@ -48,33 +45,11 @@ def make(settings: Settings, show: Show) -> None:
     Raises:
         SettingsError, DataMissing, RunFailed, Interrupted: as `run`.
     """
-    _check(settings)
+    check(settings)
     pretrain_features(settings, show)
     files = made_files(settings)
     choose(settings, files, show)
     spread(settings, files, show)
-
-
-def _check(s: Settings) -> None:
-    if s.label_split != "file":
-        raise SettingsError(
-            f"usb-ext as3l chooses the labelled images itself, but label_split is {s.label_split}; use "
-            f"label_split: file with label_file: {AUTO}; for a random choice as3l_strategy: random"
-        )
-    if s.features is not None and s.use_pretrain and s.pretrain_path == AUTO:
-        raise SettingsError(
-            f"features are given ({s.features}), so there is no pre-training that would make "
-            f"pretrain_path: {AUTO}; name the file of weights, or use use_pretrain: False"
-        )
-    if s.as3l_clusters and min(s.as3l_clusters) < s.num_classes:
-        raise SettingsError(
-            f"as3l_clusters holds {min(s.as3l_clusters)}, but there are {s.num_classes} classes; each must "
-            f"be at least {s.num_classes}"
-        )
-    for name in ("features", "label_file", "prior_file", "as3l_labels"):
-        given = getattr(s, name)
-        if given not in (None, AUTO) and not Path(given).is_file():
-            raise DataMissing(f"{name} is {given!r}, and there is no such file")
 
 
 def pretrain_features(settings: Settings, show: Show) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from usb_ext.config import LoadedSettings, Settings, load_settings
 from usb_ext.config.as3l import AUTO
+from usb_ext.errors import DataMissing, SettingsError
 
 
 class Made(NamedTuple):
@@ -28,6 +29,35 @@ def wants_stages(settings: Settings) -> bool:
     s = settings
     named = [s.label_file, s.prior_file, s.consistency_features]
     return AUTO in [*named, s.pretrain_path if s.use_pretrain else None]
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that do not lead from stage to stage.
+
+    Raises:
+        SettingsError: what contradicts what.
+        DataMissing: a file of the user's that is not there.
+    """
+    s = settings
+    if s.label_split != "file":
+        raise SettingsError(
+            f"AS3L chooses the labelled images itself, but label_split is {s.label_split}; use "
+            f"label_split: file with label_file: {AUTO}; for a random choice as3l_strategy: random"
+        )
+    if s.features is not None and s.use_pretrain and s.pretrain_path == AUTO:
+        raise SettingsError(
+            f"features are given ({s.features}), so there is no pre-training that would make "
+            f"pretrain_path: {AUTO}; name the file of weights, or use use_pretrain: False"
+        )
+    if s.as3l_clusters and min(s.as3l_clusters) < s.num_classes:
+        raise SettingsError(
+            f"as3l_clusters holds {min(s.as3l_clusters)}, but there are {s.num_classes} classes; each must "
+            f"be at least {s.num_classes}"
+        )
+    for name in ("features", "label_file", "prior_file", "as3l_labels"):
+        given = getattr(s, name)
+        if given not in (None, AUTO) and not Path(given).is_file():
+            raise DataMissing(f"{name} is {given!r}, and there is no such file")
 
 
 def made_files(settings: Settings) -> Made:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from usb_ext.commands.as3l_made import ready, wants_stages
+from usb_ext.commands.as3l_made import check, ready, wants_stages
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.progress import to_stderr
 from usb_ext.errors import SettingsError
@@ -48,6 +48,7 @@ def with_stages(
 
 def _filled(run: Planned) -> Planned:
     try:
+        check(run.settings)
         return replace(run, settings=ready(run.settings).settings)
     except SettingsError as error:
         raise SettingsError(f"method {run.method.label!r}: {error}") from error
