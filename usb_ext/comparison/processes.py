@@ -47,20 +47,14 @@ class TrainProcess:
     """
 
     def __init__(self, run: Planned, out: Path, lock: int, command: Sequence[str] = TRAIN) -> None:
-        settings = out / "settings" / f"{run.name}.yaml"
-        self.log = out / "logs" / f"{run.name}.txt"
-        for path in (settings, self.log):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(settings, resolved_yaml(run.settings))
-        root = str(Path(usb_ext.__file__).parents[1])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        settings, self.log = files_of(run, out)
         with self.log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [*command, "--c", str(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env=surroundings(),
                 start_new_session=True,
                 pass_fds=(lock,),
             )
@@ -75,9 +69,35 @@ class TrainProcess:
 
     def message(self) -> str:
         """See Running."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()]
-        return said[-1].removeprefix("usb-ext: ")[:300] if said else "said nothing"
+        return last_words(self.log)
+
+
+def files_of(run: Planned, out: Path) -> tuple[Path, Path]:
+    """The file of a run's settings, written, and that of what it says.
+
+    Args:
+        run: with resolved settings.
+        out: the comparison's folder.
+    """
+    settings, log = out / "settings" / f"{run.name}.yaml", out / "logs" / f"{run.name}.txt"
+    for path in (settings, log):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(settings, resolved_yaml(run.settings))
+    return settings, log
+
+
+def surroundings() -> dict[str, str]:
+    """Environment variables with which another process imports this very package."""
+    root = str(Path(usb_ext.__file__).parents[1])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def last_words(log: Path) -> str:
+    """The last line that a run said, at most 300 characters of it."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1].removeprefix("usb-ext: ")[:300] if said else "said nothing"
 
 
 def run_all(

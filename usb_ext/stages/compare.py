@@ -11,11 +11,12 @@ from typing import Any
 
 from usb_ext.comparison.entries import Entry, of_one_source
 from usb_ext.comparison.existing import Failures, completed, refuse_other_settings
+from usb_ext.comparison.forks import forks
 from usb_ext.comparison.lock import locked
 from usb_ext.comparison.order import Order
 from usb_ext.comparison.page import as_markdown
 from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.processes import Running, TrainProcess, run_all
+from usb_ext.comparison.processes import Running, run_all
 from usb_ext.comparison.progress import Ends, Teller, to_stderr
 from usb_ext.comparison.records import read_record
 from usb_ext.comparison.report import make_report
@@ -32,7 +33,7 @@ Start = Callable[[Planned, Path, int], Running]
 def compare(
     plan: Sequence[Planned],
     order: Order,
-    start: Start = TrainProcess,
+    start: Start | None = None,
     stop: Stop | None = None,
     say: Callable[[str], object] = to_stderr,
     prepare: Callable[[Sequence[Planned]], object] = bool,
@@ -42,7 +43,7 @@ def compare(
     Args:
         plan: all runs of the comparison.
         order: what else was asked for.
-        start: begins a run; by default in a process of its own.
+        start: begins a run; by default as a fork (`comparison/forks.py`).
         stop: the wish to stop; by default Ctrl-C and SIGTERM.
         say: shows a line to the person in front of it.
         prepare: makes the files that the runs to be made need; by default they need none.
@@ -95,7 +96,7 @@ def _train(
     plan: Sequence[Planned],
     order: Order,
     failures: Failures,
-    start: Start,
+    start: Start | None,
     stop: Stop,
     say: Callable[[str], object],
     prepare: Callable[[Sequence[Planned]], object],
@@ -110,12 +111,13 @@ def _train(
         return {}
     order.out.mkdir(parents=True, exist_ok=True)
     ends = Ends(failures, teller)
-    with locked(order.out / ".lock") as lock:
+    with locked(order.out / ".lock") as lock, forks() as fork:
         prepare(todo)
+        begin = start or fork
         with stop.on_signals():
             run_all(
                 todo,
-                lambda run: ends.begun(run, start(run, order.out, lock)),
+                lambda run: ends.begun(run, begin(run, order.out, lock)),
                 order.jobs,
                 lambda: stop.requested,
                 ends.ended,
