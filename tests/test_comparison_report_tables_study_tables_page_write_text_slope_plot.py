@@ -11,7 +11,7 @@ import pytest
 from helpers_compare import Trainer, planned, report_of
 from PIL import Image
 
-from usb_ext.comparison import slope_plot
+from usb_ext.comparison import page, slope_plot
 from usb_ext.comparison.page import as_latex, as_markdown, facts_of, leading_first, tables
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.study_tables import overview_table
@@ -196,3 +196,15 @@ def test_numbers_as_text() -> None:
         "-1.00",
     )
     assert [p_value(p) for p in (1 / 64, 0.5**20, None)] == ["0.0156", "9.5e-07", "-"]
+
+
+def test_methods_are_named_where_their_labels_cover_different_classes() -> None:
+    """AS3L's arms choose the labelled images themselves, so one fold may cover more with one of them."""
+    runs = [
+        {"num_labels": 10, "label_seed": 0, "class_coverage": c, "classes": 10, "method": m}
+        for m, c in (("random", 5), ("random + prior", 5), ("active", 10), ("lost", None))
+    ]
+    assert list(page._uncovered(runs)) == [
+        "10 labels of label seed 0 cover 5 of 10 classes (random, random + prior)"
+    ]
+    assert list(page._uncovered(runs[:2])) == ["10 labels of label seed 0 cover 5 of 10 classes"]

@@ -110,14 +110,21 @@ def _collapsed(part: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> bo
 
 
 def _uncovered(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Folds without a label of some class, which no method can learn (Sec. 4.5)."""
-    found = {
-        f"{run['num_labels']} labels of label seed {run['label_seed']}": run
-        for run in runs
-        if (run["class_coverage"] or 0) < (run["classes"] or 0)
-    }
-    for fold, run in found.items():
-        yield f"{fold} cover {run['class_coverage']} of {run['classes']} classes"
+    """Folds without a label of some class, which no method can learn (Sec. 4.5).
+
+    Methods that choose the labelled images themselves (AS3L) are named where they cover other numbers.
+    """
+    folds: dict[str, dict[tuple[int, int], list[str]]] = {}
+    for run in runs:
+        if run["class_coverage"] is not None and run["classes"] is not None:
+            fold = f"{run['num_labels']} labels of label seed {run['label_seed']}"
+            found = folds.setdefault(fold, {})
+            found.setdefault((run["class_coverage"], run["classes"]), []).append(run["method"])
+    for fold, found in folds.items():
+        for (covered, classes), methods in found.items():
+            whose = f" ({', '.join(methods)})" if len(found) > 1 else ""
+            if covered < classes:
+                yield f"{fold} cover {covered} of {classes} classes{whose}"
 
 
 def _untimed(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -3,6 +3,9 @@
 from usb_ext.evidence.grid import Grid
 from usb_ext.tex import tex_row
 
+NAMES = ("method", "setting", "selection", "propagation")
+"""Headings of columns that hold names and no numbers."""
+
 
 def as_text(grid: Grid) -> str:
     """Aligned columns: names to the left, numbers to the right."""
@@ -44,7 +47,7 @@ def _below(grid: Grid) -> list[str]:
 
 def _names(grid: Grid) -> int:
     """How many columns hold names."""
-    return sum(column[-1] in ("method", "setting") for column in grid.header)
+    return sum(column[-1] in NAMES for column in grid.header)
 
 
 def _barred(text: str) -> str:

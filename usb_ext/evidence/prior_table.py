@@ -52,7 +52,7 @@ def prior_grid(cells: Sequence[PriorCell], dataset: str) -> Grid:
     """
     counts = sorted({cell.num_labels for cell in cells})
     paper = _paper() if dataset == "cifar10" else {}
-    header: list[tuple[str, ...]] = [("", "method"), ("", "setting")]
+    header: list[tuple[str, ...]] = [("", "selection"), ("", "propagation")]
     for count in counts:
         header += [
             (f"{count} labels", side) for side in (("paper", "ours") if paper else ("ours",))
