@@ -2,8 +2,10 @@
 
 import json
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, patch
 
 import torch
 
@@ -23,11 +25,18 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def run(folder: Path, stop_after: int | None = None, **changed: Any) -> RunResult | None:
-    """Train a tiny run in `folder/run`; with `stop_after` it is interrupted there and gives None."""
+def run(
+    folder: Path, stop_after: int | None = None, *, pictures: bool = False, **changed: Any
+) -> RunResult | None:
+    """Train a tiny run in `folder/run`; with `stop_after` it is interrupted there and gives None.
+
+    Curves and confusion matrix are drawn only where a test asks for them: they take longer than the run.
+    """
     loaded = load_settings({**TINY, "save_dir": str(folder)}, changed)
     if stop_after is None:
-        return train(loaded)
+        undrawn = patch.multiple("usb_ext.stages.report", draw_curves=Mock(), draw_confusion=Mock())
+        with nullcontext() if pictures else undrawn:
+            return train(loaded)
     stop, original = Stop(), Loop._end_epoch
 
     def end_epoch(self: Any) -> None:

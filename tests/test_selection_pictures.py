@@ -8,14 +8,8 @@ from PIL import Image
 
 from usb_ext.data.feature_images import FeatureImages
 from usb_ext.functional.selection import Selection
-from usb_ext.stages.selection_pictures import (
-    CAPTION,
-    MARGIN,
-    TILE,
-    draw_scatter,
-    draw_sheet,
-    two_main_axes,
-)
+from usb_ext.stages.contact_sheet import CAPTION, MARGIN, TILE
+from usb_ext.stages.selection_pictures import draw_scatter, draw_sheet, two_main_axes
 
 
 def test_every_chosen_image_stands_in_its_order(tmp_path: Path) -> None:

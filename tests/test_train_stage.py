@@ -22,7 +22,7 @@ RESULT_KEYS = (
 
 
 def test_run_folder_holds_what_the_design_says(tmp_path: Path) -> None:
-    result = run(tmp_path, use_tensorboard=True)
+    result = run(tmp_path, pictures=True, use_tensorboard=True)
     assert result is not None
     folder = tmp_path / "run"
     for name in ("config.yaml", "log.txt", "metrics.jsonl", "result.json", "curves.png"):

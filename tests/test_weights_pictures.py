@@ -9,10 +9,12 @@ import pytest
 import torch
 from helpers_built import built
 from matplotlib.figure import Figure
+from PIL import Image
 
 from usb_ext.run_folder import RunFolder
+from usb_ext.stages.contact_sheet import TILE
 from usb_ext.stages.report import report_weights
-from usb_ext.stages.weights_pictures import draw_extremes, draw_weights
+from usb_ext.stages.weights_pictures import draw_extremes, draw_weights, extremes
 from usb_ext.stages.weights_table import WeightsTable
 
 
@@ -47,29 +49,32 @@ def test_each_half_of_the_histogram_holds_its_examples(drawn: list[Figure]) -> N
     assert f"{found.auroc():.3f}" in axes.get_title()
 
 
-def test_the_sheet_shows_the_fifty_lightest_and_heaviest(drawn: list[Figure]) -> None:
+def test_the_fifty_lightest_and_heaviest_in_order() -> None:
     found = table(120)
     images = np.zeros((120, 4, 4, 3), np.uint8)
     images[..., 0] = np.arange(120)[:, None, None]  # the red value names the image
-    draw_extremes(found, images, ("cat", "dog", "a name that is long"), Path("unused"))
-    axes = drawn[0].axes
-    assert len(axes) == 100
-    shown = [int(a.images[0].get_array()[0, 0, 0]) for a in axes]
+    blocks = extremes(found, images, ("cat", "dog", "fox"))
     by_weight = sorted(range(120), key=lambda i: found.weight[i])
-    assert shown[:50] == by_weight[:50]
-    assert shown[50:] == by_weight[::-1][:50]
-    for a, index in zip(axes, shown, strict=True):
-        name = ("cat", "dog", "a name tha")[found.pseudo_label[index]]
-        assert a.get_title() == f"{found.weight[index]:.2f} {name}"
-        assert (a.title.get_color() == "tab:red") == (index % 10 == 0)
+    for heading, wanted in (("lightest", by_weight[:50]), ("heaviest", by_weight[::-1][:50])):
+        shown = [int(tile.pixels[0, 0, 0]) for tile in blocks[heading] if tile.pixels is not None]
+        assert shown == wanted
+        for tile, index in zip(blocks[heading], shown, strict=True):
+            name = ("cat", "dog", "fox")[found.pseudo_label[index]]
+            assert tile.caption == f"{found.weight[index]:.2f} {name}"
+            assert (tile.colour == "red") == (index % 10 == 0)
 
 
-def test_few_images_leave_places_empty_and_other_data_has_no_sheet(drawn: list[Figure]) -> None:
-    draw_extremes(table(7), torch.zeros(7, 2), None, Path("unused"))
-    draw_extremes(table(7), ["a text"] * 7, None, Path("unused"))
-    assert drawn == []
-    draw_extremes(table(7), np.zeros((7, 2, 2, 3), np.uint8), None, Path("unused"))
-    assert sum(bool(a.images) for a in drawn[0].axes) == 14
+def test_few_images_are_shown_twice_and_other_data_has_no_sheet(tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    draw_extremes(table(7), torch.zeros(7, 2), None, sheet)
+    draw_extremes(table(7), ["a text"] * 7, None, sheet)
+    assert not sheet.exists()
+    images = np.full((7, 2, 2, 3), 255, np.uint8)
+    images[:, 0, 0] = (1, 2, 3)  # the corner of an image is found again in the picture
+    draw_extremes(table(7), images, None, sheet)
+    pixels = np.asarray(Image.open(sheet))
+    corners = (pixels == (1, 2, 3)).all(axis=-1)
+    assert corners.sum() == 14 * (TILE // 2) ** 2
 
 
 def test_three_files_stand_in_the_folder_of_a_run_with_weights(tmp_path: Path) -> None:

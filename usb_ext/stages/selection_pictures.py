@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from usb_ext.data.feature_images import FeatureImages
 from usb_ext.functional.selection import Selection
+from usb_ext.stages.contact_sheet import Tile, contact_sheet
 
-TILE, CAPTION, MARGIN = 96, 14, 6
 MOST_TILES = 1000
 MOST_DOTS = 5000
 
@@ -25,27 +24,17 @@ def draw_sheet(images: FeatureImages, found: Selection, path: Path) -> None:
     """
     rows = found.positions[:MOST_TILES]
     columns = int(np.ceil(np.sqrt(len(rows) * 1.6)))
-    height, width = TILE + CAPTION + MARGIN, TILE + MARGIN
-    lines = -(-len(rows) // columns)
-    sheet = Image.new("RGB", (columns * width + MARGIN, lines * height + MARGIN), "white")
-    draw = ImageDraw.Draw(sheet)
-    for number, row in enumerate(rows):
-        x, y = MARGIN + number % columns * width, MARGIN + number // columns * height
-        pixels = images.picture(int(row))
-        if pixels is not None:
-            filter_ = Image.Resampling.NEAREST if len(pixels) < TILE else Image.Resampling.BILINEAR
-            sheet.paste(Image.fromarray(pixels).resize((TILE, TILE), filter_), (x, y))
-        draw.text((x, y + TILE + 1), _caption(images, found, number), fill="black")
-    sheet.save(path, format="PNG")
+    tiles = [Tile(images.picture(int(r)), _caption(images, found, n)) for n, r in enumerate(rows)]
+    contact_sheet(tiles, columns).save(path, format="PNG")
 
 
 def _caption(images: FeatureImages, found: Selection, number: int) -> str:
-    """Place in the order and id, as much of it as fits."""
+    """Place in the order and id."""
     row = int(found.positions[number])
     name = str(row) if images.positions is None else str(images.positions[row])
     if images.files is not None:
         name = images.files[row].rsplit("/", 1)[-1]
-    return f"{number}: {name}"[:15]
+    return f"{number}: {name}"
 
 
 def draw_scatter(values: NDArray[np.float32], found: Selection, path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from usb_ext.stages.contact_sheet import Tile, contact_sheet, stacked
 from usb_ext.stages.weights_table import WeightsTable
 
 BINS = 40
@@ -42,10 +43,7 @@ def draw_weights(table: WeightsTable, path: Path) -> None:
 def draw_extremes(
     table: WeightsTable, images: Any, classes: tuple[str, ...] | None, path: Path
 ) -> None:
-    """The 5 x 10 lightest and the 5 x 10 heaviest images, lightest and heaviest first.
-
-    Over each stand its weight and pseudo-label, in red where that is wrong. Of equal weights the lower
-    position comes first.
+    """The 5 x 10 lightest and the 5 x 10 heaviest images as a contact sheet.
 
     Args:
         table: the run's weights.
@@ -56,27 +54,38 @@ def draw_extremes(
     shape = tuple(getattr(images, "shape", ()))
     if len(shape) != 4 or shape[3] != 3 or images.dtype != np.uint8:
         return
+    blocks = extremes(table, images, classes)
+    sheets = [contact_sheet(tiles, COLUMNS, heading) for heading, tiles in blocks.items()]
+    stacked(sheets).save(path, format="PNG")
+
+
+def extremes(
+    table: WeightsTable, images: Any, classes: tuple[str, ...] | None
+) -> dict[str, list[Tile]]:
+    """The lightest and the heaviest images, lightest and heaviest first.
+
+    Below each stand its weight and pseudo-label, in red where that is wrong. Of equal weights the lower
+    position comes first.
+
+    Args:
+        table: the run's weights.
+        images: (N, H, W, 3) uint8, or what gives one image an index.
+        classes: names, or None for numbers.
+    """
     shown = min(ROWS * COLUMNS, len(table.weight))
-    blocks = {
-        "lightest": np.argsort(table.weight, kind="stable")[:shown],
-        "heaviest": np.argsort(-table.weight, kind="stable")[:shown],
+    orders = {"lightest": table.weight, "heaviest": -table.weight}
+    return {
+        heading: [
+            _tile(table, images, int(index), classes)
+            for index in np.argsort(order, kind="stable")[:shown]
+        ]
+        for heading, order in orders.items()
     }
-    figure = Figure(figsize=(11, 13.6), layout="constrained")
-    halves: Any = figure.subfigures(2, 1)
-    for half, (title, chosen) in zip(halves, blocks.items(), strict=True):
-        half.suptitle(title)
-        grid: Any = half.subplots(ROWS, COLUMNS).ravel()
-        for axes in grid:
-            axes.set_axis_off()
-        for axes, index in zip(grid, chosen, strict=False):
-            axes.imshow(np.asarray(images[int(index)]), interpolation="nearest")
-            _caption(axes, table, int(index), classes)
-    figure.savefig(path, dpi=80)
 
 
-def _caption(axes: Any, table: WeightsTable, index: int, classes: tuple[str, ...] | None) -> None:
+def _tile(table: WeightsTable, images: Any, index: int, classes: tuple[str, ...] | None) -> Tile:
     label, truth = int(table.pseudo_label[index]), int(table.true_label[index])
     name = classes[label] if classes else str(label)
     wrong = truth >= 0 and truth != label
-    text = f"{table.weight[index]:.2f} {name[:10]}"
-    axes.set_title(text, fontsize=7, pad=2, color="tab:red" if wrong else "black")
+    caption = f"{table.weight[index]:.2f} {name}"
+    return Tile(np.asarray(images[index]), caption, "red" if wrong else "black")
