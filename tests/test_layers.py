@@ -69,6 +69,7 @@ def test_stages_do_not_import_each_other() -> None:
         "usb_ext.stages.weights_table",
         "usb_ext.stages.weights_pictures",
         "usb_ext.stages.selection_pictures",
+        "usb_ext.stages.contact_sheet",
         "usb_ext.stages.prior_report",
         "usb_ext.stages.reliability_picture",
         "usb_ext.stages.plane_picture",

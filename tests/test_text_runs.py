@@ -47,7 +47,7 @@ def test_influence_on_texts_resumes_bit_by_bit_and_leaves_its_weights(
     }  # fmt: skip
     run_texts(tmp_path / "whole", source, **settings)
     run_texts(tmp_path / "cut", source, stop_after=5, **settings)
-    run_texts(tmp_path / "cut", source, resume=True, **settings)
+    run_texts(tmp_path / "cut", source, resume=True, pictures=True, **settings)
     whole, cut = checkpoint_of(tmp_path / "whole"), checkpoint_of(tmp_path / "cut")
     assert_same_state(whole, cut)
     table = whole["usb_ext"]["hooks"]["InfluenceWeightingHook"]["table"].numpy()
