@@ -93,3 +93,15 @@ def test_a_stopped_run_goes_on_bit_by_bit(call: Any, tmp_path: Path) -> None:
 def test_without_the_word_a_missing_test_split_is_a_mistake(call: Any) -> None:
     code, _, err = call("train", without_test=False, label_file="x.csv")
     assert code == 3 and ("x.csv" in err or "--without_test true" in err)
+
+
+def test_a_person_may_meet_fewer_classes_than_were_expected(call: Any, tmp_path: Path) -> None:
+    """Pre-training with 3 classes in mind is kept where the labels show 2."""
+    assert call("as3l", num_classes=3)[0] == 2
+    to_label = tmp_path / "labels_imagefolder_as3l_4_s0" / "to_label.csv"
+    before = (tmp_path / "ssl" / "backbone.pth").read_bytes()
+    covered = len({name for _, name in filled(to_label)})
+    code, out, err = call("as3l", num_classes=covered, as3l_labels=to_label)
+    assert covered == 2 and code == 0, err
+    assert "(made before)" in out
+    assert (tmp_path / "ssl" / "backbone.pth").read_bytes() == before

@@ -35,13 +35,16 @@ def made_with(settings: Settings) -> dict[str, Any]:
 def finished(folder: RunFolder, settings: Settings) -> dict[str, Any] | None:
     """The record of a finished pre-training of the same settings, or None.
 
+    The number of classes may be another one: the classification layer is no part of what it leaves, and a
+    person who labels 40 images may meet fewer classes than were expected.
+
     Raises:
         SettingsError: it is there, of other settings.
     """
     if not all((folder.path / name).is_file() for name in FILES):
         return None
     done: dict[str, Any] = json.loads((folder.path / FILES[-1]).read_text(encoding="utf-8"))
-    _refuse_other(folder, done["made_with"], settings)
+    _refuse_other(folder, {**done["made_with"], "num_classes": settings.num_classes}, settings)
     return done
 
 
