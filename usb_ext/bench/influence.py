@@ -14,10 +14,9 @@ import torch.nn.functional as F
 
 from usb_ext.bench.cases import build_ours, run_once
 from usb_ext.bench.presets import Workload
-from usb_ext.bench.timing import StopWatch, finish, over_turns, timed
+from usb_ext.bench.timing import StopWatch, circumstances, finish, over_turns, timed
 from usb_ext.functional.per_example_gradients import per_example_gradients
 from usb_ext.hooks.example_weights import WEIGHTING_HOOK
-from usb_ext.runtime import commit, device_name, versions
 
 CASES: dict[str, dict[str, str]] = {
     "exact, last layer": {"influence_inverse": "exact"},
@@ -64,10 +63,7 @@ def influence_times(
             name: over_turns([100 * u / (PAPER_N * s) for u, s in rows])
             for name, rows in seconds.items()
         },
-        "device": device_name(device),
-        "torch_threads": torch.get_num_threads(),
-        "versions": versions(),
-        "commit": commit(),
+        **circumstances(device),
     }
     return {**report, "table": _page(report)}
 

@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from usb_ext.bench.presets import Workload
-from usb_ext.bench.timing import over_turns, timed
+from usb_ext.bench.timing import circumstances, over_turns, timed
 from usb_ext.config import load_settings
 from usb_ext.engine.compose import builder
 from usb_ext.functional.per_example_gradients import Method, per_example_gradients
-from usb_ext.runtime import commit, device_name, versions
 
 PASS = "batch gradient"
 METHODS: tuple[Method, ...] = ("loop", "func", "layers")
@@ -49,10 +48,7 @@ def per_example(load: Workload, device: torch.device, say: Callable[[str], None]
             name: over_turns([a / b for a, b in zip(loop, values, strict=True)])
             for name, values in seconds.items()
         },
-        "device": device_name(device),
-        "torch_threads": torch.get_num_threads(),
-        "versions": versions(),
-        "commit": commit(),
+        **circumstances(device),
     }
     return {**report, "table": _table(report)}
 

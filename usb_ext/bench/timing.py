@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from usb_ext.runtime import commit, device_name, versions
 from usb_ext.upstream.usb import Hook
 
 
@@ -62,3 +63,17 @@ def over_turns(values: list[float], digits: int = 5) -> dict[str, float]:
     """
     found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
     return {name: round(value, digits) for name, value in found.items()}
+
+
+def circumstances(device: torch.device) -> dict[str, Any]:
+    """What a measured figure hangs on: hardware, threads, versions and commit.
+
+    Args:
+        device: where it was measured.
+    """
+    return {
+        "device": device_name(device),
+        "torch_threads": torch.get_num_threads(),
+        "versions": versions(),
+        "commit": commit(),
+    }

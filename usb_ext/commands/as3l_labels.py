@@ -6,7 +6,7 @@ from typing import Any
 
 from usb_ext.commands.as3l_made import Made
 from usb_ext.config import Settings
-from usb_ext.config.as3l import AUTO
+from usb_ext.config.as3l import AUTO, TO_LABEL
 from usb_ext.config.stage_values import PROPAGATE, SELECT, stage_values
 from usb_ext.errors import SettingsError
 from usb_ext.stage_record import file_sha256, finish_stage, is_done
@@ -78,7 +78,7 @@ def spread(s: Settings, files: Made, show: Show) -> None:
     features, selected, csv, made = files
     if made is None or s.prior_file != AUTO:
         return
-    unfilled = selected.with_name("to_label.csv")
+    unfilled = selected.with_name(TO_LABEL)
     if csv is None and unfilled.is_file():
         raise SettingsError(
             f"the classes of the chosen images are not known: fill in {unfilled} (id,class), then give "

@@ -10,6 +10,9 @@ from pydantic import Field, field_validator
 from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Count, Whole
 
+TO_LABEL = "to_label.csv"
+"""Beside a selection: its images, for a person to fill in their classes."""
+
 AUTO = "auto"
 """For label_file, prior_file, pretrain_path and consistency_features: what `usb-ext as3l` makes."""
 

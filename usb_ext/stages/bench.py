@@ -16,8 +16,7 @@ from usb_ext.bench import cases
 from usb_ext.bench.limit import limit
 from usb_ext.bench.parts_of_step import breakdown
 from usb_ext.bench.presets import Workload
-from usb_ext.bench.timing import over_turns
-from usb_ext.runtime import commit, device_name, versions
+from usb_ext.bench.timing import circumstances, over_turns
 
 OURS = ("fixmatch", "freematch", "layermatch")
 WORKERS = (0, 1, 2, 4, 8)
@@ -59,11 +58,8 @@ def bench(
         "ratios": ratios(rates),
         "usb_workers": workers,
         "peak_memory_mb": peak_memory_mb(device),
-        "device": device_name(device),
         "cpu_count": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "versions": versions(),
-        "commit": commit(),
+        **circumstances(device),
     }
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from usb_ext.atomic_files import replace_file, write_text
 from usb_ext.config import Settings
+from usb_ext.config.as3l import TO_LABEL
 from usb_ext.data.feature_images import FeatureImages, images_of
 from usb_ext.data.features import Features, read_features, write_features
 from usb_ext.data.npz_file import make_folder
@@ -84,7 +85,7 @@ def _to_label(
     """`to_label.csv` for a person to fill in, where classes are unknown; one that is there is kept."""
     if images.targets is not None and (images.targets[found.positions] >= 0).all():
         return []
-    path = order.out / "to_label.csv"
+    path = order.out / TO_LABEL
     if path.exists():
         return [f"{path} was there before and is kept"]
     stream = io.StringIO()
