@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from helpers_run import run
 
-from usb_ext.stages import train as stage
+from usb_ext.training import train as stage
 from usb_ext.upstream.redirect import cuda_means
 
 UNBALANCED: dict[str, Any] = {

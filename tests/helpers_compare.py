@@ -9,8 +9,8 @@ from typing import Any
 from usb_ext.comparison.methods import parse_methods
 from usb_ext.comparison.order import Order
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
-from usb_ext.config import Settings, config_sha256, load_settings, resolved_yaml
-from usb_ext.stages.compare import compare
+from usb_ext.comparison.stage import compare
+from usb_ext.settings import Settings, config_sha256, load_settings, resolved_yaml
 
 GIVEN: dict[str, object] = {
     "dataset": "digits", "num_classes": 10, "num_labels": 40, "net": "wrn_10_1", "img_size": 16,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from usb_ext.config import load_settings, resolved_yaml
-from usb_ext.config.names import DEFAULT_BASE, parts_of
+from usb_ext.settings import load_settings, resolved_yaml
+from usb_ext.settings.names import DEFAULT_BASE, parts_of
 
 VIT: dict[str, Any] = {
     "algorithm": "layermatch", "dataset": "cifar10", "num_classes": 10, "num_labels": 40,

@@ -9,12 +9,12 @@ from unittest.mock import Mock, patch
 
 import torch
 
-from usb_ext.config import load_settings
+from usb_ext.core.errors import Interrupted
+from usb_ext.core.result import RunResult
 from usb_ext.engine.loop import Loop
 from usb_ext.engine.parts import Stop
-from usb_ext.errors import Interrupted
-from usb_ext.result import RunResult
-from usb_ext.stages.train import train
+from usb_ext.settings import load_settings
+from usb_ext.training.train import train
 
 TINY: dict[str, Any] = {
     "algorithm": "layermatch", "dataset": "digits", "num_classes": 10, "num_labels": 10,
@@ -34,7 +34,9 @@ def run(
     """
     loaded = load_settings({**TINY, "save_dir": str(folder)}, changed)
     if stop_after is None:
-        undrawn = patch.multiple("usb_ext.stages.report", draw_curves=Mock(), draw_confusion=Mock())
+        undrawn = patch.multiple(
+            "usb_ext.training.report", draw_curves=Mock(), draw_confusion=Mock()
+        )
         with nullcontext() if pictures else undrawn:
             return train(loaded)
     stop, original = Stop(), Loop._end_epoch

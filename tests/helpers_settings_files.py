@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import usb_ext
-from usb_ext.config import Settings, load_settings
+from usb_ext.settings import Settings, load_settings
 
 CONFIG = Path(usb_ext.__file__).parents[1] / "config"
 

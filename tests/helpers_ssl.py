@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from usb_ext.config import LoadedSettings, load_settings
+from usb_ext.as3l.pretrain.loop import Pretraining
+from usb_ext.as3l.pretrain.stage import pretrain
+from usb_ext.core.errors import Interrupted
 from usb_ext.data.digits import load_digits_arrays
 from usb_ext.engine.parts import Stop
-from usb_ext.errors import Interrupted
-from usb_ext.pretraining.loop import Pretraining
-from usb_ext.stages.pretrain import pretrain
+from usb_ext.settings import LoadedSettings, load_settings
 
 TINY: dict[str, Any] = {
     "dataset": "digits", "num_classes": 10, "num_labels": 10, "net": "wrn_10_1", "img_size": 8,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.named import on_base, register
+from usb_ext.methods.named import on_base, register
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.usb import ALGORITHMS
 

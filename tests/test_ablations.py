@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from helpers_usb import batch, build, our_class, usb_class
 
-from usb_ext.algorithms.named import LayerMatch
-from usb_ext.algorithms.weak_strong import WeakStrong
+from usb_ext.methods.named import LayerMatch
+from usb_ext.methods.step.step import WeakStrong
 
 STEPS = 5
 FAST: dict[str, Any] = {"ac_momentum": 0.5, "ac_lr": 0.5, "ulb_loss_ratio": 1.0, "ema_p": 0.5}

@@ -9,9 +9,9 @@ from helpers_run import metrics_of, run
 from helpers_usb import batch, build
 
 import usb_ext
-from usb_ext.algorithms.base_rule import BaseRule, Weak
-from usb_ext.algorithms.named import on_base
-from usb_ext.config import load_settings
+from usb_ext.methods.named import on_base
+from usb_ext.methods.step.base import BaseRule, Weak
+from usb_ext.settings import load_settings
 
 
 class Odd(BaseRule):
@@ -58,5 +58,5 @@ def test_a_name_is_taken_once(registries: None) -> None:
 
 
 def test_before_it_is_added_its_extensions_are_refused() -> None:
-    with pytest.raises(usb_ext.errors.SettingsError, match="algorithm odd cannot carry any"):
+    with pytest.raises(usb_ext.core.errors.SettingsError, match="algorithm odd cannot carry any"):
         load_settings({"algorithm": "odd", "extensions": ["grad_relu"]}, {})

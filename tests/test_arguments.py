@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import torch
 
-from usb_ext.config import load_settings
 from usb_ext.engine.arguments import build_namespace, declarations, resolved
-from usb_ext.engine.compose import algorithm_classes
+from usb_ext.settings import load_settings
+from usb_ext.training.compose import algorithm_classes
 
 
 def settings(**given: object) -> object:

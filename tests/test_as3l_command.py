@@ -9,8 +9,8 @@ import pytest
 import torch
 from helpers_run import TINY as TINY_RUN
 from helpers_ssl import TINY as TINY_SSL
+from usb_ext.cli.main import main
 
-from usb_ext.cli import main
 from usb_ext.data.features import read_features
 
 LABELS = "labels_digits_as3l_10_s0"
@@ -62,7 +62,7 @@ def test_all_stages_in_a_row_then_each_is_skipped(call: Any, tmp_path: Path) -> 
 def test_training_starts_from_the_backbone_on_the_files_of_the_stages(
     call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from usb_ext.stages import train as stage
+    from usb_ext.training import train as stage
 
     first: dict[str, torch.Tensor] = {}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from usb_ext.commands.as3l_labels import choose
-from usb_ext.commands.as3l_made import made_files
-from usb_ext.config import load_settings
+from usb_ext.as3l.made import made_files
+from usb_ext.as3l.workflow import choose
 from usb_ext.data.training_set import load_training_set
+from usb_ext.settings import load_settings
 
 
 def test_only_images_of_known_class_are_chosen_where_asked(tmp_path: Path) -> None:

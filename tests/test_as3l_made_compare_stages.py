@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from helpers_run import TINY as TINY_RUN
 from helpers_ssl import TINY as TINY_SSL
+from usb_ext.cli.compare_stages import with_stages
+from usb_ext.cli.main import main
 
-from usb_ext.cli import main
-from usb_ext.commands.as3l_made import made_files, ready, wants_stages
-from usb_ext.commands.compare_stages import with_stages
+from usb_ext.as3l.made import made_files, ready, wants_stages
 from usb_ext.comparison.methods import parse_methods
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
-from usb_ext.config import load_settings
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import load_settings
 
 WHOLE: dict[str, Any] = {
     **TINY_RUN, **TINY_SSL, "algorithm": "as3l", "label_split": "file", "label_file": "auto",
@@ -66,8 +66,8 @@ def test_comparison_makes_what_its_runs_need_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command on Table 5's outer arms, then again: nothing is made or trained a second time."""
-    from usb_ext.stages import compare as stage
-    from usb_ext.stages.train import train
+    from usb_ext.comparison import stage as stage
+    from usb_ext.training.train import train
 
     class Here:
         """A run that is trained at once, in this process."""

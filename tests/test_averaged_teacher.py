@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.hooks.averaged_teacher import AveragedTeacherHook
+from usb_ext.methods.bases.fixmatch_eman import AveragedTeacherHook
 
 MOMENTUM = 0.9
 

@@ -12,8 +12,8 @@ from helpers_run import assert_same_state
 from torch import nn
 
 from usb_ext.functional.avg_clustering import averaged_head_gradient, step_drift
-from usb_ext.hooks.avg_clustering import AvgClusteringHook
-from usb_ext.hooks.head_tap import HeadTap
+from usb_ext.methods.layermatch.avg_clustering import AvgClusteringHook
+from usb_ext.methods.step.head_tap import HeadTap
 
 BATCH, DIM, CLASSES = 6, 4, 3
 LR, MOMENTUM = 0.8, 0.7  # large, so that a wrong step is far outside the tolerance

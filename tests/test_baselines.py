@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import torch
 from helpers_run import TINY, assert_same_state, checkpoint_of, metrics_of, run
+from usb_ext.cli.main import main
 
 from usb_ext.algorithms.bases import USB_RULES
-from usb_ext.cli import main
-from usb_ext.config import load_settings
+from usb_ext.core.errors import RunFailed
 from usb_ext.data.digits import load_digits_arrays
 from usb_ext.engine.engine import Engine
-from usb_ext.errors import RunFailed
-from usb_ext.stages import train as stage
+from usb_ext.settings import load_settings
+from usb_ext.training import train as stage
 from usb_ext.upstream.nets import wrn_10_1
 
 SIX: dict[str, Any] = {"num_train_iter": 6, "epoch": 2, "num_eval_iter": 3, "lr": 0.05}
@@ -82,7 +82,7 @@ WITH_EXTENSIONS = ["abc", "saw", "tras"]
 def lean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures and git are tested elsewhere."""
     monkeypatch.setattr(stage, "draw_report", lambda *_: None)
-    monkeypatch.setattr("usb_ext.stages.report.commit", lambda: None)
+    monkeypatch.setattr("usb_ext.training.report.commit", lambda: None)
 
 
 def assert_resumes(tmp_path: Path, cut_after: int, **changed: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.transforms import functional as tv
 
-from usb_ext.functional.batch_colour import (
+from usb_ext.augment.self_supervised import (
     BRIGHTNESS,
     CONTRAST,
     HUE,

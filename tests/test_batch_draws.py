@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 from test_batch_pictures import USB, pictures, to_pillow
 
-from usb_ext.functional.batch_draws import DRAWN, Op, StrongDraws, draw_strong
+from usb_ext.augment.draws import DRAWN, Op, StrongDraws, draw_strong
 
 SIGNIFICANCE = 1e-4
 SIZE, IMAGES = 16, 6000

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_batch_pictures import DEVICES, SIZES, assert_same, each_with_each, pictures
 
-from usb_ext.functional.batch_draws import Op
+from usb_ext.augment.draws import Op
 from usb_ext.functional.batch_filters import colour, sharpness, smooth
 
 FACTORS = [0.0, 1e-6, 0.05, 0.3, 0.5, 2 / 3, 0.95, 1.0]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from test_batch_pictures import DEVICES, SIZES, assert_same, each_with_each, pictures
 
-from usb_ext.functional.batch_draws import ALLOWED, DRAWN, Op
-from usb_ext.functional.batch_geometry import MAX_SIDE, affine_maps, resample, source_lines
+from usb_ext.augment.draws import ALLOWED, DRAWN, Op
+from usb_ext.augment.geometry import MAX_SIDE, affine_maps, resample, source_lines
 
 GEOMETRY = [Op.ROTATE, Op.SHEAR_X, Op.SHEAR_Y, Op.TRANSLATE_X, Op.TRANSLATE_Y]
 TURNS = [

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_batch_pictures import DEVICES
 
-from usb_ext.functional.batch_move import move_together, pack, unpack
+from usb_ext.augment.transfer import move_together, pack, unpack
 
 
 def mixed() -> list[torch.Tensor]:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 import usb_ext.upstream.usb  # noqa: F401  (loads semilearn)
-from usb_ext.functional.batch_draws import Op, StrongDraws
+from usb_ext.augment.draws import Op, StrongDraws
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 SIZES = [(8, 8), (9, 9), (16, 16), (17, 17), (32, 32), (33, 33), (11, 18), (18, 11)]

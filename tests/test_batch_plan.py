@@ -4,11 +4,11 @@ import pytest
 import torch
 from test_batch_pictures import DEVICES
 
+from usb_ext.augment.draws import Op, StrongDraws, draw_strong
+from usb_ext.augment.geometry import source_lines
+from usb_ext.augment.ops import fixed_tables
+from usb_ext.augment.plan import GROUPS, make_plan
 from usb_ext.functional.batch_cutout import COLOUR, cutout_lines
-from usb_ext.functional.batch_draws import Op, StrongDraws, draw_strong
-from usb_ext.functional.batch_geometry import source_lines
-from usb_ext.functional.batch_plan import GROUPS, make_plan
-from usb_ext.functional.batch_tables import fixed_tables
 
 CPU = torch.device("cpu")
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from test_batch_pictures import DEVICES, pictures, usb_result
 
-from usb_ext.functional.batch_draws import DRAWN, Op, StrongDraws
-from usb_ext.functional.batch_plan import make_plan
+from usb_ext.augment.draws import DRAWN, Op, StrongDraws
+from usb_ext.augment.plan import make_plan
 from usb_ext.functional.batch_slot import apply_slot
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.config import load_settings
+from usb_ext.augment.recipe import recipe_of, resized
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.batched import (
     BatchedEvaluation,
     batched_eval_loader,
@@ -18,9 +19,8 @@ from usb_ext.data.batched import (
 )
 from usb_ext.data.build import prepare
 from usb_ext.data.image_store import ImageStore
-from usb_ext.data.recipe import recipe_of, resized
 from usb_ext.data.view_plan import UNLABELLED_VIEWS
-from usb_ext.errors import SettingsError
+from usb_ext.settings import load_settings
 
 CPU = torch.device("cpu")
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from usb_ext.cli.main import main
 
 from usb_ext.bench import cases
 from usb_ext.bench.parts_of_step import PARTS, breakdown
 from usb_ext.bench.presets import PRESETS, random_images, workload
 from usb_ext.bench.scale import mapped_images, points
+from usb_ext.bench.stage import OURS, ratios
 from usb_ext.bench.timing import StopWatch, over_turns
-from usb_ext.cli import main
-from usb_ext.errors import SettingsError
-from usb_ext.stages.bench import OURS, ratios
+from usb_ext.core.errors import SettingsError
 
 CPU = torch.device("cpu")
 TINY = replace(

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from usb_ext.cli.main import main
+from usb_ext.cli.one_line import OneLineParser
 
 from usb_ext.bench import influence as module
 from usb_ext.bench.presets import workload
-from usb_ext.cli import main
-from usb_ext.commands.one_line import OneLineParser
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 
 def test_command_times_every_inverse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

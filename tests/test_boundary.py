@@ -8,8 +8,8 @@ import torch
 from helpers_run import assert_same_state, checkpoint_of
 from helpers_toy import built_points, run_points
 
-from usb_ext.hooks.boundary import SIDE, BoundaryHook, boundary_hook, panel_steps
 from usb_ext.hooks.example_weights import example_weights
+from usb_ext.methods.influence.boundary import SIDE, BoundaryHook, boundary_hook, panel_steps
 
 
 @pytest.mark.parametrize(

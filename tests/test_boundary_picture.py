@@ -10,7 +10,7 @@ import torch
 from helpers_toy import run_points
 from matplotlib.figure import Figure
 
-from usb_ext.hooks.boundary import SIDE, BoundaryHook
+from usb_ext.methods.influence.boundary import SIDE, BoundaryHook
 from usb_ext.stages.boundary_picture import draw_boundary
 
 POINTS = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])

@@ -12,10 +12,10 @@ import pytest
 import torchvision
 from PIL import Image
 
-from usb_ext.config import load_settings
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.build import prepare
 from usb_ext.data.splits import label_indices
-from usb_ext.errors import DataMissing, SettingsError
+from usb_ext.settings import load_settings
 
 CLASSES = 10
 

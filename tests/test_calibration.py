@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.config import config_sha256, load_settings
-from usb_ext.engine import calibration
-from usb_ext.errors import Interrupted, RunFailed, SettingsError
-from usb_ext.stages import train as stage
+from usb_ext.core.errors import Interrupted, RunFailed, SettingsError
+from usb_ext.settings import config_sha256, load_settings
+from usb_ext.training import train as stage
+from usb_ext.training import warm_up as calibration
 
 SMOOTH: dict[str, Any] = {
     "algorithm": "smoothfixmatch", "p_cutoff": 0.15, "smooth_exponent": "sq", "augment": "batched",

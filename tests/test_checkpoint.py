@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import RunFolder
 from usb_ext.engine import checkpoint
 from usb_ext.engine.plain import plain_fields
 from usb_ext.engine.state import ALGORITHM_SKIP
-from usb_ext.errors import SettingsError
-from usb_ext.run_folder import RunFolder
 from usb_ext.upstream.usb import FreeMatchThresholdingHook
 
 USB_KEYS = (

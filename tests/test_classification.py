@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from usb_ext.functional.classification import collapsed_classes, scores
+from usb_ext.engine.classification import collapsed_classes, scores
 
 # Class 3 is never predicted, class 4 is predicted but never true, class 5 does not occur.
 TRUE = [0, 0, 0, 0, 1, 1, 2, 2, 2, 3]

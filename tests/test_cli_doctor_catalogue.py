@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import usb_ext
-from usb_ext import cli
-from usb_ext.config import LoadedSettings
-from usb_ext.config.model import Settings
-from usb_ext.errors import DataMissing, Interrupted, RunFailed, SettingsError, UsbExtError
+from usb_ext.cli.main import main as cli
+from usb_ext.core.errors import DataMissing, Interrupted, RunFailed, SettingsError, UsbExtError
+from usb_ext.settings import LoadedSettings
+from usb_ext.settings.model import Settings
 
 ROOT = Path(usb_ext.__file__).parents[1]
 SHIPPED = sorted((ROOT / "config").glob("*.yaml"))
@@ -184,7 +184,7 @@ class Stage:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.given: LoadedSettings | None = None
         self.outcome: Any = SimpleNamespace(top1_last=0.98765, path="runs/one")
-        module: Any = ModuleType("usb_ext.stages.train")
+        module: Any = ModuleType("usb_ext.training.train")
         module.train = self.train
         monkeypatch.setitem(sys.modules, module.__name__, module)
 

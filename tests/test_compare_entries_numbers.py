@@ -14,12 +14,12 @@ from scipy import stats
 from usb_ext.comparison.methods import parse_methods
 from usb_ext.comparison.order import Order
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
-from usb_ext.config import load_settings
+from usb_ext.comparison.stage import compare
+from usb_ext.core.errors import DataMissing, Interrupted, RunFailed, SettingsError
 from usb_ext.engine.loop import Loop
 from usb_ext.engine.parts import Stop
-from usb_ext.errors import DataMissing, Interrupted, RunFailed, SettingsError
-from usb_ext.stages.compare import compare
-from usb_ext.stages.train import train
+from usb_ext.settings import load_settings
+from usb_ext.training.train import train
 
 
 def of_seed(run: Planned) -> float:

@@ -11,10 +11,10 @@ from usb_ext.comparison.existing import Failures, completed, refuse_other_settin
 from usb_ext.comparison.found import found_entries
 from usb_ext.comparison.order import Order
 from usb_ext.comparison.records import METRICS, Record, percent_error, read_record, read_result
-from usb_ext.config import load_settings
-from usb_ext.errors import SettingsError
-from usb_ext.run_folder import RunFolder
-from usb_ext.stages.compare import report
+from usb_ext.comparison.stage import report
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import RunFolder
+from usb_ext.settings import load_settings
 
 
 def left(path: Path, outcome: Any = 0.9, **changed: object) -> Path:
@@ -136,7 +136,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 def test_from_takes_folders_above_runs_and_patterns(tmp_path: Path) -> None:
     """Two seeds of one method; a pre-training beside them is no run."""
-    from usb_ext.cli import main
+    from usb_ext.cli.main import main
 
     for seed in (0, 1):
         given = {**GIVEN, "algorithm": "fixmatch", "seed": seed, "label_seed": seed}

@@ -16,8 +16,8 @@ from usb_ext.comparison.forks import Forks
 from usb_ext.comparison.lock import locked
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.processes import Running
-from usb_ext.config import load_settings
-from usb_ext.stages.train import train
+from usb_ext.settings import load_settings
+from usb_ext.training.train import train
 
 SECONDS = 90
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from helpers_run import TINY
 
-from usb_ext import cli
+from usb_ext.cli.main import main as cli
 from usb_ext.comparison.flags import OWN
 from usb_ext.comparison.methods import RESERVED, parse_method, parse_methods, read_target
-from usb_ext.config.model import Settings
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings.model import Settings
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from usb_ext.comparison.lock import locked
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.processes import TrainProcess, run_all
 from usb_ext.comparison.progress import Ends, Teller, duration
-from usb_ext.config import load_settings
-from usb_ext.errors import RunFailed
+from usb_ext.core.errors import RunFailed
+from usb_ext.settings import load_settings
 
 WAITS = """
 import pathlib, signal, sys, time

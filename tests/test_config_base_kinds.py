@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from usb_ext.config import Settings, kinds
-from usb_ext.config.base import SettingsGroup
+from usb_ext.settings import Settings, kinds
+from usb_ext.settings.group import SettingsGroup
 
 
 class Sample(SettingsGroup):

@@ -7,15 +7,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from usb_ext.config import (
-    Settings,
-    config_sha256,
-    differing_keys,
-    load_settings,
-    resolved_yaml,
-)
-from usb_ext.config.digest import INFLUENTIAL, WITHOUT_INFLUENCE
-from usb_ext.config.model import DEAD, GROUPS
+from usb_ext.settings import Settings, config_sha256, differing_keys, load_settings, resolved_yaml
+from usb_ext.settings.digest import INFLUENTIAL, WITHOUT_INFLUENCE
+from usb_ext.settings.model import DEAD, GROUPS
 
 ODD: dict[str, object] = {
     "algorithm": "fixmatch",

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from usb_ext.config import names
-from usb_ext.config.extensions import ExtensionSettings
+from usb_ext.settings import names
+from usb_ext.settings.layermatch import ExtensionSettings
 
 
 def test_layermatch_numbers_are_the_papers() -> None:
@@ -87,8 +87,8 @@ def test_data_sets_with_a_split_of_their_own(dataset: str, own: bool) -> None:
 
 def test_the_names_are_those_of_the_algorithms() -> None:
     from usb_ext.algorithms.bases import RULES, USB_RULES
-    from usb_ext.algorithms.extensions import EXTENSIONS
-    from usb_ext.algorithms.named import NAMED, OWN_BASES
+    from usb_ext.methods.named import NAMED, OWN_BASES
+    from usb_ext.methods.registry import EXTENSIONS
 
     assert set(RULES) == set(names.BASES)
     assert set(USB_RULES) == set(names.BASES) - names.OURS_ALONE

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from usb_ext.config.fields import allowed, is_list, is_nullable, is_switch, is_text, members
+from usb_ext.settings.kinds import allowed, is_list, is_nullable, is_switch, is_text, members
 
 Positive = Annotated[float, Field(gt=0)]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from usb_ext.config import Settings, load_settings, parse_flags
-from usb_ext.config.flags import CONFIG, SHORT
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import Settings, load_settings, parse_flags
+from usb_ext.settings.flags import CONFIG, SHORT
 
 
 def settings_of(line: str) -> dict[str, object]:

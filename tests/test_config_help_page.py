@@ -2,8 +2,8 @@
 
 import re
 
-from usb_ext.config import Settings, help_text
-from usb_ext.config.model import GROUPS
+from usb_ext.settings import Settings, help_text
+from usb_ext.settings.model import GROUPS
 
 
 def headings() -> dict[str, str]:

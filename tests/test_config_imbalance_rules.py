@@ -2,8 +2,8 @@
 
 import pytest
 
-from usb_ext.config import config_sha256, load_settings
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import config_sha256, load_settings
 
 
 @pytest.mark.parametrize(

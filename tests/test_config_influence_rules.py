@@ -2,10 +2,10 @@
 
 import pytest
 
-from usb_ext.config import load_settings
-from usb_ext.config.influence import InfluenceSettings, scope_of
-from usb_ext.config.names import EXTENSIONS
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import load_settings
+from usb_ext.settings.influence import InfluenceSettings, scope_of
+from usb_ext.settings.names import EXTENSIONS
 
 GIVEN: dict[str, object] = {"algorithm": "influence_uda", "num_val": 100, "num_train_iter": 200}
 
@@ -88,7 +88,7 @@ def test_ranges(name: str, value: object) -> None:
 
 
 def test_the_extension_declares_what_the_settings_hold() -> None:
-    from usb_ext.algorithms.extensions import EXTENSIONS as MADE
+    from usb_ext.methods.registry import EXTENSIONS as MADE
 
     declared = {a.name.lstrip("-"): a.default for a in MADE["influence"].arguments()}
     fields = {n: f.default for n, f in InfluenceSettings.model_fields.items()}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from usb_ext.config import load_settings
-from usb_ext.config.messages import OTHER_NAMES, nearest, shown, unknown
-from usb_ext.config.model import DEAD, Settings
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import load_settings
+from usb_ext.settings.model import DEAD, Settings
+from usb_ext.settings.words import OTHER_NAMES, nearest, shown, unknown
 
 
 def message(settings: dict[str, object]) -> str:

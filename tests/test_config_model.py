@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from usb_ext.config import Settings
-from usb_ext.config.model import DEAD, GROUPS, allowed_values, schema_of
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import Settings
+from usb_ext.settings.model import DEAD, GROUPS, allowed_values, schema_of
 
 USB_KEYS = """
 algorithm save_dir save_name resume load_path overwrite use_tensorboard use_wandb epoch

@@ -4,8 +4,9 @@ from itertools import product
 
 import pytest
 
-from usb_ext.config import load_settings
-from usb_ext.config.names import (
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import load_settings
+from usb_ext.settings.names import (
     BASES,
     CARRIERS,
     CHOOSE_BASE,
@@ -16,7 +17,6 @@ from usb_ext.config.names import (
     WITHOUT_THRESHOLD,
     declared_by,
 )
-from usb_ext.errors import SettingsError
 
 HELD_OUT = {"num_val": 100, "influence_every": 10, "prior_file": "prior.npz"}
 """What influence weighting and prior labels cannot do without; the others leave it unused."""

@@ -2,9 +2,9 @@
 
 import pytest
 
-from usb_ext.config import Settings, load_settings
-from usb_ext.config.rules import check, contradictions, multiples_around
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import Settings, load_settings
+from usb_ext.settings.rules import check, contradictions, multiples_around
 
 
 def clauses(given: dict[str, object]) -> list[str]:

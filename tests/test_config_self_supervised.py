@@ -2,8 +2,8 @@
 
 import pytest
 
-from usb_ext.config import Settings, load_settings
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import Settings, load_settings
 
 
 def test_the_defaults_are_simsiams_for_cifar() -> None:

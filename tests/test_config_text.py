@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from helpers_text import IMDB
 
-from usb_ext.config import load_settings
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import load_settings
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from usb_ext.config import load_settings
+from usb_ext.settings import load_settings
 
 ENDING = """
 seed: 0

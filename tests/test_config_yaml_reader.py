@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from usb_ext.config.yaml_reader import named, read_scalar, read_yaml
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 
 def write(folder: Path, text: str) -> Path:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from helpers_evidence import fake_run
 
-from usb_ext.errors import SettingsError
-from usb_ext.evidence.curve_groups import group_runs, labels_of, make_group, method_name
-from usb_ext.evidence.found_runs import FoundRun
+from usb_ext.core.errors import SettingsError
+from usb_ext.papers.curves import group_runs, labels_of, make_group, method_name
+from usb_ext.papers.found_runs import FoundRun
 
 KEY = "eval/top-1-acc"
 

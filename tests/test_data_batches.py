@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.batches import IterationBatches, SeededDataset
-from usb_ext.errors import SettingsError
 
 
 class Noisy:

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.class_counts import class_counts, first_of_each_class, seeded_order
-from usb_ext.errors import SettingsError
 
 
 def test_balance_divides_the_total():

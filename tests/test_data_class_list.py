@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.class_list import ClassList, read_class_list
-from usb_ext.errors import DataMissing, SettingsError
 
 
 def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.digits import load_digits_arrays
-from usb_ext.errors import SettingsError
 
 
 @pytest.fixture(scope="module")

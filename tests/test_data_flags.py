@@ -7,8 +7,7 @@ import faiss
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
-
-from usb_ext.commands.data_flags import (
+from usb_ext.cli.data_flags import (
     add_data_flags,
     add_feature_flags,
     check_counts,
@@ -16,7 +15,8 @@ from usb_ext.commands.data_flags import (
     path_of,
     tuning_of,
 )
-from usb_ext.errors import SettingsError
+
+from usb_ext.core.errors import SettingsError
 from usb_ext.functional.fine_features import Tuning
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from usb_ext.core.errors import DataMissing
 from usb_ext.data.folder_walk import images_below, images_directly_in, subfolders
-from usb_ext.errors import DataMissing
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN
 from usb_ext.data.decode import prepare_image
 from usb_ext.data.imagefolder import load_image_folder
 from usb_ext.data.streamed import StreamedImages
-from usb_ext.errors import DataMissing, SettingsError
 
 S = 8
 FILES = [

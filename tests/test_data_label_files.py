@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.label_files import label_file_classes, read_label_file
-from usb_ext.errors import DataMissing, SettingsError
 
 NAMES = ("train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "train/new.jpg")
 TARGETS = np.array([0, 0, 1, -1])

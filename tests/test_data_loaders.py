@@ -7,9 +7,9 @@ import torch
 from PIL import Image, ImageOps
 from torch.utils.data import get_worker_info
 
+from usb_ext.augment.usb_views import strong_transform, weak_transform
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.loaders import eval_loader, train_loader
-from usb_ext.data.views import strong_transform, weak_transform
-from usb_ext.errors import DataMissing, SettingsError
 
 S, N, B, ITERS = 8, 11, 4, 10
 MEAN, STD = (0.5,) * 3, (0.25,) * 3

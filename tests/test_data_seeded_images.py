@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.seeded_images import SeededImages
-from usb_ext.errors import SettingsError
 
 
 class Drawing:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.seeding import check_seed, order_rng, seeded
-from usb_ext.errors import SettingsError
 
 
 def draw():

@@ -3,8 +3,8 @@ import logging
 import numpy as np
 import pytest
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.splits import label_indices, unlabelled_indices
-from usb_ext.errors import SettingsError
 
 K = 5
 TARGETS = np.random.default_rng(0).permutation(np.repeat(np.arange(K), [30, 25, 20, 15, 10]))

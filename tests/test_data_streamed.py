@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from usb_ext.core.errors import DataMissing
 from usb_ext.data.streamed import StreamedImages
-from usb_ext.errors import DataMissing
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from test_build import arguments, cifar  # noqa: F401  (a fixture)
 
-from usb_ext.config import load_settings
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.build import prepare
 from usb_ext.data.prepared import choose_split
 from usb_ext.data.validation import validation_indices
-from usb_ext.errors import DataMissing, SettingsError
+from usb_ext.settings import load_settings
 
 K = 5
 TARGETS = np.random.default_rng(0).permutation(np.repeat(np.arange(K), [30, 25, 20, 15, 10]))

@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from usb_ext.data.views import eval_transform, strong_transform, weak_transform
-from usb_ext.errors import SettingsError
+from usb_ext.augment.usb_views import eval_transform, strong_transform, weak_transform
+from usb_ext.core.errors import SettingsError
 
 S, RATIO = 16, 0.875  # padding int(16 * 0.125) = 2
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)

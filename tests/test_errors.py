@@ -2,7 +2,7 @@
 
 import pytest
 
-from usb_ext.errors import DataMissing, Interrupted, RunFailed, SettingsError, UsbExtError
+from usb_ext.core.errors import DataMissing, Interrupted, RunFailed, SettingsError, UsbExtError
 
 CODES = [(UsbExtError, 1), (RunFailed, 1), (SettingsError, 2), (DataMissing, 3)]
 

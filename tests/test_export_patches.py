@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from helpers_patches import PATCHES, SERIES
-
-from usb_ext.cli import main
+from usb_ext.cli.main import main
 
 
 def test_the_command_writes_the_series_and_removes_older_files(

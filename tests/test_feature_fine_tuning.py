@@ -5,8 +5,8 @@ import pytest
 import torch
 from helpers_features import blobs, random_points
 
-from usb_ext.functional.feature_fine_tuning import eq_6, fine_tune, mean_centers, tuned_features
-from usb_ext.functional.kmeans import Clustering
+from usb_ext.as3l.clustering.fine_tuning import eq_6, fine_tune, mean_centers, tuned_features
+from usb_ext.as3l.clustering.kmeans import Clustering
 
 
 def clusterings(count: int, width: int, runs: int = 3) -> list[Clustering]:

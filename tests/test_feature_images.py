@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from usb_ext.config import load_settings
+from usb_ext.as3l.feature_images import images_of
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.digits import load_digits_arrays
-from usb_ext.data.feature_images import images_of
 from usb_ext.data.features import Features
-from usb_ext.errors import SettingsError
+from usb_ext.settings import load_settings
 
 DIGITS = load_settings({"dataset": "digits", "img_size": 8}).settings
 ARRAYS = load_digits_arrays(8)

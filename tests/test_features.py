@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from helpers_features import random_points, write_npz
 
+from usb_ext.core.errors import DataMissing
 from usb_ext.data.features import Features, read_features, write_features
-from usb_ext.errors import DataMissing
 
 POINTS = random_points(6, 3, 0, np.float32)
 

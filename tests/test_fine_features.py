@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers_features import random_points
 
-from usb_ext.functional.feature_fine_tuning import tuned_features
+from usb_ext.as3l.clustering.fine_tuning import tuned_features
 from usb_ext.functional.fine_features import (
     CHOICE,
     SPREADING,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from usb_ext.errors import RunFailed
-from usb_ext.hooks.finite_loss import FiniteLossHook
+from usb_ext.core.errors import RunFailed
+from usb_ext.engine.hooks.update import FiniteLossHook
 
 FINE: dict[str, Any] = {"train/sup_loss": 1.0, "train/unsup_loss": torch.tensor(2.0)}
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from usb_ext.hooks.flexmatch_threshold import FlexMatchThreshold
+from usb_ext.methods.bases.flexmatch import FlexMatchThreshold
 from usb_ext.upstream.usb import FlexMatchThresholdingHook
 
 N, C, U = 40, 4, 12

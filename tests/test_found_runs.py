@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from helpers_evidence import fake_run
 
-from usb_ext.errors import DataMissing
-from usb_ext.evidence.found_runs import FoundRun, find_runs
+from usb_ext.core.errors import DataMissing
+from usb_ext.papers.found_runs import FoundRun, find_runs
 
 
 def paths(*places: object) -> list[Path]:

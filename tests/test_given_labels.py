@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from usb_ext.data.feature_images import FeatureImages
+from usb_ext.as3l.feature_images import FeatureImages
+from usb_ext.as3l.given_labels import GivenLabels, given_labels
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.features import Features
-from usb_ext.data.given_labels import GivenLabels, given_labels
-from usb_ext.errors import SettingsError
 
 FEATURES = Features(np.zeros((4, 2), np.float32), np.array([40, 10, 30, 20]), dataset="pets")
 TARGETS = np.array([0, 1, -1, 1])

@@ -3,9 +3,9 @@
 import pytest
 
 import usb_ext
-from usb_ext.evidence.grid import make_grid, our_text
-from usb_ext.evidence.placing import Ours, Placed
 from usb_ext.functional.spread import MeanAndSpread
+from usb_ext.papers.grid import make_grid, our_text
+from usb_ext.papers.placing import Ours, Placed
 
 CELLS = usb_ext.published("layermatch-3")
 

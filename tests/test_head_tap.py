@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.errors import SettingsError
-from usb_ext.hooks.head_tap import HEAD_NAMES, HeadTap, find_head
+from usb_ext.core.errors import SettingsError
+from usb_ext.methods.step.head_tap import HEAD_NAMES, HeadTap, find_head
 from usb_ext.upstream.nets import net_builder
 
 CLASSES = 5

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from usb_ext.data.image_ids import ImageIds
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.data.image_names import ImageIds
 
 NAMED = ImageIds(3, ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg"))
 

@@ -4,12 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from usb_ext.functional.influence import (
-    InverseSettings,
-    inverse_product,
-    weight_gradients,
-)
-from usb_ext.functional.last_layer import Curvature, mean_gradient, residuals, with_bias
+from usb_ext.methods.influence.gradients import InverseSettings, inverse_product, weight_gradients
+from usb_ext.methods.influence.last_layer import Curvature, mean_gradient, residuals, with_bias
 
 CLASSES, DIM, LABELLED, UNLABELLED, HELD_OUT, DECAY = 3, 3, 300, 30, 50, 0.5
 

@@ -9,9 +9,9 @@ import torch
 from ruamel.yaml import YAML
 
 import usb_ext
-from usb_ext.config import load_settings
 from usb_ext.data.toy import TOYS
-from usb_ext.stages.train import train
+from usb_ext.settings import load_settings
+from usb_ext.training.train import train
 
 CONFIG = Path(usb_ext.__file__).parents[1] / "config"
 BENCHMARKS = [f"{data}_{base}" for data in ("cifar10", "svhn") for base in ("uda", "fixmatch")]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.loaders import train_loader
-from usb_ext.errors import SettingsError
 from usb_ext.hooks.influence_validation import ValidationBatches
 
 CPU = torch.device("cpu")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from helpers_run import metrics_of, run
 
-from usb_ext.functional.classification import collapsed_classes, rarely_predicted
+from usb_ext.engine.classification import collapsed_classes, rarely_predicted
+from usb_ext.engine.hooks.score import ScoreHook
 from usb_ext.functional.instability import largest_drop
-from usb_ext.hooks.score import ScoreHook
-from usb_ext.stages.report import instability_line
+from usb_ext.training.report import instability_line
 
 SUPPORT = np.array([50, 50, 40])
 FULL = [50, 45, 45]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers_features import blobs, random_points, squared
 
-from usb_ext.functional.kmeans import kmeans, kmeans_runs
+from usb_ext.as3l.clustering.kmeans import kmeans, kmeans_runs
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from usb_ext.functional import knn
-from usb_ext.functional.knn import feature_spread, label_consistency, nearest_others, weighted_vote
+from usb_ext.methods.as3l import consistency as knn
+from usb_ext.methods.as3l.consistency import (
+    feature_spread,
+    label_consistency,
+    nearest_others,
+    weighted_vote,
+)
 
 N, M, D, CLASSES = 60, 25, 5, 4
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.hooks.last_block import chosen_parameters
 
 CLASSES = 4

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from usb_ext.functional.last_layer import Curvature, mean_gradient, residuals, with_bias
+from usb_ext.methods.influence.last_layer import Curvature, mean_gradient, residuals, with_bias
 
 N, CLASSES, DIM = 7, 4, 3
 

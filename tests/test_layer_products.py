@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from usb_ext.functional.layer_products import PRODUCTS
+from usb_ext.methods.influence.per_example.layers import PRODUCTS
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -63,14 +63,14 @@ def test_functional_knows_mathematics_only(path: Path) -> None:
 def test_stages_do_not_import_each_other() -> None:
     """They talk through files; pictures and reports belong to the stage that draws them."""
     helpers = {
-        "usb_ext.stages.report",
-        "usb_ext.stages.pictures",
+        "usb_ext.training.report",
+        "usb_ext.plots.pictures",
         "usb_ext.stages.boundary_picture",
-        "usb_ext.stages.weights_table",
+        "usb_ext.methods.influence.report",
         "usb_ext.stages.weights_pictures",
         "usb_ext.stages.selection_pictures",
         "usb_ext.stages.contact_sheet",
-        "usb_ext.stages.prior_report",
+        "usb_ext.as3l.propagate.report",
         "usb_ext.stages.reliability_picture",
         "usb_ext.stages.plane_picture",
     }
@@ -97,5 +97,5 @@ def test_commands_start_without_torch() -> None:
         ]
         names = {a.name for n in top_level if isinstance(n, ast.Import) for a in n.names}
         names |= {n.module or "" for n in top_level if isinstance(n, ast.ImportFrom)}
-        heavy = ("torch", "semilearn", "usb_ext.stages", "usb_ext.engine", "usb_ext.runtime")
+        heavy = ("torch", "semilearn", "usb_ext.stages", "usb_ext.engine", "usb_ext.core.runtime")
         assert not [n for n in names if n.startswith(heavy)], module

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers_features import blobs, random_points
 
-from usb_ext.functional.llgc import LlgcNumbers, llgc, normalised_graph
+from usb_ext.as3l.propagate.llgc import LlgcNumbers, llgc, normalised_graph
 
 
 def dense_graph(points: np.ndarray, k: int, power: float) -> np.ndarray:

@@ -5,7 +5,7 @@ import io
 import pytest
 import torch
 
-from usb_ext.functional.masked_adam import KINDS, ScalarTableOptimizer
+from usb_ext.methods.influence.weight_optimizer import KINDS, ScalarTableOptimizer
 
 SIZE, LR = 12, 0.3
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.errors import DataMissing
+from usb_ext.core.errors import DataMissing
 from usb_ext.evidence.metric_rows import read_curve
 
 KEY = "eval/top-1-acc"

@@ -4,7 +4,7 @@ import re
 
 import torch
 
-from usb_ext.hooks.head_tap import find_head
+from usb_ext.methods.step.head_tap import find_head
 from usb_ext.upstream.mlp import MLP, mlp_100_100
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.hooks.model_ema import ModelEMAHook, SharedEMA
+from usb_ext.engine.hooks.average import ModelEMAHook, SharedEMA
 from usb_ext.upstream.usb import EMA
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers_features import random_points, squared
 
-from usb_ext.functional import nearest
-from usb_ext.functional.nearest import (
+from usb_ext.as3l.clustering import nearest
+from usb_ext.as3l.clustering.nearest import (
     blocks,
     cluster_means,
     cluster_sums,

@@ -8,10 +8,10 @@ import pytest
 from helpers_run import run
 from test_label_consistency import features_of_digits
 
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.features import Features, write_features
-from usb_ext.data.image_ids import ImageIds
+from usb_ext.data.image_names import ImageIds
 from usb_ext.data.neighbours_of_run import neighbours_of_run
-from usb_ext.errors import DataMissing, SettingsError
 
 
 def test_files_that_do_not_fit_are_refused_before_any_work(tmp_path: Path) -> None:

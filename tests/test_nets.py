@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder, net_names, wrn_10_1
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.npz_file import make_folder, read_arrays, write_arrays
-from usb_ext.errors import DataMissing, SettingsError
 
 
 def test_what_is_written_is_read_and_folders_are_made(tmp_path: Path) -> None:

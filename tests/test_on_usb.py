@@ -10,15 +10,15 @@ import torch
 from helpers_run import TINY, assert_same_state, checkpoint_of, metrics_of, run
 from helpers_usb import NUM_CLASSES, TinyNet, batch, build, our_class, usb_class
 
-from usb_ext import cli
 from usb_ext.algorithms.on_usb import WithGradReLU
-from usb_ext.config import load_settings
-from usb_ext.engine.compose import algorithm_classes
-from usb_ext.errors import SettingsError
-from usb_ext.hooks.grad_relu import GradReLUHook
+from usb_ext.cli.main import main as cli
+from usb_ext.core.errors import SettingsError
+from usb_ext.methods.layermatch.grad_relu import GradReLUHook
+from usb_ext.settings import load_settings
+from usb_ext.training.compose import algorithm_classes
 from usb_ext.upstream.redirect import cuda_means
+from usb_ext.upstream.shared import drop_hooks
 from usb_ext.upstream.usb import ALGORITHMS
-from usb_ext.upstream.usb_shared import drop_hooks
 
 CPU = torch.device("cpu")
 STEPS = 5

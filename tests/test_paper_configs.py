@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from usb_ext.config.consistency import ConsistencySettings
 from usb_ext.config.thresholds import ThresholdSettings
 from usb_ext.engine.arguments import resolved
-from usb_ext.engine.compose import algorithm_classes
+from usb_ext.training.compose import algorithm_classes
 from usb_ext.upstream.usb import ALGORITHMS
 
 RELEASE = "https://github.com/microsoft/Semi-supervised-learning/releases/download/v.0.0.0/"

@@ -18,11 +18,11 @@ import pytest
 import torch
 
 import usb_ext
-from usb_ext.config import Settings, load_settings
+from usb_ext.core.errors import Interrupted
 from usb_ext.engine.loop import Loop
 from usb_ext.engine.parts import Stop
-from usb_ext.errors import Interrupted
-from usb_ext.stages import train as stage
+from usb_ext.settings import Settings, load_settings
+from usb_ext.training import train as stage
 from usb_ext.upstream.nets import net_builder
 from usb_ext.upstream.usb import Hook
 

@@ -3,8 +3,8 @@
 import pytest
 
 import usb_ext
-from usb_ext.config.names import BASES
-from usb_ext.evidence.paper_names import CLASSES, DATASETS, EXTENDED, LAYERMATCH, PLAIN, wanted
+from usb_ext.papers.names import CLASSES, DATASETS, EXTENDED, LAYERMATCH, PLAIN, wanted
+from usb_ext.settings.names import BASES
 from usb_ext.upstream.usb import ALGORITHMS
 
 CELLS = [cell for table in usb_ext.published() for cell in usb_ext.published(table)]
@@ -24,7 +24,7 @@ def test_every_name_stands_in_a_table() -> None:
 
 
 def test_settings_that_are_required_or_stated_exist() -> None:
-    from usb_ext.config import Settings
+    from usb_ext.settings import Settings
 
     asked = [want for cell in CELLS if (want := wanted(cell)) is not None]
     names = {name for want in asked for name in (*want.required, *want.stated)}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import usb_ext
-from usb_ext.errors import SettingsError
-from usb_ext.paper_tables import PublishedNumber, stated_settings
+from usb_ext.core.errors import SettingsError
+from usb_ext.papers.tables import PublishedNumber, stated_settings
 
 ROOT = Path(usb_ext.__file__).parents[1]
 TABLES = usb_ext.published()
@@ -173,7 +173,7 @@ def test_an_unknown_table_names_the_known() -> None:
 
 def test_stated_settings_are_those_of_the_configs() -> None:
     """The YAML for CIFAR-10 with 10 labels was written from the paper's Table 6 by itself."""
-    from usb_ext.config import load_settings
+    from usb_ext.settings import load_settings
 
     settings = load_settings(ROOT / "config/layermatch_cifar10_10.yaml").settings
     stated = stated_settings("layermatch-1", "CIFAR-10")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from usb_ext.core.files import RunFolder
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.hooks.progress import Progress
-from usb_ext.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,9 @@ from helpers_usb import usb_arguments
 from patch_world import SAME, FlatNet, prior_table, traced
 
 import usb_ext
-from usb_ext.algorithms import extensions
-from usb_ext.algorithms.named import NAMED, register
-from usb_ext.stages.export_patches import export_patches
+from usb_ext.methods import registry as extensions
+from usb_ext.methods.named import NAMED, register
+from usb_ext.patching.export import export_patches
 from usb_ext.upstream.quiet import printed_to_log
 
 PACKAGE = Path(usb_ext.__file__).parent

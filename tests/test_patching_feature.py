@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from helpers_patches import PATCHES
 
-from usb_ext.errors import RunFailed, SettingsError
+from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.patching.feature import REGISTRY, Feature, read_features, write_feature
 
 TOML = """

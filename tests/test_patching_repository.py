@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.errors import RunFailed, SettingsError
+from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.patching.repository import Repository
 
 

@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from usb_ext.errors import RunFailed
+from usb_ext.core.errors import RunFailed
 from usb_ext.patching.take import Source, put_together
 
 FIRST = '''"""A constant and two functions.
@@ -15,7 +15,7 @@ More words.
 import math
 from collections.abc import Sequence
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.functional.other import helper
 
 LIMIT = 3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from usb_ext.stages.pictures import draw_confusion, draw_curves
+from usb_ext.plots.pictures import draw_confusion, draw_curves
 
 ROWS = [
     {"it": 10, "train/total_loss": 3.0, "train/sup_loss": 2.0, "train/util_ratio": 0.25, "lr": 1.0},

@@ -8,8 +8,8 @@ import pytest
 from helpers_evidence import VIT, fake_run
 
 import usb_ext
-from usb_ext.evidence.found_runs import FoundRun
-from usb_ext.evidence.placing import Ours, Placed, place
+from usb_ext.papers.found_runs import FoundRun
+from usb_ext.papers.placing import Ours, Placed, place
 
 TABLE = usb_ext.published("layermatch-1")
 WHERE = {(c.method, c.dataset, c.labels): n for n, c in enumerate(TABLE)}

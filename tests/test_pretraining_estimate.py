@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from helpers_ssl import epochs_of, pretrained
 
+from usb_ext.as3l.pretrain.loop import Pretraining
 from usb_ext.pretraining.estimate import in_words
-from usb_ext.pretraining.loop import Pretraining
 
 
 def test_the_time_is_told_before_it_starts_and_the_measuring_leaves_no_trace(
@@ -33,7 +33,7 @@ def test_the_time_is_told_before_it_starts_and_the_measuring_leaves_no_trace(
         pretrained(tmp_path)
     finally:
         logging.getLogger("usb_ext").removeHandler(handler)
-    monkeypatch.setattr("usb_ext.stages.pretrain.seconds_a_step", lambda _: 0.0)
+    monkeypatch.setattr("usb_ext.as3l.pretrain.stage.seconds_a_step", lambda _: 0.0)
     pretrained(tmp_path / "unmeasured")
     assert epochs_of(tmp_path) == epochs_of(tmp_path / "unmeasured") == epochs_of(made)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from helpers_ssl import tiny
 from torch import nn
+from usb_ext.cli.main import main
 
-from usb_ext.cli import main
-from usb_ext.config import Settings, load_settings
 from usb_ext.pretraining.heads import output_dim, projector
+from usb_ext.settings import Settings, load_settings
 
 
 def test_the_default_projector_is_two_layers_of_2048_as_on_cifar() -> None:

@@ -8,8 +8,8 @@ import torch
 from helpers_run import assert_same_state
 from helpers_ssl import epochs_of, pretrained
 
+from usb_ext.core.errors import RunFailed
 from usb_ext.data.features import read_features
-from usb_ext.errors import RunFailed
 
 
 @pytest.mark.parametrize("method", ["simsiam", "byol"])

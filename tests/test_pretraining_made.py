@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from helpers_ssl import pretrained
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 
 def test_what_is_there_is_kept_and_other_settings_are_refused(made: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.config import Settings, load_settings
-from usb_ext.pretraining.methods import SelfSupervised
+from usb_ext.as3l.pretrain.method import SelfSupervised
+from usb_ext.settings import Settings, load_settings
 
 SIZE, IMAGES = 6, 7
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from helpers_features import write_npz
 
-from usb_ext.data.image_ids import ImageIds
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.data.image_names import ImageIds
 from usb_ext.data.prior_file import Prior, prior_of, read_prior, write_prior
-from usb_ext.errors import DataMissing, SettingsError
 
 VALUES = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0], [0, 0, 0]], dtype=np.float32)
 CLASSES = ("ant", "bee", "cow")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from usb_ext.functional.prior_label import (
+from usb_ext.methods.as3l.prior import (
     cluster_classes,
     count_votes,
     normalised_votes,

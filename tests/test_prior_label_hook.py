@@ -10,14 +10,14 @@ import torch
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 from helpers_usb import NUM_CLASSES, NUM_UNLABELLED, batch, build, our_class
 
-from usb_ext.algorithms import extensions
-from usb_ext.algorithms.base_rule import Weak
 from usb_ext.algorithms.bases import RULES
-from usb_ext.algorithms.named import AS3L
-from usb_ext.algorithms.views import Views
+from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.data.prior_file import Prior, write_prior
-from usb_ext.errors import RunFailed, SettingsError
 from usb_ext.hooks.prior_label import PriorLabelHook
+from usb_ext.methods import registry as extensions
+from usb_ext.methods.named import AS3L
+from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.views import Views
 
 ALIGNED = ("softmatch", "adamatch")
 """Bases whose probabilities are aligned before the prior joins them."""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from usb_ext.data.image_ids import ImageIds
+from usb_ext.core.errors import SettingsError
+from usb_ext.data.image_names import ImageIds
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.prior_file import Prior, write_prior
 from usb_ext.data.prior_of_run import prior_of_run
-from usb_ext.errors import SettingsError
 
 NONE = np.empty(0, np.int64)
 

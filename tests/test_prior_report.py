@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from usb_ext.data.given_labels import GivenLabels
-from usb_ext.stages.prior_report import prior_report, summary
+from usb_ext.as3l.given_labels import GivenLabels
+from usb_ext.as3l.propagate.report import prior_report, summary
 
 PRIOR = np.array([[1, 0], [0.75, 0.25], [0, 0], [0, 1], [0.5, 0.5]])
 

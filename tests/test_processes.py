@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from helpers_usb import NUM_CLASSES, usb_arguments
 from torch.nn.parallel import DistributedDataParallel
 
-from usb_ext.algorithms.named import LayerMatch, register
-from usb_ext.hooks.flexmatch_threshold import FlexMatchThreshold
-from usb_ext.hooks.grad_relu import GradReLUHook
 from usb_ext.hooks.processes import gathered, mean_over_processes, several
 from usb_ext.hooks.softmatch_weight import SoftMatchWeight
+from usb_ext.methods.bases.flexmatch import FlexMatchThreshold
+from usb_ext.methods.layermatch.grad_relu import GradReLUHook
+from usb_ext.methods.named import LayerMatch, register
 from usb_ext.upstream.nets import net_builder
 from usb_ext.upstream.usb import ALGORITHMS
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from helpers_features import blobs, write_npz
 
-from usb_ext import cli
+from usb_ext.as3l.propagate.llgc import llgc
+from usb_ext.cli.main import main as cli
 from usb_ext.data.prior_file import read_prior
 from usb_ext.functional.calibration import reliability
 from usb_ext.functional.fine_features import SPREADING, Tuning, fine_features, stream
-from usb_ext.functional.llgc import llgc
 from usb_ext.functional.seed_prior import seed_prior
 
 FAST = ("--runs", "2", "--tune_epochs", "2", "--threads", "1")

@@ -7,9 +7,10 @@ import torch
 from helpers_usb import batch, build, our_class
 from torch import nn
 
-from usb_ext.algorithms.pseudolabel import PseudoLabelRule
-from usb_ext.algorithms.views import forward_one_view
-from usb_ext.upstream.usb import ALGORITHMS, semilearn
+from usb_ext.methods.bases.pseudolabel import PseudoLabelRule
+from usb_ext.methods.step.views import forward_one_view
+from usb_ext.upstream._loaded import semilearn
+from usb_ext.upstream.usb import ALGORITHMS
 
 
 @pytest.mark.parametrize(("it", "weight"), [(0, 0.0), (10, 0.75), (20, 1.5), (49, 1.5)])

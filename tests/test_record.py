@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from usb_ext.hooks.record import RecordHook, readable
+from usb_ext.engine.hooks.record import RecordHook, readable
 
 
 class Display:
@@ -139,7 +139,7 @@ def test_a_missing_or_shorter_file_is_no_error(tmp_path: Path) -> None:
 
 def test_seconds_run_on_over_sittings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = {"now": 100.0}
-    monkeypatch.setattr("usb_ext.hooks.record.time.perf_counter", lambda: clock["now"])
+    monkeypatch.setattr("usb_ext.engine.hooks.record.time.perf_counter", lambda: clock["now"])
     first = hook_on(tmp_path / "metrics.jsonl")
     clock["now"] = 110.0
     first.before_run(algorithm())

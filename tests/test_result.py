@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from usb_ext.result import RunResult, evaluation_summary
+from usb_ext.core.result import RunResult, evaluation_summary
 
 # The keys that users of `result.json` are promised.
 PROMISED = """algorithm base extensions dataset num_labels seed label_seed iterations seconds it_per_s

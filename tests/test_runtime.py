@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import usb_ext
-from usb_ext import runtime
-from usb_ext.errors import SettingsError
-from usb_ext.runtime import (
+from usb_ext.core import runtime
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.runtime import (
     check_precision,
     commit,
     device_name,

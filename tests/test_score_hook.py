@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from usb_ext.hooks.score import ScoreHook
+from usb_ext.engine.hooks.score import ScoreHook
 
 
 def algorithm(accuracies: list[float], steps: int, every: int) -> Any:

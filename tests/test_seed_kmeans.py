@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers_features import random_points, squared
 
-from usb_ext.functional.seed_kmeans import seed_groups, seed_kmeans
+from usb_ext.as3l.propagate.seed_kmeans import seed_groups, seed_kmeans
 from usb_ext.functional.spread_start import spread_start
 
 
@@ -69,7 +69,7 @@ def test_labelled_samples_stay_and_the_objective_never_rises(seed: int) -> None:
 def test_an_emptied_cluster_keeps_its_center(monkeypatch: pytest.MonkeyPatch) -> None:
     points = np.array([[0.0], [1.0], [10.0], [11.0]])
     start = np.array([[0.5], [10.5], [99.0]])
-    monkeypatch.setattr("usb_ext.functional.seed_kmeans.spread_start", lambda *_: start)
+    monkeypatch.setattr("usb_ext.as3l.propagate.seed_kmeans.spread_start", lambda *_: start)
     found = seed_kmeans(points, np.array([0, 2]), np.array([0, 1]), 3, rng(0))
     assert found.assignment.tolist() == [0, 0, 1, 1]
     np.testing.assert_allclose(found.centers.ravel(), [0.5, 10.5, 99.0])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers_features import blobs, random_points, squared
 
-from usb_ext.functional.kmeans import kmeans
-from usb_ext.functional.select_usl import UslNumbers, filled, regularised_choice, select_usl
+from usb_ext.as3l.clustering.kmeans import kmeans
+from usb_ext.as3l.select.usl import UslNumbers, filled, regularised_choice, select_usl
 
 
 def looped_density(points: np.ndarray, k: int) -> list[float]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.label_files import read_label_file
 from usb_ext.data.selected_file import Selected, read_selected, write_selected
-from usb_ext.errors import DataMissing, SettingsError
 
 NAMES = ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "new/3.jpg")
 TARGETS = np.array([0, 0, 1, -1])

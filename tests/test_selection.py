@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from helpers_features import blobs
+from usb_ext.cli.select import STRATEGIES as FLAGS
 
-from usb_ext.commands.select import STRATEGIES as FLAGS
-from usb_ext.functional.selection import STRATEGIES, select
+from usb_ext.as3l.select.strategies import STRATEGIES, select
 
 
 def test_the_command_offers_them_all() -> None:

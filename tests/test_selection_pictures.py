@@ -6,8 +6,8 @@ import numpy as np
 from helpers_features import random_points
 from PIL import Image
 
-from usb_ext.data.feature_images import FeatureImages
-from usb_ext.functional.selection import Selection
+from usb_ext.as3l.feature_images import FeatureImages
+from usb_ext.as3l.select.strategies import Selection
 from usb_ext.stages.contact_sheet import CAPTION, MARGIN, TILE
 from usb_ext.stages.selection_pictures import draw_scatter, draw_sheet, two_main_axes
 

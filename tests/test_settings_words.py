@@ -1,8 +1,7 @@
 """Commands whose flags are the settings."""
 
 import pytest
-
-from usb_ext.cli import main
+from usb_ext.cli.main import main
 
 
 def test_the_command_needs_settings_and_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:

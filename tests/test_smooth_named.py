@@ -8,7 +8,7 @@ import torch
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 from helpers_usb import batch, build, our_class, usb_class
 
-from usb_ext.algorithms.named import NAMED
+from usb_ext.methods.named import NAMED
 from usb_ext.upstream.nets import wrn_10_1
 
 ONE_VIEW = ("x_lb", "y_lb", "x_ulb_w")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from usb_ext.functional.smooth_weight import factor_loss, factor_loss_limit, smooth_weight
+from usb_ext.methods.smooth.weight import factor_loss, factor_loss_limit, smooth_weight
 
 TAU = 0.95
 

@@ -1,7 +1,7 @@
 """What decides a stage, and how two sets of values differ."""
 
-from usb_ext.config import load_settings
-from usb_ext.config.stage_values import PRETRAIN, PROPAGATE, SELECT, differences, stage_values
+from usb_ext.settings import load_settings
+from usb_ext.settings.stage_values import PRETRAIN, PROPAGATE, SELECT, differences, stage_values
 
 
 def test_what_decides_a_stage() -> None:

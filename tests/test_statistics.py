@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from usb_ext.functional.statistics import gains, signed_rank, summarise
+from usb_ext.comparison.statistics import gains, signed_rank, summarise
 
 
 def mean_ranks(sizes: list[float]) -> list[float]:

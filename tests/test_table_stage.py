@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from helpers_evidence import fake_run
 from helpers_run import run
+from usb_ext.cli.main import main
 
-from usb_ext.cli import main
-from usb_ext.stages.table import table
+from usb_ext.papers.stage import table
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from usb_ext.tex import tex_escaped, tex_row
+from usb_ext.core.tex import tex_escaped, tex_row
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 import torch
 from helpers_text import GOOD, VOCABULARY, write_bert
 
-from usb_ext.errors import DataMissing
-from usb_ext.hooks.head_tap import find_head
+from usb_ext.core.errors import DataMissing
+from usb_ext.methods.step.head_tap import find_head
 from usb_ext.upstream import text_nets
 from usb_ext.upstream.text_nets import HUB, collate_of, text_net
 

@@ -10,9 +10,9 @@ import torch
 from helpers_run import TINY, assert_same_state, checkpoint_of, metrics_of, run
 
 import usb_ext
-from usb_ext.config import load_settings
-from usb_ext.errors import DataMissing, RunFailed, SettingsError
-from usb_ext.stages.train import train
+from usb_ext.core.errors import DataMissing, RunFailed, SettingsError
+from usb_ext.settings import load_settings
+from usb_ext.training.train import train
 
 RESULT_KEYS = (
     "algorithm base extensions dataset num_labels seed label_seed iterations seconds it_per_s device "

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torchvision
 
-from usb_ext.config import load_settings
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.build import prepare
 from usb_ext.data.digits import load_digits_arrays
 from usb_ext.data.training_set import load_training_set
-from usb_ext.errors import SettingsError
+from usb_ext.settings import load_settings
 
 KNOWN, OTHERS = 20, 7
 

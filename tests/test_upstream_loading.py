@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from usb_ext.errors import RunFailed, SettingsError
+from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.upstream import loading
 from usb_ext.upstream.loading import REGISTERED, load_semilearn
 from usb_ext.upstream.stand_ins import DeferredModule, DeferredName, MissingDependency

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.upstream.release import REMEDY, check_release
 
 RELEASED = "self, alg, data, targets=None, num_classes=None, transform=None, is_ulb=False, "

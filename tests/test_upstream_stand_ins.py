@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import test_upstream_deferral as fakes
 
-from usb_ext.errors import UsbExtError
+from usb_ext.core.errors import UsbExtError
 from usb_ext.upstream import stand_ins
 from usb_ext.upstream.loading import deferred_imports
 from usb_ext.upstream.stand_ins import MissingDependency, bridged

@@ -9,7 +9,7 @@ import torch
 from helpers_built import UNBALANCED, built
 from helpers_run import run
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 OPTIONS: dict[str, Any] = {
     **UNBALANCED, "imb_algorithm": "cossl", "cossl_tfe_warm_bs": 8, "cossl_tfe_u_ratio": 2,

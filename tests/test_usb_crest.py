@@ -12,8 +12,8 @@ import torch
 from helpers_built import UNBALANCED, built
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.engine.loop import Loop
-from usb_ext.errors import SettingsError
 from usb_ext.hooks.progress import Progress
 from usb_ext.upstream.usb_crest import CReSTOnEngine, numpy_with_math
 

@@ -87,7 +87,7 @@ def test_equals_usb(name: str, changed: dict[str, Any]) -> None:
 
 
 def test_layermatch_without_its_parts_is_freematch_without_fairness() -> None:
-    from usb_ext.algorithms.named import LayerMatch
+    from usb_ext.methods.named import LayerMatch
 
     plain = build(usb_class("freematch"), ent_loss_ratio=0.0)
     ours = build(LayerMatch, grad_relu=False, avg_clustering=False)

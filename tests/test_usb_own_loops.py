@@ -8,7 +8,7 @@ import torch
 from helpers_built import built
 from helpers_run import run
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 
 @pytest.mark.parametrize("name", ["supervised", "fullysupervised"])

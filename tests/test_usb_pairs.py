@@ -8,8 +8,8 @@ from helpers_built import UNBALANCED
 from helpers_run import run
 
 from usb_ext.algorithms.bases import USB_RULES
-from usb_ext.algorithms.named import register
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.methods.named import register
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
 from usb_ext.upstream.usb_pairs import (
     NO_FEATURES,

@@ -10,11 +10,11 @@ import pytest
 import torch
 from helpers_built import UNBALANCED, built
 
+from usb_ext.engine.hooks.record import RecordHook
 from usb_ext.hooks.parameter_update import ParameterUpdateHook
-from usb_ext.hooks.record import RecordHook
-from usb_ext.upstream import usb_shared
+from usb_ext.upstream import shared as usb_shared
 from usb_ext.upstream.redirect import cuda_means
-from usb_ext.upstream.usb_shared import FromStep
+from usb_ext.upstream.shared import FromStep
 
 
 def test_a_loader_from_the_step_begins_where_the_run_stands() -> None:

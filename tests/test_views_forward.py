@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.algorithms.views import Views, forward_apart, forward_together
-from usb_ext.hooks.head_tap import HeadTap
+from usb_ext.methods.step.head_tap import HeadTap
+from usb_ext.methods.step.views import Views, forward_apart, forward_together
 
 LABELLED, UNLABELLED, DIM, FEATURES, CLASSES = 3, 4, 5, 6, 2
 

@@ -9,11 +9,11 @@ import torch
 from helpers_built import built
 from helpers_run import TINY, assert_same_state, checkpoint_of, run
 
-from usb_ext.config import load_settings
+from usb_ext.core.errors import Interrupted
 from usb_ext.engine.parts import Stop
 from usb_ext.engine.warm_up import _steps, warm_up
-from usb_ext.errors import Interrupted
-from usb_ext.stages.train import train
+from usb_ext.settings import load_settings
+from usb_ext.training.train import train
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.redirect import cuda_means
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from usb_ext.errors import DataMissing
+from usb_ext.core.errors import DataMissing
 from usb_ext.upstream.nets import wrn_10_1
 from usb_ext.upstream.weights import load_pretrained
 

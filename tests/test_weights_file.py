@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from usb_ext.errors import DataMissing, SettingsError
-from usb_ext.hooks.weights_file import read_weights
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.methods.influence.weights_file import read_weights
 
 ARGS = Namespace(
     dataset="digits", label_split="per_class", label_seed=3, num_labels=40, num_val=100,

@@ -11,11 +11,11 @@ from helpers_built import built
 from matplotlib.figure import Figure
 from PIL import Image
 
-from usb_ext.run_folder import RunFolder
+from usb_ext.core.files import RunFolder
+from usb_ext.methods.influence.report import WeightsTable
 from usb_ext.stages.contact_sheet import TILE
-from usb_ext.stages.report import report_weights
 from usb_ext.stages.weights_pictures import draw_extremes, draw_weights, extremes
-from usb_ext.stages.weights_table import WeightsTable
+from usb_ext.training.report import report_weights
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers_built import built
 
-from usb_ext.stages.weights_table import WeightsTable, save_weights, weights_table
+from usb_ext.methods.influence.report import WeightsTable, save_weights, weights_table
 
 
 def table(weight: list[float], pseudo: list[int], true: list[int]) -> WeightsTable:

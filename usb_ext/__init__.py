@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, overload
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
-    from usb_ext.algorithms.base_rule import BaseRule
+    from usb_ext.core.result import RunResult
     from usb_ext.data.arrays import ImageArrays
-    from usb_ext.paper_tables import PublishedNumber
-    from usb_ext.result import RunResult
+    from usb_ext.methods.step.base import BaseRule
+    from usb_ext.papers.tables import PublishedNumber
 
 __all__ = [
     "__version__",
@@ -41,17 +41,17 @@ def train(
         The record of the run, with the fields of its `result.json`.
 
     Raises:
-        usb_ext.errors.UsbExtError: one of its kinds, with a one-line message.
+        usb_ext.core.errors.UsbExtError: one of its kinds, with a one-line message.
     """
-    from usb_ext.config import load_settings
-    from usb_ext.stages.train import train as run_train
+    from usb_ext.settings import load_settings
+    from usb_ext.training.train import train as run_train
 
     return run_train(load_settings(settings, overrides))
 
 
 def register() -> None:
     """Put our algorithms into USB's registry, for USB's own `get_algorithm` and API."""
-    from usb_ext.algorithms.named import register as put
+    from usb_ext.methods.named import register as put
 
     put()
 
@@ -60,13 +60,13 @@ def add_extension(extension: Any) -> None:
     """Make an extension of your own known by its name, to the settings and to every base.
 
     Args:
-        extension: an `usb_ext.algorithms.extensions.Extension`.
+        extension: an `usb_ext.methods.registry.Extension`.
 
     Raises:
         ValueError: if the name is taken or empty.
     """
-    from usb_ext.algorithms.extensions import EXTENSIONS
-    from usb_ext.config.names import EXTENSIONS as NAMES
+    from usb_ext.methods.registry import EXTENSIONS
+    from usb_ext.settings.names import EXTENSIONS as NAMES
 
     if not extension.name or extension.name in EXTENSIONS:
         raise ValueError(f"extension name {extension.name!r} is empty or taken")
@@ -83,7 +83,7 @@ def add_base(rule: "BaseRule") -> None:
     Raises:
         ValueError: if the name is taken or empty.
     """
-    from usb_ext.algorithms.named import add_base as add
+    from usb_ext.methods.named import add_base as add
 
     add(rule)
 
@@ -98,7 +98,7 @@ def add_dataset(name: str, load: "Callable[[Any], ImageArrays]") -> None:
     Raises:
         ValueError: if the name is taken or empty.
     """
-    from usb_ext.data.own_sets import add_dataset as add
+    from usb_ext.data.sets import add_dataset as add
 
     add(name, load)
 
@@ -121,8 +121,8 @@ def published(table: str | None = None) -> "list[str] | list[PublishedNumber]":
         The names, or the cells of that table with method, data set, labels, mean, spread, n and source.
 
     Raises:
-        usb_ext.errors.SettingsError: a table that is not there.
+        usb_ext.core.errors.SettingsError: a table that is not there.
     """
-    from usb_ext.paper_tables import read_table, table_names
+    from usb_ext.papers.tables import read_table, table_names
 
     return table_names() if table is None else read_table(table)

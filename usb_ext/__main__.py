@@ -2,7 +2,7 @@
 
 import sys
 
-from usb_ext.cli import main
+from usb_ext.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.atomic_files import write_json
-from usb_ext.errors import DataMissing, SettingsError, reason
+from usb_ext.core.errors import DataMissing, SettingsError, reason
 
 
 def record_of(made: Path) -> Path:

@@ -12,6 +12,6 @@ HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
     sys.path.append(str(HERE.parent))
-    from usb_ext.cli import main
+    from usb_ext.cli.main import main
 
     sys.exit(main(["train", *sys.argv[1:]]))

@@ -4,15 +4,15 @@ With no extension each of `USB_RULES` equals USB's algorithm of that name: losse
 (`tests/test_usb_equality.py`, test number one). USB has no `fixmatch_eman`.
 """
 
-from usb_ext.algorithms.adamatch import AdaMatchRule
-from usb_ext.algorithms.base_rule import BaseRule
-from usb_ext.algorithms.dash import DashRule
 from usb_ext.algorithms.fixmatch_eman import FixMatchEMANRule
 from usb_ext.algorithms.flexmatch import FlexMatchRule
-from usb_ext.algorithms.freematch import FreeMatchRule
-from usb_ext.algorithms.pseudolabel import PseudoLabelRule
-from usb_ext.algorithms.softmatch import SoftMatchRule
-from usb_ext.algorithms.uda import UDARule
+from usb_ext.methods.bases.adamatch import AdaMatchRule
+from usb_ext.methods.bases.dash import DashRule
+from usb_ext.methods.bases.freematch import FreeMatchRule
+from usb_ext.methods.bases.pseudolabel import PseudoLabelRule
+from usb_ext.methods.bases.softmatch import SoftMatchRule
+from usb_ext.methods.bases.uda import UDARule
+from usb_ext.methods.step.base import BaseRule
 
 RULES: dict[str, BaseRule] = {
     rule.name: rule

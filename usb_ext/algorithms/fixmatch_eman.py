@@ -6,8 +6,8 @@ of the trained one (`hooks/averaged_teacher.py`); the trained one sees labelled 
 
 from typing import Any
 
-from usb_ext.algorithms.base_rule import BaseRule
-from usb_ext.hooks.averaged_teacher import AveragedTeacherHook
+from usb_ext.methods.bases.fixmatch_eman import AveragedTeacherHook
+from usb_ext.methods.step.base import BaseRule
 from usb_ext.upstream.usb import Hook, SSL_Argument
 
 TEACHER = "TeacherHook"

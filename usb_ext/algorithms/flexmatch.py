@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.base_rule import BaseRule, Weak
-from usb_ext.hooks.flexmatch_threshold import FlexMatchThreshold
+from usb_ext.methods.bases.flexmatch import FlexMatchThreshold
+from usb_ext.methods.step.base import BaseRule, Weak
 from usb_ext.upstream.usb import (
     Hook,
     PseudoLabelingHook,

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.base_rule import BaseRule, Weak
+from usb_ext.methods.step.base import BaseRule, Weak
 
 
 class LogitsRule(BaseRule):

@@ -6,7 +6,7 @@ which that step has no place; they need ours.
 
 from typing import Any, ClassVar
 
-from usb_ext.hooks.grad_relu import GradReLUHook
+from usb_ext.methods.layermatch.grad_relu import GradReLUHook
 
 
 class WithGradReLU:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from usb_ext.algorithms.weak_strong import WeakStrong
+from usb_ext.methods.step.step import WeakStrong
 
 
 class SmoothFixMatch(WeakStrong):

@@ -4,13 +4,13 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.base_rule import Weak
-from usb_ext.algorithms.extension import Extension
-from usb_ext.algorithms.views import Views
 from usb_ext.config.smooth import exponent_of
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.functional.averaging import selected_share
-from usb_ext.hooks.smooth_weight import SmoothWeightHook
+from usb_ext.methods.smooth.extension import SmoothWeightHook
+from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.extension import Extension
+from usb_ext.methods.step.views import Views
 from usb_ext.upstream.usb import Hook, SSL_Argument
 
 

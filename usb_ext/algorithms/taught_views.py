@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.views import Inputs, Views, announce
-from usb_ext.hooks.head_tap import HeadTap
+from usb_ext.methods.step.head_tap import HeadTap
+from usb_ext.methods.step.views import Inputs, Views, announce
 
 
 def forward_taught(

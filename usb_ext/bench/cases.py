@@ -11,16 +11,16 @@ from typing import Any
 
 import torch
 
+from usb_ext.augment.usb_views import eval_transform, strong_transform, weak_transform
 from usb_ext.bench.presets import Workload, random_images
 from usb_ext.bench.timing import StopWatch
-from usb_ext.config import load_settings
+from usb_ext.core.files import RunFolder
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD
-from usb_ext.data.views import eval_transform, strong_transform, weak_transform
 from usb_ext.engine.arguments import build_namespace, resolved
-from usb_ext.engine.compose import algorithm_classes, builder, run_class
 from usb_ext.engine.parts import Parts
 from usb_ext.hooks.progress import Progress
-from usb_ext.run_folder import RunFolder
+from usb_ext.settings import load_settings
+from usb_ext.training.compose import algorithm_classes, builder, run_class
 from usb_ext.upstream.fused import optimizers_fused
 from usb_ext.upstream.quiet import UsbLogger, printed_to_log
 from usb_ext.upstream.redirect import cuda_means

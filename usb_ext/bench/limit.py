@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from usb_ext.bench.cases import Segment
 from usb_ext.bench.presets import Workload
 from usb_ext.bench.timing import timed
-from usb_ext.config import load_settings
 from usb_ext.engine.acceleration import compile_network, likes_channels_last
-from usb_ext.engine.compose import builder
+from usb_ext.settings import load_settings
+from usb_ext.training.compose import builder
 
 
 def limit(load: Workload, device: torch.device) -> Segment:

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from usb_ext.bench.presets import Workload
 from usb_ext.bench.timing import circumstances, over_turns, timed
-from usb_ext.config import load_settings
-from usb_ext.engine.compose import builder
 from usb_ext.functional.per_example_gradients import Method, per_example_gradients
+from usb_ext.settings import load_settings
+from usb_ext.training.compose import builder
 
 PASS = "batch gradient"
 METHODS: tuple[Method, ...] = ("loop", "func", "layers")

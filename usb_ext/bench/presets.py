@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.runtime import commit, device_name, versions
+from usb_ext.core.runtime import commit, device_name, versions
 from usb_ext.upstream.usb import Hook
 
 

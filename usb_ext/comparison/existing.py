@@ -8,8 +8,8 @@ from typing import Any
 from usb_ext.atomic_files import write_json
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.records import read_result
-from usb_ext.config import config_sha256, differing_keys, load_settings
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import config_sha256, differing_keys, load_settings
 
 
 def refuse_other_settings(plan: Sequence[Planned]) -> None:

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from usb_ext.config import Settings, parse_flags
-from usb_ext.config.sources import read_yaml
+from usb_ext.config.yaml_reader import read_yaml
+from usb_ext.settings import Settings, parse_flags
 
 OWN = frozenset("seed label_seed num_labels algorithm save_name resume load_path overwrite".split())
 """Settings that are no flag of this command, for `--seeds`, `--num-labels` and `--methods` set them."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.processes import Running, TrainProcess, files_of, last_words, surroundings
 
-SERVE = (sys.executable, "-P", "-m", "usb_ext.commands.serve_runs")
+SERVE = (sys.executable, "-P", "-m", "usb_ext.cli.serve_runs")
 SECONDS_TO_END = 10.0
 KILLED = -9
 

@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 from usb_ext.comparison.entries import Entry
 from usb_ext.comparison.plan import Fold
 from usb_ext.comparison.records import Record, read_record
-from usb_ext.config import Settings, load_settings
-from usb_ext.config.digest import influential
-from usb_ext.errors import SettingsError
-from usb_ext.run_folder import RunFolder
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import RunFolder
+from usb_ext.settings import Settings, load_settings
+from usb_ext.settings.digest import influential
 
 FOLD_KEYS = frozenset({"seed", "label_seed", "num_labels"})
 """What may differ between the runs of one method."""

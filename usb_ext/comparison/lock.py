@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from usb_ext.errors import RunFailed
+from usb_ext.core.errors import RunFailed
 
 
 @contextmanager

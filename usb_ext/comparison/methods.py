@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from usb_ext.config import parse_flags
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import parse_flags
 
 RESERVED = frozenset(
     "algorithm dataset seed label_seed num_labels save_dir save_name resume load_path overwrite "

@@ -5,7 +5,7 @@ from typing import Any
 
 from usb_ext.comparison.entries import Grid
 from usb_ext.comparison.records import METRICS
-from usb_ext.functional.statistics import gains, signed_rank, summarise
+from usb_ext.comparison.statistics import gains, signed_rank, summarise
 
 
 def compare_methods(grid: Grid) -> dict[str, Any]:

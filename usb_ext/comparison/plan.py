@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from usb_ext.comparison.methods import Method
-from usb_ext.config import Settings, load_settings
-from usb_ext.errors import SettingsError
-from usb_ext.run_folder import RunFolder
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import RunFolder
+from usb_ext.settings import Settings, load_settings
 
 
 class Fold(NamedTuple):

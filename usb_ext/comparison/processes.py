@@ -17,7 +17,7 @@ from typing import Protocol
 import usb_ext
 from usb_ext.atomic_files import write_text
 from usb_ext.comparison.plan import Planned
-from usb_ext.config import resolved_yaml
+from usb_ext.settings import resolved_yaml
 
 TRAIN = (sys.executable, "-P", "-m", "usb_ext", "train")
 POLL_SECONDS = 0.1

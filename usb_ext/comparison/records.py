@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from usb_ext.functional.statistics import DECIMALS
-from usb_ext.run_folder import RunFolder
+from usb_ext.comparison.statistics import DECIMALS
+from usb_ext.core.files import RunFolder
 
 METRICS = ("last", "best", "median20")
 """Error of the last checkpoint (which leads, Smooth Pseudo-Labeling, Sec. 4), of the best one

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from usb_ext.comparison.tables import Table
-from usb_ext.tex import tex_escaped, tex_row
+from usb_ext.core.tex import tex_escaped, tex_row
 
 
 def markdown(table: Table) -> str:

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Count, Whole
+from usb_ext.settings.group import SettingsGroup
 
 TO_LABEL = "to_label.csv"
 """Beside a selection: its images, for a person to fill in their classes."""

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Count, NonNegative, Positive, Share
+from usb_ext.settings.group import SettingsGroup
 
 
 class ConsistencySettings(SettingsGroup):

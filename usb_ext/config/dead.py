@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Scalar
+from usb_ext.settings.group import SettingsGroup
 
 
 class DeadSettings(SettingsGroup):

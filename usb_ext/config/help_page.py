@@ -2,9 +2,9 @@
 
 from textwrap import wrap
 
-from usb_ext.config.base import SettingsGroup
-from usb_ext.config.fields import is_text
-from usb_ext.config.model import GROUPS, allowed_values
+from usb_ext.settings.group import SettingsGroup
+from usb_ext.settings.kinds import is_text
+from usb_ext.settings.model import GROUPS, allowed_values
 
 WIDTH = 100
 _INDENT = " " * 8

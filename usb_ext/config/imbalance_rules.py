@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from usb_ext.config.names import has_own_split
+from usb_ext.settings.names import has_own_split
 
 if TYPE_CHECKING:
-    from usb_ext.config.model import Settings
+    from usb_ext.settings.model import Settings
 
 
 def imbalance_contradictions(s: "Settings") -> Iterator[str]:

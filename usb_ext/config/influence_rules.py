@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from usb_ext.config.names import CARRIERS
+from usb_ext.settings.names import CARRIERS
 
 if TYPE_CHECKING:
-    from usb_ext.config.model import Settings
+    from usb_ext.settings.model import Settings
 
 
 def influence_contradictions(settings: "Settings") -> Iterator[str]:

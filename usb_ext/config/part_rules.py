@@ -9,7 +9,7 @@ on another algorithm by `extensions`.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from usb_ext.config.names import (
+from usb_ext.settings.names import (
     BASES,
     CARRIERS,
     CHOOSE_BASE,
@@ -25,7 +25,7 @@ from usb_ext.config.names import (
 )
 
 if TYPE_CHECKING:
-    from usb_ext.config.model import Settings
+    from usb_ext.settings.model import Settings
 
 SWITCHES = tuple(EXTENSIONS)
 """Extensions that a setting of their own name can take away: ours, not those a user adds later."""

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Count, NonNegative, Positive, Ratio
+from usb_ext.settings.group import SettingsGroup
 
 CALIBRATE = "calibrate"
 """`ulb_loss_ratio` that is to be measured before the run."""

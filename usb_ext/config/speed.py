@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Whole
+from usb_ext.settings.group import SettingsGroup
 
 
 class SpeedSettings(SettingsGroup):

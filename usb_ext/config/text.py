@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from usb_ext.config.model import Settings
+    from usb_ext.settings.model import Settings
 
 TEXTS: tuple[str, ...] = (
     "aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review",

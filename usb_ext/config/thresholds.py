@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Count, NonNegative, Positive, Share, Whole
+from usb_ext.settings.group import SettingsGroup
 
 
 class ThresholdSettings(SettingsGroup):

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from usb_ext.config.base import SettingsGroup
 from usb_ext.config.kinds import Count, NonNegative, Whole
+from usb_ext.settings.group import SettingsGroup
 
 if TYPE_CHECKING:
-    from usb_ext.config.model import Settings
+    from usb_ext.settings.model import Settings
 
 TOYS: tuple[str, ...] = ("linear", "circles", "moons")
 """Data sets whose examples are points of the plane."""

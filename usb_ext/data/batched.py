@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from usb_ext.augment.recipe import Recipe, recipe_of
+from usb_ext.augment.views import normalise
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.batched_loader import BatchedLoader
 from usb_ext.data.batches import IterationBatches
 from usb_ext.data.block_views import Serving
 from usb_ext.data.image_store import ImageStore
-from usb_ext.data.recipe import Recipe, recipe_of
 from usb_ext.data.view_plan import STRONG, labelled_views, unlabelled_views
-from usb_ext.errors import SettingsError
-from usb_ext.functional.batch_augment import normalise
 
 
 def serving_of(dataset: Any, algorithm: str) -> Serving:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.seeding import check_seed, order_rng, seeded
-from usb_ext.errors import SettingsError
 
 Batch = tuple[int, list[int]]
 

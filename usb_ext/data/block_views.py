@@ -5,10 +5,10 @@ from typing import TypeVar
 
 import torch
 
-from usb_ext.data.recipe import Recipe
+from usb_ext.augment.draws import StrongDraws, draw_strong
+from usb_ext.augment.recipe import Recipe
+from usb_ext.augment.views import normalise, strong_view, weak_view
 from usb_ext.data.view_plan import ROTATED, WEAK
-from usb_ext.functional.batch_augment import normalise, strong_view, weak_view
-from usb_ext.functional.batch_draws import StrongDraws, draw_strong
 from usb_ext.functional.batch_weak_draws import WeakDraws, draw_weak
 
 Draws = TypeVar("Draws", WeakDraws, StrongDraws)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from usb_ext.data.image_ids import ImageIds
-from usb_ext.data.own_sets import OWN, prepare_own
+from usb_ext.data.image_names import ImageIds
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
+from usb_ext.data.sets import OWN, prepare_own
 from usb_ext.upstream.usb_datasets import load_usb_datasets
 
 

@@ -7,7 +7,7 @@ n * |g| ** (-c / (K - 1)), so the tail gives n / |g|; a negative g reverses the 
 import numpy as np
 from numpy.typing import NDArray
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 _LABEL_STREAM = 1  # ours: sets this permutation apart from any other that uses the same seed
 

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.label_files import in_one_line
 from usb_ext.data.names import normal_name
-from usb_ext.errors import DataMissing, SettingsError
 
 EXPECTED = "expected one class folder a line, such as n01440764"
 

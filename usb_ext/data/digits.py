@@ -6,8 +6,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import Channels, ImageArrays
-from usb_ext.errors import SettingsError
 
 TEST_IMAGES = 500
 _BRIGHTEST = 16.0  # the digits' pixels are whole numbers from 0 to 16

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.as3l.clustering.nearest import blocks
+from usb_ext.core.errors import DataMissing
 from usb_ext.data.npz_file import read_arrays, write_arrays
-from usb_ext.errors import DataMissing
-from usb_ext.functional.nearest import blocks
 
 HOW = (
     "`usb-ext pretrain` writes one, or numpy.savez(FILE, features=N x d, ids=positions in the training "

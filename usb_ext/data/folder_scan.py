@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from usb_ext.core.errors import DataMissing
 from usb_ext.data.class_list import ClassList
 from usb_ext.data.folder_walk import images_below, images_directly_in, subfolders
 from usb_ext.data.names import normal_name
-from usb_ext.errors import DataMissing
 
 LAYOUT = (
     "expected DIR/train/<class>/<image> and DIR/test/<class>/<image> (or DIR/val/); images without "

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
+from usb_ext.core.errors import DataMissing
 from usb_ext.data.decode import image_extensions
-from usb_ext.errors import DataMissing
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.label_csv import csv_rows
 from usb_ext.data.names import NameIndex, normal_name
-from usb_ext.errors import SettingsError
 
 _SHOWN = 10
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from usb_ext.data.recipe import resized, resized_one
+from usb_ext.augment.recipe import resized, resized_one
 
 MEBIBYTE = 2**20
 DECODERS = 4

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
 from usb_ext.data.class_list import ClassList
 from usb_ext.data.decode_all import decode_all
 from usb_ext.data.folder_scan import Listing, TestSplit, scan_folder
 from usb_ext.data.streamed import StreamedImages
-from usb_ext.errors import DataMissing, SettingsError
 
 _log = logging.getLogger(__name__)
 

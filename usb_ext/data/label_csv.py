@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from usb_ext.errors import DataMissing, SettingsError
+from usb_ext.core.errors import DataMissing, SettingsError
 
 _FILE_HEADERS = {"file", "file name", "file_name", "filename", "id", "image", "name", "path"}
 _CLASS_HEADERS = {"category", "class", "class name", "class_name", "label", "target"}

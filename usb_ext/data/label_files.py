@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.label_csv import label_rows
 from usb_ext.data.names import NameIndex, normal_name
 from usb_ext.data.selected_file import read_json, selected_ids
-from usb_ext.errors import SettingsError
 
 IntArray = NDArray[np.int64]
 _SHOWN = 10

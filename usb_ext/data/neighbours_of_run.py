@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.features import read_features
 from usb_ext.data.prepared import Prepared
-from usb_ext.errors import SettingsError
-from usb_ext.functional.knn import nearest_others
+from usb_ext.methods.as3l.consistency import nearest_others
 
 MOST = 20_000
 """ours: of a larger unlabelled set so many images, evenly spaced, are compared with each other."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from usb_ext.data.image_ids import ImageIds
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.data.image_names import ImageIds
 from usb_ext.data.npz_file import read_arrays, write_arrays
-from usb_ext.errors import DataMissing, SettingsError
 
 HOW = "`usb-ext propagate` writes one"
 ROUNDING = 1e-3

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.prior_file import prior_of
-from usb_ext.errors import SettingsError
 
 
 def prior_of_run(args: Any) -> torch.Tensor:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 ORDER, AUGMENTATION = 0, 1  # purposes, kept apart so that their numbers never coincide
 

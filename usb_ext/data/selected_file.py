@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from usb_ext.atomic_files import write_json
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.npz_file import make_folder
-from usb_ext.errors import DataMissing, SettingsError
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,9 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.class_counts import class_counts, first_of_each_class, seeded_order
 from usb_ext.data.reduced_class import without_most_of
-from usb_ext.errors import SettingsError
 
 IntArray = NDArray[np.int64]
 _log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.core.errors import DataMissing
 from usb_ext.data.decode import BadImage, decode_file
-from usb_ext.errors import DataMissing
 
 Selection = slice | NDArray[np.int64] | NDArray[np.bool_] | list[int]
 

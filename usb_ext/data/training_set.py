@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from usb_ext.config import Settings
+from usb_ext.augment.recipe import recipe_of
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import ImageArrays, Images
-from usb_ext.data.image_ids import ImageIds
-from usb_ext.data.own_sets import OWN, load_arrays
-from usb_ext.data.recipe import recipe_of
-from usb_ext.errors import SettingsError
+from usb_ext.data.image_names import ImageIds
+from usb_ext.data.sets import OWN, load_arrays
+from usb_ext.settings import Settings
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.usb_datasets import load_usb_datasets
 

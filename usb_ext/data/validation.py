@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.data.class_counts import seeded_order
 from usb_ext.data.label_files import read_label_file
-from usb_ext.errors import SettingsError
 
 IntArray = NDArray[np.int64]
 _log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """Which views an algorithm is served, by its name, as USB's BasicDataset decides it."""
 
-from usb_ext.config.names import served_as
+from usb_ext.settings.names import served_as
 
 WEAK, STRONG, ROTATED = "weak", "strong", "rotated"
 

@@ -7,8 +7,8 @@ resolved settings of a run name every value it used.
 from argparse import Namespace
 from typing import Any
 
-from usb_ext.algorithms.extensions import EXTENSIONS
-from usb_ext.config import Settings
+from usb_ext.methods.registry import EXTENSIONS
+from usb_ext.settings import Settings
 from usb_ext.upstream.usb_algorithms import forced_settings
 
 UNDISTRIBUTED = {

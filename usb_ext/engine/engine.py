@@ -15,17 +15,17 @@ import torch
 from usb_ext.data.neighbours_of_run import neighbours_of_run
 from usb_ext.engine import evaluation
 from usb_ext.engine.acceleration import compile_network, likes_channels_last, set_tf32
+from usb_ext.engine.hooks.average import ModelEMAHook
+from usb_ext.engine.hooks.record import RecordHook
+from usb_ext.engine.hooks.score import ScoreHook
+from usb_ext.engine.hooks.update import FiniteLossHook
 from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.loop import Loop
 from usb_ext.engine.plain import plain_fields
 from usb_ext.engine.state import ALGORITHM_SKIP
-from usb_ext.hooks.boundary import boundary_hook
-from usb_ext.hooks.finite_loss import FiniteLossHook
 from usb_ext.hooks.label_consistency import LabelConsistencyHook
-from usb_ext.hooks.model_ema import ModelEMAHook
 from usb_ext.hooks.parameter_update import ParameterUpdateHook
-from usb_ext.hooks.record import RecordHook
-from usb_ext.hooks.score import ScoreHook
+from usb_ext.methods.influence.boundary import boundary_hook
 from usb_ext.upstream.usb import AimHook, AlgorithmBase, WANDBHook
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
+from usb_ext.core.files import RunFolder
 from usb_ext.data.prepared import Prepared
 from usb_ext.hooks.progress import Progress
-from usb_ext.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
 

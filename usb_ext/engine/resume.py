@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from usb_ext.config import Settings, differing_keys
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import RunFolder, check_run_folder
 from usb_ext.engine import checkpoint
-from usb_ext.errors import SettingsError
-from usb_ext.run_folder import RunFolder, check_run_folder
+from usb_ext.settings import Settings, differing_keys
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ warmed-up ones.
 
 from typing import Any
 
+from usb_ext.core.errors import Interrupted
 from usb_ext.engine.evaluation import to_device
-from usb_ext.errors import Interrupted
 
 
 def warm_up(algorithm: Any) -> None:

@@ -1,7 +1,7 @@
 """A grid as text, Markdown or LaTeX; the notes stand below it."""
 
-from usb_ext.evidence.grid import Grid
-from usb_ext.tex import tex_row
+from usb_ext.core.tex import tex_row
+from usb_ext.papers.grid import Grid
 
 NAMES = ("method", "setting", "selection", "propagation")
 """Headings of columns that hold names and no numbers."""

@@ -7,9 +7,9 @@ else the paper states may differ: `placing` names what differs.
 from collections.abc import Sequence
 from pathlib import Path
 
-from usb_ext.evidence.found_runs import SEEDS, FoundRun
-from usb_ext.evidence.paper_names import DATASETS, Wanted, wanted
-from usb_ext.paper_tables import PublishedNumber
+from usb_ext.papers.found_runs import SEEDS, FoundRun
+from usb_ext.papers.names import DATASETS, Wanted, wanted
+from usb_ext.papers.tables import PublishedNumber
 
 
 def belongs(run: FoundRun, cell: PublishedNumber) -> bool:

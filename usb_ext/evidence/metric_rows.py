@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from usb_ext.errors import DataMissing, reason
+from usb_ext.core.errors import DataMissing, reason
 
 
 def read_curve(path: Path, key: str) -> dict[int, float]:

@@ -1,7 +1,7 @@
 """A run's number in the terms of a paper's table: which weights, and accuracy, error or F1."""
 
-from usb_ext.evidence.found_runs import FoundRun
-from usb_ext.paper_tables import PublishedNumber
+from usb_ext.papers.found_runs import FoundRun
+from usb_ext.papers.tables import PublishedNumber
 
 WHICH = ("paper", "last", "best", "median20")
 """`paper` is what the paper says for the cell (AS3L, Table 2: the median of the last 20), else `last`."""

@@ -7,7 +7,7 @@ under which the two runs put most samples into the same cluster.
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from usb_ext.functional.nearest import IntArray
+from usb_ext.as3l.clustering.nearest import IntArray
 
 
 def alignment(reference: IntArray, other: IntArray, num_clusters: int) -> IntArray:

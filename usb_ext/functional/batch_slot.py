@@ -6,11 +6,11 @@ of the batch, processed and laid end to end; a group without images costs nothin
 
 import torch
 
+from usb_ext.augment.geometry import resample
+from usb_ext.augment.ops import autocontrast_tables, contrast_tables, equalize_tables
+from usb_ext.augment.plan import Slot
 from usb_ext.functional.batch_filters import colour, sharpness
 from usb_ext.functional.batch_gather import lookup
-from usb_ext.functional.batch_geometry import resample
-from usb_ext.functional.batch_plan import Slot
-from usb_ext.functional.batch_tables import autocontrast_tables, contrast_tables, equalize_tables
 
 
 def _renamed(images: torch.Tensor, slot: Slot) -> torch.Tensor:

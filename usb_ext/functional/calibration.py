@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from usb_ext.functional.nearest import FloatArray
+from usb_ext.as3l.clustering.nearest import FloatArray
 
 BINS = 15
 

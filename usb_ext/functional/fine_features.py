@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from usb_ext.functional.feature_fine_tuning import EPOCHS, tuned_features
-from usb_ext.functional.nearest import FloatArray, unit_length
+from usb_ext.as3l.clustering.fine_tuning import EPOCHS, tuned_features
+from usb_ext.as3l.clustering.nearest import FloatArray, unit_length
 
 TUNING, CHOICE, SPREADING = range(3)
 NORMALISERS = ("l2", "none")

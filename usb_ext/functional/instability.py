@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from usb_ext.functional.classification import rarely_predicted
+from usb_ext.engine.classification import rarely_predicted
 
 IntArray = npt.NDArray[np.int64]
 

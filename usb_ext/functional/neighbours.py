@@ -7,7 +7,7 @@ time grows with N squared, which the two methods need and AS3L itself does not.
 import faiss
 import numpy as np
 
-from usb_ext.functional.nearest import FloatArray, IntArray
+from usb_ext.as3l.clustering.nearest import FloatArray, IntArray
 
 QUERIES = 4096
 

@@ -18,8 +18,8 @@ from collections.abc import Callable
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from usb_ext.functional.influence import InverseSettings
 from usb_ext.functional.linear_solve import Product, Solution, neumann_series
+from usb_ext.methods.influence.gradients import InverseSettings
 
 Parameters = dict[str, torch.Tensor]
 Loss = Callable[[Parameters], torch.Tensor]

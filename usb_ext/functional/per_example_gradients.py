@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from usb_ext.functional.one_backward import Gradients, gradients_by_layers
+from usb_ext.methods.influence.per_example.gradients import Gradients, gradients_by_layers
 
 Losses = Callable[[Any, Any], torch.Tensor]
 Method = Literal["layers", "func", "loop"]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from usb_ext.functional.nearest import FloatArray, IntArray
-from usb_ext.functional.prior_label import cluster_classes, count_votes, normalised_votes
-from usb_ext.functional.seed_kmeans import seed_groups, seed_kmeans
+from usb_ext.as3l.clustering.nearest import FloatArray, IntArray
+from usb_ext.as3l.propagate.seed_kmeans import seed_groups, seed_kmeans
+from usb_ext.methods.as3l.prior import cluster_classes, count_votes, normalised_votes
 
 
 def seed_prior(

@@ -6,7 +6,7 @@ at most twice the smallest possible (Gonzalez, 1985).
 
 import numpy as np
 
-from usb_ext.functional.nearest import FloatArray, IntArray, nearest_center
+from usb_ext.as3l.clustering.nearest import FloatArray, IntArray, nearest_center
 
 
 def select_coreset(features: FloatArray, budget: int, rng: np.random.Generator) -> IntArray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from usb_ext.functional.nearest import IntArray
+from usb_ext.as3l.clustering.nearest import IntArray
 
 
 def select_random(num_samples: int, budget: int, rng: np.random.Generator) -> IntArray:

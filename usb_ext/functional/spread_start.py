@@ -7,7 +7,7 @@ several runs on the same features agree too rarely for stable cores.
 
 import numpy as np
 
-from usb_ext.functional.nearest import FloatArray, nearest_center
+from usb_ext.as3l.clustering.nearest import FloatArray, nearest_center
 
 LEAST_SAMPLE = 20_000
 PER_CENTER = 10

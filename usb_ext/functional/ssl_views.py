@@ -7,8 +7,8 @@ sorted there too, and everything is sent to the device in one copy.
 
 import torch
 
-from usb_ext.functional.batch_colour import NEUTRAL, adjust, to_grey
-from usb_ext.functional.batch_move import move_together
+from usb_ext.augment.self_supervised import NEUTRAL, adjust, to_grey
+from usb_ext.augment.transfer import move_together
 from usb_ext.functional.batch_resized_crop import resized_crop
 from usb_ext.functional.ssl_draws import ViewDraws
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from usb_ext.functional.nearest import FloatArray, IntArray, cluster_means
+from usb_ext.as3l.clustering.nearest import FloatArray, IntArray, cluster_means
 
 
 def stable_cores(assignments: IntArray) -> IntArray:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from usb_ext.functional.influence import InverseSettings
+from usb_ext.methods.influence.gradients import InverseSettings
 
 
 @dataclass(frozen=True)

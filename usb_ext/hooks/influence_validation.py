@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from usb_ext.errors import SettingsError
-from usb_ext.hooks.influence_pass import Inputs
+from usb_ext.core.errors import SettingsError
+from usb_ext.methods.influence.passes import Inputs
 
 
 class ValidationBatches:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.functional.knn import label_consistency
+from usb_ext.methods.as3l.consistency import label_consistency
 from usb_ext.upstream.usb import Hook
 
 KEY = "train/label_consistency"

@@ -6,7 +6,7 @@ layers". Blocks are named differently in every network, but all stand in a Seque
 
 from torch import nn
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 
 def chosen_parameters(model: nn.Module, head: nn.Linear, which: str) -> dict[str, nn.Parameter]:

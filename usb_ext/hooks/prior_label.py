@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from usb_ext.errors import RunFailed, SettingsError
-from usb_ext.functional.prior_label import posterior, posterior_logits
+from usb_ext.core.errors import RunFailed, SettingsError
+from usb_ext.methods.as3l.prior import posterior, posterior_logits
 from usb_ext.upstream.usb import Hook
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from usb_ext.errors import RunFailed, SettingsError, reason
+from usb_ext.core.errors import RunFailed, SettingsError, reason
 from usb_ext.patching.take import Source, put_together
 
 PACKAGE = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from usb_ext.errors import RunFailed, SettingsError
+from usb_ext.core.errors import RunFailed, SettingsError
 
 AUTHOR = ("usb_ext", "usb_ext@users.noreply.github.com")
 DATE = "2026-01-01T00:00:00+0000"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from usb_ext.errors import RunFailed
+from usb_ext.core.errors import RunFailed
 
 OLDER_PYTHON = ((", strict=True)", ")"),)
 """USB supports Python 3.9, where `zip` has no `strict`; what ours checks with it holds by construction."""

@@ -5,8 +5,8 @@ import time
 
 import torch
 
+from usb_ext.as3l.pretrain.loop import Pretraining
 from usb_ext.engine.random_state import get_random_state, set_random_state
-from usb_ext.pretraining.loop import Pretraining
 
 STEPS = 2
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from usb_ext.config import Settings
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import Settings
 
 OUTPUT_DIM = {"simclr": 128, "byol": 256}
 """Size of the projector's output where none is given; SimSiam's is its width."""

@@ -8,10 +8,10 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from usb_ext.atomic_files import replace_file
-from usb_ext.errors import SettingsError
-from usb_ext.evidence.curve_groups import CurveGroup, group_runs, labels_of, make_group
-from usb_ext.evidence.found_runs import find_runs
+from usb_ext.core.errors import SettingsError
 from usb_ext.functional.spread import band_over_runs
+from usb_ext.papers.curves import CurveGroup, group_runs, labels_of, make_group
+from usb_ext.papers.found_runs import find_runs
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, told apart with any colour vision, its yellow left out: too pale for a line."""

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from usb_ext.runtime import device_name, resolve_device, versions
+from usb_ext.core.runtime import device_name, resolve_device, versions
 from usb_ext.upstream.loading import load_semilearn
 from usb_ext.upstream.stand_ins import bridged
 

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from usb_ext.data.feature_images import FeatureImages
-from usb_ext.functional.selection import Selection
+from usb_ext.as3l.feature_images import FeatureImages
+from usb_ext.as3l.select.strategies import Selection
 from usb_ext.stages.contact_sheet import Tile, contact_sheet
 
 MOST_TILES = 1000

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from usb_ext.methods.influence.report import WeightsTable
 from usb_ext.stages.contact_sheet import Tile, contact_sheet, stacked
-from usb_ext.stages.weights_table import WeightsTable
 
 BINS = 40
 COLOURS = {"right": "tab:blue", "wrong": "tab:red", "class unknown": "tab:gray"}

@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from usb_ext.errors import RunFailed, SettingsError
+from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.upstream import stand_ins
 from usb_ext.upstream.release import REMEDY, check_release
 from usb_ext.upstream.stand_ins import OPTIONAL, MissingDependency

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.mlp import mlp_100_100
 

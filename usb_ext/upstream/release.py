@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 RELEASE = "0.3.2"
 # aim has no wheel for Python 3.13; all that USB needs beside it is named by usb_ext itself.

@@ -13,7 +13,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from usb_ext.errors import UsbExtError
+from usb_ext.core.errors import UsbExtError
 
 # Per package what of USB needs it, and what pip installs for it.
 OPTIONAL = {

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from usb_ext.errors import DataMissing, reason
+from usb_ext.core.errors import DataMissing, reason
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.stand_ins import import_real
 from usb_ext.upstream.usb import get_collactor

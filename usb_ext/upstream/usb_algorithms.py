@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.shared import UnlabelledEvaluation
 from usb_ext.upstream.usb_cossl import CoSSLOnEngine
 from usb_ext.upstream.usb_crest import CReSTOnEngine
 from usb_ext.upstream.usb_own_loops import CRMatchOnEngine, SupervisedOnEngine
-from usb_ext.upstream.usb_shared import UnlabelledEvaluation
 
 # isort: split
 from semilearn.algorithms.crmatch.crmatch import CRMatch

@@ -6,9 +6,9 @@ is always that of class 0: none, where class 0 is the largest. That is left as i
 
 from typing import Any
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.usb_shared import MIXED_LABELLED, MIXED_UNLABELLED, FromStep, drop_hooks
+from usb_ext.upstream.shared import MIXED_LABELLED, MIXED_UNLABELLED, FromStep, drop_hooks
 
 # isort: split
 from semilearn.core.hooks import Hook

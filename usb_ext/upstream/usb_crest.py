@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.fused import optimizers_fused
-from usb_ext.upstream.usb_shared import UnlabelledEvaluation, drop_hooks
+from usb_ext.upstream.shared import UnlabelledEvaluation, drop_hooks
 
 # isort: split
 from semilearn.imb_algorithms.crest.crest import CReST

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from usb_ext.config.names import served_as
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings.names import served_as
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.usb_missing import not_found

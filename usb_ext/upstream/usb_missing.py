@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from usb_ext.errors import DataMissing
+from usb_ext.core.errors import DataMissing
 from usb_ext.upstream.usb_texts import TEXTS
 
 SOURCES = {

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.usb_shared import ROTATED
+from usb_ext.upstream.shared import ROTATED
 
 # isort: split
 from semilearn.algorithms.crmatch.crmatch import CRMatch

@@ -4,7 +4,7 @@ Every pair was run for some steps; a pair that raises is refused before any work
 algorithms an imbalanced one supports".)
 """
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 from usb_ext.upstream.usb import ALGORITHMS
 
 ONLY = {"adsh": "fixmatch", "tras": "fixmatch"}

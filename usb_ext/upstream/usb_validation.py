@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from usb_ext.errors import SettingsError
+from usb_ext.core.errors import SettingsError
 
 
 def with_validation(

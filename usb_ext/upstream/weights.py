@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.errors import DataMissing, reason
+from usb_ext.core.errors import DataMissing, reason
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 
 # isort: split

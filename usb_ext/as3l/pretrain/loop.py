@@ -1,0 +1,136 @@
+"""The loop of pre-training: SGD on a cosine, checkpoints, looks at the features, the wish to stop."""
+
+import contextlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from usb_ext.as3l.pretrain.batches import TwoViews
+from usb_ext.as3l.pretrain.method import SelfSupervised
+from usb_ext.core.errors import Interrupted, RunFailed
+from usb_ext.core.files import RunFolder
+from usb_ext.engine import checkpoint
+from usb_ext.engine.parts import Stop
+from usb_ext.pretraining.state import collect
+
+_log = logging.getLogger(__name__)
+Scores = Callable[[SelfSupervised], dict[str, float]]
+
+
+class Pretraining:
+    """A method in training; all that a step depends on is saved and restored, bit by bit.
+
+    Args:
+        method: backbone and heads, on their device.
+        views: the batches.
+        scores: looks at the features.
+        settings: the names that decide the result, with their values; kept in checkpoints.
+        folder: where checkpoints and metrics go.
+        stop: the wish to stop.
+        amp: `off` or `bf16`.
+    """
+
+    def __init__(
+        self,
+        method: SelfSupervised,
+        views: TwoViews,
+        scores: Scores,
+        settings: dict[str, Any],
+        folder: RunFolder,
+        stop: Stop,
+        amp: str,
+    ) -> None:
+        self.method, self.views, self.scores = method, views, scores
+        self.settings, self.folder, self.stop, self.amp = settings, folder, stop, amp
+        self.total = settings["ssl_epochs"] * views.steps
+        self.optimizer = torch.optim.SGD(
+            method.learned(),
+            lr=settings["ssl_lr"],
+            momentum=settings["ssl_momentum"],
+            weight_decay=settings["ssl_weight_decay"],
+        )
+        device = next(method.parameters()).device
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+        self.step, self.seconds_before, self.started = 0, 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds trained, over all sittings."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def train(self) -> None:
+        """From the current step to the end.
+
+        Raises:
+            Interrupted: after a checkpoint, when a signal asked for it.
+            RunFailed: a loss that is not finite.
+        """
+        self.started = time.perf_counter()
+        while self.step < self.total:
+            self.loss_sum += self.one_step(self.step)
+            self.step += 1
+            epoch, rest = divmod(self.step, self.views.steps)
+            if rest == 0:
+                self._end_epoch(epoch)
+            if self.stop.requested:
+                self.save()
+                raise Interrupted(
+                    f"stopped after step {self.step} of {self.total}; checkpoint written to "
+                    f"{self.folder.latest}; continue with --resume",
+                    self.stop.requested,
+                )
+
+    def one_step(self, step: int) -> torch.Tensor:
+        """One update; gives the loss, shape (), without waiting for the device."""
+        self.method.train()
+        done = step / max(1, self.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings["ssl_lr"] * (math.cos(math.pi * done) + 1) / 2
+        with self._precision():
+            loss: torch.Tensor = self.method(*self.views.batch(step))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.method.after_step(done)
+        return loss.detach()
+
+    def _precision(self) -> Any:
+        if self.amp == "off":
+            return contextlib.nullcontext()
+        return torch.autocast(self.loss_sum.device.type, dtype=torch.bfloat16)
+
+    def _end_epoch(self, epoch: int) -> None:
+        """Log the epoch, look at the features and save, each when it is due."""
+        loss = float(self.loss_sum) / self.views.steps
+        self.loss_sum.zero_()
+        if not math.isfinite(loss):
+            raise RunFailed(f"loss is {loss} in epoch {epoch} of pre-training; lower ssl_lr")
+        last = self.step == self.total
+        row: dict[str, Any] = {"epoch": epoch, "it": self.step, "loss": loss}
+        row["lr"] = self.optimizer.param_groups[0]["lr"]
+        if last or epoch % self.settings["ssl_eval_epochs"] == 0:
+            row |= self.scores(self.method)
+            self._say(row)
+        row["time"] = round(self.seconds, 3)
+        with self.folder.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        if last or epoch % self.settings["ssl_save_epochs"] == 0:
+            self.save()
+
+    def _say(self, row: dict[str, Any]) -> None:
+        seconds = self.seconds * (self.total - self.step) / max(1, self.step)
+        knn = f"kNN accuracy {100 * row['knn']:.2f}%  " if "knn" in row else ""
+        _log.info(
+            "epoch %d/%d  loss %.4f  %sspread %.2f  %.1f min left",
+            *(row["epoch"], self.total // self.views.steps, row["loss"], knn, row["spread"]),
+            seconds / 60,
+        )
+
+    def save(self) -> None:
+        """Write the newest checkpoint; the one before stays as `previous_model.pth`."""
+        checkpoint.write(self.folder, collect(self))

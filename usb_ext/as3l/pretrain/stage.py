@@ -1,0 +1,124 @@
+"""The pretrain stage: features without labels (AS3L, Sec. 5.1.2)."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from usb_ext.as3l.pretrain.build import build
+from usb_ext.as3l.pretrain.loop import Pretraining
+from usb_ext.as3l.pretrain.made import finished, found_checkpoint, made_with, pretrain_folder
+from usb_ext.as3l.pretrain.watch import Watch
+from usb_ext.atomic_files import replace_file, write_json, write_text
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import RunFolder, open_run_folder
+from usb_ext.core.runtime import device_name, resolve_device, versions
+from usb_ext.data.features import Features, read_features, write_features
+from usb_ext.data.training_set import TrainingSet, load_training_set
+from usb_ext.engine.parts import Stop
+from usb_ext.pretraining.estimate import in_words, seconds_a_step
+from usb_ext.pretraining.state import restore
+from usb_ext.run_log import RunLog
+from usb_ext.settings import LoadedSettings, Settings, resolved_yaml
+
+_log = logging.getLogger(__name__)
+
+
+def pretrain(loaded: LoadedSettings, stop: Stop | None = None) -> str:
+    """Learn features, and write `backbone.pth`, `features.npz` and `pretrain.json`.
+
+    What is there already with the same settings is kept; a checkpoint is continued with `resume`.
+
+    Args:
+        loaded: checked settings.
+        stop: the wish to stop; by default Ctrl-C and SIGTERM.
+
+    Returns:
+        A line for a person.
+
+    Raises:
+        SettingsError: a folder of other settings, a batch larger than the set, lightly missing.
+        DataMissing: data, weights or features that are not there or cannot be used.
+        RunFailed: a loss that is not finite.
+        Interrupted: after a checkpoint, when asked to stop.
+    """
+    settings = loaded.settings
+    if settings.features is not None:
+        found = read_features(Path(settings.features))
+        return f"pre-training skipped: {len(found.values)} features are given, {settings.features}"
+    folder = RunFolder(pretrain_folder(settings))
+    if not settings.overwrite and (done := finished(folder, settings)) is not None:
+        return f"{_summary(folder, done)} (made before)"
+    with RunLog(quiet=settings.progress == "off") as log:
+        return _pretrain(settings, folder, stop or Stop(), log)
+
+
+def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) -> str:
+    """Check everything that can be wrong, then touch the disk, then train."""
+    device = resolve_device(settings.device)
+    if settings.amp == "fp16":
+        raise SettingsError("amp is 'fp16', which pre-training has no loss scaling for; use bf16")
+    if settings.num_threads is not None:
+        torch.set_num_threads(settings.num_threads)
+    state = found_checkpoint(folder, settings)
+    data = load_training_set(settings)
+    training, watch = build(settings, data, folder, device, stop)
+    open_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
+    log.to_file(folder.log)
+    write_text(folder.config, resolved_yaml(settings))
+    if state is None:
+        folder.metrics.unlink(missing_ok=True)
+    else:
+        restore(training, state)
+        _log.info("continuing after step %d of %d", training.step, training.total)
+    _say_how_long(training, device)
+    with stop.on_signals():
+        training.train()
+    return _finish(settings, data, training, watch, device)
+
+
+def _say_how_long(training: Pretraining, device: torch.device) -> None:
+    """Before the first step, say how long all of them will take."""
+    left = training.total - training.step
+    if left <= 0:
+        return
+    seconds = in_words(left * seconds_a_step(training))
+    where = "no GPU, " if device.type == "cpu" else ""
+    _log.info("%s%s: %d steps will take about %s", where, device_name(device), left, seconds)
+
+
+def _finish(
+    settings: Settings, data: TrainingSet, training: Pretraining, watch: Watch, device: torch.device
+) -> str:
+    """What pre-training leaves; its record comes last, so that a record means that all is there."""
+    folder, method = training.folder, training.method
+    scores = watch.scores(method)
+    weights = {k: v.detach().cpu() for k, v in method.backbone.state_dict().items()}
+    replace_file(folder.path / "backbone.pth", lambda p: torch.save({"model": weights}, p))
+    features = Features(
+        values=watch.training_features(method).cpu().numpy(),
+        ids=data.ids.ids(),
+        targets=data.targets if (data.targets >= 0).any() else None,
+        dataset=settings.dataset,
+        class_names=data.classes,
+    )
+    write_features(folder.path / "features.npz", features)
+    record = {
+        "made_with": made_with(settings),
+        "epochs": settings.ssl_epochs,
+        "steps": training.total,
+        "seconds": round(training.seconds, 3),
+        "images": len(data.targets),
+        "dimensions": features.values.shape[1],
+        **scores,
+        "device": device_name(device),
+        "versions": versions(),
+    }
+    write_json(folder.path / "pretrain.json", record)
+    return _summary(folder, record)
+
+
+def _summary(folder: RunFolder, record: dict[str, Any]) -> str:
+    knn = f"kNN accuracy {100 * record['knn']:.2f}%, " if "knn" in record else ""
+    return f"{knn}spread {record['spread']:.2f}: {folder.path}/backbone.pth and features.npz"

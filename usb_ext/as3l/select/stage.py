@@ -1,0 +1,159 @@
+"""The select stage: which images a person should label (AS3L, Sec. 4.4)."""
+
+import csv
+import io
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usb_ext.as3l.feature_images import FeatureImages, images_of
+from usb_ext.as3l.select.strategies import Selection, select
+from usb_ext.atomic_files import replace_file, write_text
+from usb_ext.config.as3l import TO_LABEL
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.runtime import resolve_device
+from usb_ext.data.features import Features, read_features, write_features
+from usb_ext.data.npz_file import make_folder
+from usb_ext.data.selected_file import Selected, write_selected
+from usb_ext.functional.fine_features import CHOICE, Tuning, fine_features, scaled, stream
+from usb_ext.settings import Settings
+from usb_ext.stages.selection_pictures import draw_scatter, draw_sheet
+
+
+@dataclass(frozen=True)
+class SelectOrder:
+    """What is to be chosen, and how.
+
+    Attributes:
+        features: the features file.
+        budget: labels to ask for.
+        strategy: one of `functional.selection.STRATEGIES`.
+        seed: of every draw.
+        out: folder for the results.
+        tuning: how the features are prepared.
+        device: of the linear layer, as in the setting `device`.
+    """
+
+    features: Path
+    budget: int
+    strategy: str = "as3l"
+    seed: int = 0
+    out: Path = Path(".")
+    tuning: Tuning = field(default_factory=Tuning)
+    device: str = "cpu"
+
+
+def select_images(order: SelectOrder, settings: Settings | None) -> str:
+    """Choose, and write `selected.json`, `selected.png` and, for `as3l`, `tuned.npz`.
+
+    Where the classes of the chosen images are unknown, `to_label.csv` lists them for a person.
+
+    Args:
+        order: what to do.
+        settings: the data set, for pictures and classes; None goes without.
+
+    Returns:
+        A few lines for a person.
+
+    Raises:
+        SettingsError: a budget outside 1 to N, or files that do not fit each other.
+        DataMissing: features or images that are not there or cannot be used.
+    """
+    features = read_features(order.features)
+    _check_budget(order, len(features.values))
+    images = images_of(features, order.features, settings)
+    values = _values(order, features)
+    found = _choose(order, values, images)
+    make_folder(order.out)
+    if order.strategy == "as3l" and not features.tuned:
+        write_features(order.out / "tuned.npz", replace(features, values=values, tuned=True))
+    selected = _selected(order, features, images, found)
+    picture = order.out / "selected.png"
+    if images.pixels is None:
+        replace_file(picture, lambda path: draw_scatter(values, found, path))
+    else:
+        replace_file(picture, lambda path: draw_sheet(images, found, path))
+    write_selected(order.out / "selected.json", selected)
+    return "\n".join([*_summary(order, images, found), *_to_label(order, images, selected, found)])
+
+
+def _to_label(
+    order: SelectOrder, images: FeatureImages, selected: Selected, found: Selection
+) -> list[str]:
+    """`to_label.csv` for a person to fill in, where classes are unknown; one that is there is kept."""
+    if images.targets is not None and (images.targets[found.positions] >= 0).all():
+        return []
+    path = order.out / TO_LABEL
+    if path.exists():
+        return [f"{path} was there before and is kept"]
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(
+        [("id", "class"), *((i, "") for i in selected.ids)]
+    )
+    write_text(path, stream.getvalue())
+    return [f"fill in the classes: {path}"]
+
+
+def _check_budget(order: SelectOrder, count: int) -> None:
+    if not 1 <= order.budget <= count:
+        raise SettingsError(
+            f"budget is {order.budget}, but {order.features} holds {count} images; use 1 to {count}"
+        )
+
+
+def _values(order: SelectOrder, features: Features) -> NDArray[np.float32]:
+    """The features that the strategy sees: fine-tuned ones for `as3l` alone."""
+    device = resolve_device(order.device)
+    if features.tuned:
+        return features.values
+    if order.strategy != "as3l":
+        return scaled(features.values, order.tuning)
+    return fine_features(features.values, order.budget, order.seed, order.tuning, device)
+
+
+def _choose(order: SelectOrder, values: NDArray[np.float32], images: FeatureImages) -> Selection:
+    """No strategy but `stratified` is shown the classes."""
+    targets = None
+    if order.strategy == "stratified":
+        targets = images.targets
+        known = 0 if targets is None else int((targets >= 0).sum())
+        if known < order.budget:
+            raise SettingsError(
+                f"strategy stratified needs the classes of at least {order.budget} images, but {known} "
+                "are known; use another strategy, or name the data set with --c or --dataset"
+            )
+    return select(
+        order.strategy,
+        values,
+        order.budget,
+        stream(order.seed, CHOICE),
+        runs=order.tuning.runs,
+        targets=targets,
+        points_per_center=order.tuning.points_per_center,
+    )
+
+
+def _selected(
+    order: SelectOrder, features: Features, images: FeatureImages, found: Selection
+) -> Selected:
+    rows = found.positions.tolist()
+    return Selected(
+        ids=features.ids[found.positions].tolist(),
+        cluster=found.clusters.tolist(),
+        files=None if images.files is None else [images.files[row] for row in rows],
+        strategy=order.strategy,
+        seed=order.seed,
+        dataset=images.dataset,
+    )
+
+
+def _summary(order: SelectOrder, images: FeatureImages, found: Selection) -> list[str]:
+    lines = [f"{order.budget} images chosen by {order.strategy}: {order.out / 'selected.json'}"]
+    if images.targets is not None and images.num_classes is not None:
+        chosen = images.targets[found.positions]
+        covered = len(np.unique(chosen[chosen >= 0]))
+        unknown = f" ({int((chosen < 0).sum())} of unknown class)" if (chosen < 0).any() else ""
+        lines.append(f"classes covered: {covered} of {images.num_classes}{unknown}")
+    return lines

@@ -1,0 +1,76 @@
+"""The strategies by name: which samples to label (AS3L, Table 8).
+
+Every strategy chooses once, before any label is known; `stratified` alone looks at labels, which is why
+the paper calls it unfair.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from usb_ext.as3l.clustering.nearest import FloatArray, IntArray
+from usb_ext.as3l.select.as3l import select_as3l
+from usb_ext.as3l.select.baselines import select_kmedoids
+from usb_ext.as3l.select.usl import select_usl
+from usb_ext.functional.select_coreset import select_coreset
+from usb_ext.functional.select_random import select_random, select_stratified
+
+STRATEGIES = ("as3l", "random", "stratified", "kmedoids", "coreset", "usl")
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What was chosen.
+
+    Attributes:
+        positions: (n,) rows of the features, in the order chosen.
+        clusters: (n,) cluster that each stands for; -1 where the strategy has none.
+    """
+
+    positions: IntArray
+    clusters: IntArray
+
+
+def select(
+    strategy: str,
+    features: FloatArray,
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    runs: int = 6,
+    targets: IntArray | None = None,
+    points_per_center: int | None = None,
+) -> Selection:
+    """Choose `budget` samples.
+
+    Args:
+        strategy: one of STRATEGIES.
+        features: (N, d); for `as3l` the fine-tuned ones.
+        budget: 1 to N.
+        rng: source of randomness.
+        runs: C of `as3l`.
+        targets: (N,) classes, for `stratified` alone.
+        points_per_center: as in `kmeans.kmeans`, for `as3l`.
+
+    Raises:
+        ValueError: an unknown strategy, a budget outside 1 to N, or `stratified` without targets.
+    """
+    if not 1 <= budget <= len(features):
+        raise ValueError(f"budget {budget} of {len(features)} samples")
+    if strategy == "as3l":
+        return Selection(*select_as3l(features, budget, rng, runs, points_per_center))
+    if strategy == "kmedoids":
+        return Selection(*select_kmedoids(features, budget, rng))
+    if strategy == "usl":
+        return Selection(*select_usl(features, budget, rng))
+    if strategy == "coreset":
+        return _without_clusters(select_coreset(features, budget, rng))
+    if strategy == "random":
+        return _without_clusters(select_random(len(features), budget, rng))
+    if strategy == "stratified" and targets is not None:
+        return _without_clusters(select_stratified(targets, budget, rng))
+    raise ValueError(f"strategy {strategy!r} with targets {targets is not None}")
+
+
+def _without_clusters(positions: IntArray) -> Selection:
+    return Selection(positions, np.full(len(positions), -1, dtype=np.int64))

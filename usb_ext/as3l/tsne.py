@@ -1,0 +1,115 @@
+"""The tsne stage: features in the plane, with what was chosen and what was spread (AS3L, Fig. 5)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.manifold import TSNE
+
+from usb_ext.atomic_files import replace_file
+from usb_ext.core.errors import SettingsError
+from usb_ext.data.features import Features, read_features
+from usb_ext.data.image_names import ImageIds
+from usb_ext.data.npz_file import make_folder
+from usb_ext.data.prior_file import read_prior
+from usb_ext.data.selected_file import read_selected
+from usb_ext.stages.plane_picture import Plane, draw_plane
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TsneOrder:
+    """What is to be drawn.
+
+    Attributes:
+        features: the features file.
+        out: PNG to write.
+        selected: a selection, whose images are marked; or None.
+        prior: prior pseudo-labels, drawn beside the classes; or None.
+        most: points at most; the selected ones are always among them.
+        perplexity: of t-SNE, about the number of neighbours that count.
+        seed: of the choice of points and of t-SNE.
+    """
+
+    features: Path
+    out: Path
+    selected: Path | None = None
+    prior: Path | None = None
+    most: int = 5000
+    perplexity: float = 30.0
+    seed: int = 0
+
+
+def tsne(order: TsneOrder) -> str:
+    """Draw, and say where.
+
+    Raises:
+        SettingsError: files that do not fit each other, or a perplexity for more points than there are.
+        DataMissing: files that are not there or cannot be used.
+    """
+    features = read_features(order.features)
+    chosen = _chosen(order, features)
+    prior = _prior(order, features)
+    points = _subset(len(features.values), chosen, order.most, order.seed)
+    if order.perplexity >= len(points):
+        raise SettingsError(
+            f"perplexity is {order.perplexity:g}, but there are {len(points)} points; use less"
+        )
+    places = TSNE(perplexity=order.perplexity, init="pca", random_state=order.seed).fit_transform(
+        features.values[points]
+    )
+    plane = Plane(
+        places=places,
+        targets=None if features.targets is None else features.targets[points],
+        prior=None if prior is None else prior[points],
+        chosen=np.isin(points, chosen),
+        classes=features.class_names,
+    )
+    make_folder(order.out.parent)
+    replace_file(order.out, lambda path: draw_plane(plane, path))
+    return f"{len(points)} of {len(features.values)} images drawn: {order.out}"
+
+
+def _subset(count: int, chosen: IntArray, most: int, seed: int) -> IntArray:
+    """Rows to draw, ascending, (n,): the chosen ones and a random part of the others."""
+    if count <= most:
+        return np.arange(count, dtype=np.int64)
+    others = np.setdiff1d(np.arange(count, dtype=np.int64), chosen)
+    drawn = np.random.default_rng(seed).permutation(others)[: max(0, most - len(chosen))]
+    return np.sort(np.concatenate([chosen, drawn])).astype(np.int64)
+
+
+def _chosen(order: TsneOrder, features: Features) -> IntArray:
+    """Rows of the selected images, (m,)."""
+    if order.selected is None:
+        return np.empty(0, dtype=np.int64)
+    return _rows(features, np.asarray(read_selected(order.selected).ids), f"{order.selected}")
+
+
+def _prior(order: TsneOrder, features: Features) -> NDArray[np.float32] | None:
+    """Prior pseudo-labels row by row of the features, (N, C); zeros where the file has none."""
+    if order.prior is None:
+        return None
+    prior = read_prior(order.prior)
+    found = np.zeros((len(features.values), prior.values.shape[1]), dtype=np.float32)
+    found[_rows(features, prior.ids, f"{order.prior}")] = prior.values
+    return found
+
+
+def _rows(features: Features, ids: NDArray[np.generic], what: str) -> IntArray:
+    """Rows of the features that ids mean, (m,).
+
+    Raises:
+        SettingsError: an id that the features file lacks.
+    """
+    if features.ids.dtype.kind == "U":
+        return ImageIds(len(features.ids), tuple(map(str, features.ids))).positions(ids, what)
+    place = {int(i): row for row, i in enumerate(features.ids)}
+    lacking = [i for i in ids.tolist() if i not in place]
+    if lacking:
+        raise SettingsError(
+            f"{what} names {len(lacking)} images that the features file lacks, the first is {lacking[0]}"
+        )
+    return np.array([place[int(i)] for i in ids.tolist()], dtype=np.int64)

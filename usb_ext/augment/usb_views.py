@@ -1,0 +1,95 @@
+"""The weak, strong and evaluation views of an image: USB's recipe for CIFAR, as transforms.
+
+Resize, random crop after reflect padding, mirroring, [RandAugment], to tensor, normalise; the order
+and the padding of int(size * (1 - crop_ratio)) pixels a side are USB's. Random numbers come from
+torch's generator (crop, mirror) and from whatever the RandAugment that is handed in draws from.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+from torchvision import transforms
+
+from usb_ext.core.errors import SettingsError
+
+View = Callable[[Image.Image], Tensor]
+PillowTransform = Callable[[Image.Image], Image.Image]
+
+
+def weak_transform(
+    size: int, crop_ratio: float, mean: Sequence[float], std: Sequence[float], hflip: bool
+) -> View:
+    """Shift and, where it keeps the class, mirror: an RGB image to a tensor (3, size, size).
+
+    Args:
+        size: side in pixels; the shorter side of the image is resized to it.
+        crop_ratio: above 0, at most 1; padding is int(size * (1 - crop_ratio)) pixels a side.
+        mean: of the 3 channels, of pixels in [0, 1].
+        std: of the 3 channels, in the same unit, > 0.
+        hflip: mirror with probability 1/2.
+
+    Raises:
+        SettingsError: size or crop_ratio out of range.
+    """
+    view: View = transforms.Compose(
+        [*_geometry(size, crop_ratio, hflip), *_to_normalised(mean, std)]
+    )
+    return view
+
+
+def strong_transform(
+    size: int,
+    crop_ratio: float,
+    mean: Sequence[float],
+    std: Sequence[float],
+    hflip: bool,
+    rand_augment: PillowTransform,
+) -> View:
+    """The weak view with `rand_augment`, image to image, before the tensor: (3, size, size).
+
+    Args:
+        rand_augment: USB's RandAugment(3, 5), or any other; the rest as in `weak_transform`.
+
+    Raises:
+        SettingsError: size or crop_ratio out of range.
+    """
+    view: View = transforms.Compose(
+        [*_geometry(size, crop_ratio, hflip), rand_augment, *_to_normalised(mean, std)]
+    )
+    return view
+
+
+def eval_transform(size: int, mean: Sequence[float], std: Sequence[float]) -> View:
+    """Resize and normalise, nothing random: an RGB image to a tensor (3, size, size).
+
+    Raises:
+        SettingsError: size below 1.
+    """
+    _check_size(size)
+    view: View = transforms.Compose([transforms.Resize(size), *_to_normalised(mean, std)])
+    return view
+
+
+def _geometry(size: int, crop_ratio: float, hflip: bool) -> list[Any]:
+    """Resize, padded random crop, mirror."""
+    _check_size(size)
+    if not 0.0 < crop_ratio <= 1.0:
+        raise SettingsError(f"crop_ratio is {crop_ratio}; it must be above 0 and at most 1")
+    padding = int(size * (1 - crop_ratio))
+    return [
+        transforms.Resize(size),
+        transforms.RandomCrop(size, padding=padding, padding_mode="reflect"),
+        *([transforms.RandomHorizontalFlip()] if hflip else []),
+    ]
+
+
+def _to_normalised(mean: Sequence[float], std: Sequence[float]) -> list[Any]:
+    """To a tensor in [0, 1], then to zero mean and unit variance over the training set."""
+    return [transforms.ToTensor(), transforms.Normalize(list(mean), list(std))]
+
+
+def _check_size(size: int) -> None:
+    if size < 1:
+        raise SettingsError(f"img_size is {size}; it must be at least 1 pixel")

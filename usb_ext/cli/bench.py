@@ -1,0 +1,112 @@
+"""`usb-ext bench`: its arguments, and what is done with the report."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from usb_ext.core.errors import SettingsError
+
+COUNTS = ("img_size", "batch_size", "uratio", "num_images", "steps", "warm_up", "repeats")
+
+
+def add(commands: Any) -> None:
+    """Add the subcommand to the parser's subcommands."""
+    bench = commands.add_parser(
+        "bench", help="steps a second: USB's own loop, ours, and the limit, in one run"
+    )
+    bench.add_argument(
+        "--preset",
+        default="digits",
+        help="digits, cifar-wrn, cifar-vit, or selection: selecting and propagating alone",
+    )
+    bench.add_argument("--json", metavar="FILE", help="write the report, bench.json")
+    bench.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
+    bench.add_argument("--threads", type=int, help="CPU threads of torch")
+    bench.add_argument("--net", help="another network")
+    bench.add_argument("--amp", choices=("off", "bf16", "fp16"))
+    bench.add_argument("--compile", choices=("off", "default", "reduce-overhead"))
+    bench.add_argument("--ours-only", action="store_true", help="leave USB's own loop out")
+    bench.add_argument("--parts", action="store_true", help="also where the time of a step goes")
+    bench.add_argument("--small", action="store_true", help="selection: two tiny sizes")
+    bench.add_argument("--scale", action="store_true", help="cost as batch, image and set grow")
+    bench.add_argument(
+        "--per-example", action="store_true", help="per-example gradients: loop, torch.func, ours"
+    )
+    bench.add_argument(
+        "--influence", action="store_true", help="an update of influence weights, by its inverse"
+    )
+    bench.add_argument(
+        "--val-batch", type=int, default=320, metavar="N", help="influence: validation images"
+    )
+    for name in COUNTS:
+        bench.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N")
+
+
+def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
+    """Measure, print the table and write the report; gives the exit code.
+
+    Raises:
+        SettingsError: a preset, device or precision that is not there, or a count below 1.
+    """
+    for name in (*COUNTS, "threads", "val_batch"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise SettingsError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+    if arguments.preset == "selection":
+        return _finish(arguments, _selection(arguments), show)
+    import torch
+
+    from usb_ext.bench.presets import workload
+    from usb_ext.core.runtime import check_precision, resolve_device
+
+    changed = {name: getattr(arguments, name) for name in (*COUNTS, "net", "amp", "compile")}
+    load = workload(arguments.preset, changed)
+    device = resolve_device(arguments.device)
+    check_precision(load.amp, device)
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    return _finish(arguments, _measure(arguments, load, device), show)
+
+
+def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
+    from usb_ext.bench.selection import bench_selection
+
+    return bench_selection(arguments.small, arguments.threads, _progress)
+
+
+def _finish(
+    arguments: argparse.Namespace, report: dict[str, Any], show: Callable[[str], int]
+) -> int:
+    report["command"] = " ".join(("usb-ext", *sys.argv[1:]))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return show(report["table"])
+
+
+def _measure(arguments: argparse.Namespace, load: Any, device: Any) -> dict[str, Any]:
+    from usb_ext.bench.influence import influence_times
+    from usb_ext.bench.per_example import per_example
+    from usb_ext.bench.scale import scale
+    from usb_ext.bench.stage import bench, parts_of_step, table
+
+    if arguments.per_example:
+        return per_example(load, device, _progress)
+    if arguments.influence:
+        return influence_times(load, device, arguments.val_batch, _progress)
+    if arguments.scale:
+        rows = scale(load, str(device), _progress)
+        lines = [
+            f"{r['varies']} {r['value']}: {r['ms_per_step']} ms, {r['memory_mb']} MiB" for r in rows
+        ]
+        return {"scale": rows, "table": "\n".join(lines)}
+    report = bench(load, device, with_usb=not arguments.ours_only, say=_progress)
+    if arguments.parts:
+        report["ms_per_part"] = parts_of_step(load, device)
+    return {**report, "table": table(report)}
+
+
+def _progress(line: str) -> None:
+    sys.stderr.write(line + "\n")

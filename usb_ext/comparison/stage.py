@@ -1,0 +1,142 @@
+"""The compare stage: run what is missing, then report.
+
+The folder of a comparison: `runs/NAME/` one run each, `settings/NAME.yaml` and `logs/NAME.txt` of each
+training process, `failed.json`, and the report `compare.json`, `.md`, `.tex`, `.csv`, `.png`, `.svg`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from usb_ext.comparison.entries import Entry, of_one_source
+from usb_ext.comparison.existing import Failures, completed, refuse_other_settings
+from usb_ext.comparison.forks import forks
+from usb_ext.comparison.lock import locked
+from usb_ext.comparison.order import Order
+from usb_ext.comparison.page import as_markdown
+from usb_ext.comparison.plan import Planned
+from usb_ext.comparison.processes import Running, run_all
+from usb_ext.comparison.progress import Ends, Teller, to_stderr
+from usb_ext.comparison.records import read_record
+from usb_ext.comparison.report import make_report
+from usb_ext.comparison.write import write_files
+from usb_ext.core.errors import DataMissing, Interrupted, SettingsError
+from usb_ext.engine.arguments import resolved
+from usb_ext.engine.parts import Stop
+from usb_ext.training.compose import algorithm_classes
+
+Start = Callable[[Planned, Path, int], Running]
+"""Begins a run: the run, the comparison's folder, the lock to hold."""
+
+
+def compare(
+    plan: Sequence[Planned],
+    order: Order,
+    start: Start | None = None,
+    stop: Stop | None = None,
+    say: Callable[[str], object] = to_stderr,
+    prepare: Callable[[Sequence[Planned]], object] = bool,
+) -> dict[str, Any]:
+    """Run what is missing of a plan, then report.
+
+    Args:
+        plan: all runs of the comparison.
+        order: what else was asked for.
+        start: begins a run; by default as a fork (`comparison/forks.py`).
+        stop: the wish to stop; by default Ctrl-C and SIGTERM.
+        say: shows a line to the person in front of it.
+        prepare: makes the files that the runs to be made need; by default they need none.
+
+    Returns:
+        The report, which is also written to the folder; `page` is its Markdown.
+
+    Raises:
+        SettingsError: before any run: a method that cannot be, a folder with other settings.
+        DataMissing: the first run found no data.
+        Interrupted: asked to stop, after the checkpoints of what was running.
+    """
+    ready = [_resolved(run) for run in plan]
+    refuse_other_settings(ready)
+    failures = Failures(order.out / "failed.json")
+    reasons: dict[str, str] = {}
+    if order.train:
+        reasons = _train(ready, order, failures, start, stop or Stop(), say, prepare)
+    entries = [_entry(run, reasons.get(run.name) or failures.reason(run)) for run in ready]
+    return report(entries, order)
+
+
+def report(entries: Sequence[Entry], order: Order) -> dict[str, Any]:
+    """Report on runs, whatever they came from.
+
+    Args:
+        entries: all runs, those that cannot be used with their reason.
+        order: what was asked for.
+
+    Returns:
+        The report, with `page`, its Markdown.
+    """
+    of_one = of_one_source(entries, order.allow_mixed)
+    made = make_report(of_one, order.metric, order.target, order.about)
+    order.out.mkdir(parents=True, exist_ok=True)
+    write_files(made, order.out)
+    return {**made, "page": as_markdown(made, [order.metric])}
+
+
+def _resolved(run: Planned) -> Planned:
+    """The run with every option of its algorithm filled in, as the train stage will have it."""
+    try:
+        settings = resolved(run.settings, algorithm_classes(run.settings))
+    except SettingsError as error:
+        raise SettingsError(f"method {run.method.label!r}: {error}") from error
+    return replace(run, settings=settings)
+
+
+def _train(
+    plan: Sequence[Planned],
+    order: Order,
+    failures: Failures,
+    start: Start | None,
+    stop: Stop,
+    say: Callable[[str], object],
+    prepare: Callable[[Sequence[Planned]], object],
+) -> dict[str, str]:
+    """Run what is missing; gives the reason of each run that ended badly, by name."""
+    done = [run for run in plan if completed(run)]
+    again = [run for run in plan if order.retry or failures.reason(run) is None]
+    todo = [run for run in again if not completed(run)]
+    teller = Teller(len(plan), len(done), len(todo), order.jobs, say)
+    teller.warn(plan)
+    if not todo:
+        return {}
+    order.out.mkdir(parents=True, exist_ok=True)
+    ends = Ends(failures, teller)
+    with locked(order.out / ".lock") as lock, forks() as fork:
+        prepare(todo)
+        begin = start or fork
+        with stop.on_signals():
+            run_all(
+                todo,
+                lambda run: ends.begun(run, begin(run, order.out, lock)),
+                order.jobs,
+                lambda: stop.requested,
+                ends.ended,
+            )
+    if ends.data_missing:
+        raise DataMissing(ends.data_missing)
+    if stop.requested:
+        finished = sum(map(completed, plan))
+        raise Interrupted(
+            f"stopped with {finished} of {len(plan)} runs finished; the same command goes on",
+            stop.requested,
+        )
+    return ends.reasons
+
+
+def _entry(run: Planned, reason: str | None) -> Entry:
+    """What came of a run; a record that is there counts, whatever happened before it."""
+    record = read_record(run.folder)
+    where = (run.method.label, run.num_labels, run.fold, run.folder.path)
+    if isinstance(record, str):
+        return Entry(*where, None, reason or record)
+    return Entry(*where, record)

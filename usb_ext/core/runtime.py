@@ -1,0 +1,136 @@
+"""Device, seeds and versions of a run."""
+
+import platform
+import random
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from usb_ext._version import __version__
+from usb_ext.core.errors import SettingsError
+
+PACKAGES = ("torch", "torchvision", "semilearn", "numpy", "scikit-learn", "timm", "transformers")
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device a run uses.
+
+    Args:
+        name: `auto` (cuda, else mps, else cpu), `cpu`, `mps`, `cuda` or `cuda:N`.
+
+    Returns:
+        The device.
+
+    Raises:
+        SettingsError: if the device is not there.
+    """
+    if name == "auto":
+        return _best_device()
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(f"device is {name!r}, but torch sees no CUDA device; use --device auto")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise SettingsError(f"device is {name!r}, but torch sees {count} CUDA device(s)")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise SettingsError(f"device is {name!r}, but torch sees no MPS device; use --device auto")
+    return device
+
+
+def _best_device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda", 0)
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def check_precision(amp: str, device: torch.device) -> None:
+    """Refuse a precision that the device does not have.
+
+    Args:
+        amp: `off`, `bf16` or `fp16`.
+        device: where the run computes.
+
+    Raises:
+        SettingsError: for fp16 without CUDA, whose loss scaling needs it.
+    """
+    if amp == "fp16" and device.type != "cuda":
+        raise SettingsError(
+            f"amp is 'fp16', which needs a CUDA device, but the run is on {device}; "
+            "use --amp bf16 or --amp off"
+        )
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's global generators (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def limit_threads(number: int) -> None:
+    """CPU threads of torch, faiss and NumPy's linear algebra from now on, `number` >= 1 each.
+
+    Two threads on a core that others use as well are far slower than one.
+    """
+    import faiss  # noqa: F401  (its thread pool can be limited once it is loaded)
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(number)
+    threadpool_limits(limits=number)
+
+
+def device_name(device: torch.device) -> str:
+    """What the hardware is called, for `result.json`: `cuda: NVIDIA H200`, `cpu: AMD EPYC, 2 threads`."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    if device.type == "cpu":
+        return f"cpu: {_cpu_model()}, {torch.get_num_threads()} threads"
+    return str(device)
+
+
+def _cpu_model() -> str:
+    """The processor's name; its kind where the system does not tell."""
+    try:
+        lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, names), platform.machine())
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, usb_ext and the packages a result depends on."""
+    found = {"python": platform.python_version(), "usb_ext": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "missing"
+    return found
+
+
+def commit() -> str | None:
+    """The git commit of usb_ext's source, with `+changes` if it differs; None outside git."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    head = _git(root, "rev-parse", "HEAD")
+    if head is None:
+        return None
+    return f"{head}+changes" if _git(root, "status", "--porcelain") else head
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

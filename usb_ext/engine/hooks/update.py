@@ -1,0 +1,63 @@
+"""FiniteLossHook: a run whose loss is not finite stops; USB's ends as a success with its earlier best.
+
+The check does not wait for the device: each step only notes, on the device, the first step at which a
+term was not finite. The note is read when the log is read and before a checkpoint is written, so the
+last good checkpoint is never replaced by a bad one.
+"""
+
+from typing import Any
+
+import torch
+
+from usb_ext.core.errors import RunFailed
+from usb_ext.upstream.usb import Hook
+
+NEVER = -1
+
+
+class FiniteLossHook(Hook):  # type: ignore[misc]
+    """Owns the note of the first bad step, one entry a loss term; restarts empty with the process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: tuple[str, ...] = ()
+        self.first_bad: torch.Tensor | None = None
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Note non-finite terms of this step; raise where the log or a checkpoint is due."""
+        self._note(algorithm)
+        due = self.every_n_iters(algorithm, algorithm.num_log_iter)
+        if due or algorithm.checkpoint_due() or self.is_last_iter(algorithm):
+            self.check(algorithm)
+
+    @torch.no_grad()
+    def _note(self, algorithm: Any) -> None:
+        device = algorithm.out_dict["loss"].device
+        terms = {k: v for k, v in algorithm.log_dict.items() if k.endswith("loss")}
+        terms["train/loss"] = algorithm.out_dict["loss"]
+        values = torch.stack([torch.as_tensor(v, device=device).float() for v in terms.values()])
+        if self.first_bad is None or self.names != tuple(terms):
+            self.check(algorithm)  # a term came or went: the note on the old ones is read first
+            self.names = tuple(terms)
+            self.first_bad = torch.full((len(terms),), NEVER, device=device)
+        new = ~torch.isfinite(values) & (self.first_bad == NEVER)
+        self.first_bad = torch.where(new, algorithm.it, self.first_bad)
+
+    def check(self, algorithm: Any) -> None:
+        """Read the note.
+
+        Raises:
+            RunFailed: naming the step and the terms that were not finite.
+        """
+        if self.first_bad is None:
+            return
+        steps = self.first_bad.tolist()
+        bad = [(step, name) for step, name in zip(steps, self.names, strict=True) if step != NEVER]
+        if not bad:
+            return
+        first = min(step for step, _ in bad)
+        names = ", ".join(n for step, n in bad if step == first and n != "train/loss") or "the loss"
+        raise RunFailed(
+            f"{names} is not finite at step {first + 1}; the last good checkpoint is kept in "
+            f"{algorithm.folder.path}. Try a smaller --lr or --clip_grad 1"
+        )

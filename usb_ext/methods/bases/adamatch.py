@@ -1,0 +1,63 @@
+"""AdaMatch as a base: a threshold relative to labelled confidence (Berthelot et al., 2022)."""
+
+from typing import Any
+
+import torch
+
+from usb_ext.methods.step.base import BaseRule, Weak
+from usb_ext.methods.step.views import Views
+from usb_ext.upstream.usb import (
+    AdaMatchThresholdingHook,
+    DistAlignEMAHook,
+    Hook,
+    PseudoLabelingHook,
+    SSL_Argument,
+)
+
+
+class AdaMatchRule(BaseRule):
+    """A threshold relative to the confidence on labelled data, after alignment (Berthelot et al., 2022)."""
+
+    name = "adamatch"
+
+    def arguments(self) -> list[Any]:
+        """FixMatch's and the momentum of the alignment."""
+        return [*super().arguments(), SSL_Argument("--ema_p", float, 0.999)]
+
+    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+        """Alignment to the class distribution that the model predicts on labelled data."""
+        align = DistAlignEMAHook(
+            algorithm.num_classes, momentum=algorithm.args.ema_p, p_target_type="model"
+        )
+        return [
+            (PseudoLabelingHook(), "PseudoLabelingHook"),
+            (align, "DistAlignHook"),
+            (AdaMatchThresholdingHook(), "MaskingHook"),
+        ]
+
+    def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
+        """Aligned probabilities, shape (U, C), and those of the labelled examples, (B, C)."""
+        probs_lb = algorithm.compute_prob(views.logits_lb.detach())
+        probs = algorithm.compute_prob(views.logits_w.detach())
+        probs = algorithm.call_hook(
+            "dist_align", "DistAlignHook", probs_x_ulb=probs, probs_x_lb=probs_lb
+        )
+        return Weak(views.logits_w.detach(), probs, probs_lb, indices)
+
+    def weights(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """Weight of each unlabelled example, shape (U,)."""
+        weights: torch.Tensor = algorithm.call_hook(
+            "masking",
+            "MaskingHook",
+            logits_x_lb=weak.probs_lb,
+            logits_x_ulb=weak.probs,
+            softmax_x_lb=False,
+            softmax_x_ulb=False,
+        )
+        return weights
+
+    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """p_cutoff times the mean confidence on the labelled examples, shape (U,)."""
+        confidence = weak.probs_lb.amax(dim=-1)  # type: ignore[union-attr]
+        relative: torch.Tensor = confidence.mean() * algorithm.p_cutoff
+        return relative.expand(len(weak.probs))

@@ -1,0 +1,55 @@
+"""Dash: a loss threshold that falls over time, started by a supervised warm-up (Xu et al., 2021)."""
+
+import math
+from typing import Any
+
+import torch
+
+from usb_ext.algorithms.logits_rule import LogitsRule
+from usb_ext.methods.step.base import Weak
+from usb_ext.upstream.usb import DashThresholdingHook, Hook, PseudoLabelingHook, SSL_Argument
+
+
+class DashRule(LogitsRule):
+    """Selects the examples whose loss on their own pseudo-label is below a falling threshold."""
+
+    name = "dash"
+
+    def arguments(self) -> list[Any]:
+        """Threshold schedule and length of the warm-up (steps)."""
+        return [
+            SSL_Argument("--T", float, 0.5),
+            SSL_Argument("--gamma", float, 1.27),
+            SSL_Argument("--C", float, 1.0001),
+            SSL_Argument("--rho_min", float, 0.05),
+            SSL_Argument("--num_wu_iter", int, 2048),
+            SSL_Argument("--num_wu_eval_iter", int, 100),
+        ]
+
+    def prepare(self, algorithm: Any, args: Any) -> None:
+        """Soft labels until the threshold has fallen to its minimum; the hook switches."""
+        algorithm.T = args.T
+        algorithm.use_hard_label = False
+        algorithm.num_wu_iter = args.num_wu_iter
+        algorithm.num_wu_eval_iter = args.num_wu_eval_iter
+        algorithm.warmup_stage = True
+
+    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+        """The hook with the threshold."""
+        args = algorithm.args
+        masking = DashThresholdingHook(rho_min=args.rho_min, gamma=args.gamma, C=args.C)
+        return [(PseudoLabelingHook(), "PseudoLabelingHook"), (masking, "MaskingHook")]
+
+    def confidence(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """exp(-loss on the own pseudo-label), shape (U,).
+
+        ours: for hard labels it is the largest probability; for soft ones the geometric mean of the
+        probabilities, weighted by the label.
+        """
+        losses = algorithm.ce_loss(weak.logits, self.targets(algorithm, weak), reduction="none")
+        return torch.exp(-losses)
+
+    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """exp(-rho) for the largest loss rho that is still selected, shape (U,)."""
+        rho = algorithm.hooks_dict["MaskingHook"].rho
+        return weak.logits.new_full((len(weak.logits),), math.exp(-float(rho)))

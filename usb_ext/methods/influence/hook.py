@@ -1,0 +1,144 @@
+"""InfluenceWeightingHook: a learned weight for every unlabelled example (Ren et al., 2020, Algorithm 1)."""
+
+import logging
+from typing import Any
+
+import torch
+from torch import nn
+
+from usb_ext.core.errors import RunFailed, SettingsError
+from usb_ext.functional.averaging import example_shares
+from usb_ext.hooks.influence_found import Found, summary
+from usb_ext.hooks.influence_options import InfluenceOptions
+from usb_ext.hooks.influence_validation import ValidationBatches
+from usb_ext.methods.influence.passes import Inputs, Seen, evaluating, precision
+from usb_ext.methods.influence.update import head_gradients, network_gradients
+from usb_ext.methods.influence.weight_optimizer import ScalarTableOptimizer
+from usb_ext.upstream.usb import Hook
+
+_log = logging.getLogger(__name__)
+
+
+class InfluenceWeightingHook(Hook):  # type: ignore[misc]
+    """Owns the weights, their optimizer's state and the place in the validation batches.
+
+    ours: every N-th step updates the weights of the examples it has just trained on, after the
+    parameters' step: no second unlabelled batch is made, and the mask and targets in H are the ones that
+    were trained with. Inputs go once more through the network in evaluation mode; the validation batch is
+    the next of a seeded endless permutation, of which only the number of updates is state.
+
+    Across processes: each moves the weights of its own examples by its own validation batch; nothing is
+    reduced yet, so a distributed run would have to share both tables. It is refused for now.
+
+    Args:
+        head: the classification layer.
+        weights: (N_ulb,) first weights.
+        options: the settings.
+
+    Attributes:
+        table: (N_ulb,) weights, or (1,) with `single`.
+        updates: updates so far.
+        raised: tenfold raises of the damping so far.
+    """
+
+    def __init__(self, head: nn.Linear, weights: torch.Tensor, options: InfluenceOptions) -> None:
+        super().__init__()
+        self.head, self.options, self.num = head, options, len(weights)
+        self.table = weights[:1].clone() if options.single else weights.clone()
+        self.optimizer = ScalarTableOptimizer(len(self.table), options.lr, options.optimizer)
+        self.updates, self.raised = 0, 0
+        self.summary: dict[str, torch.Tensor] = {}
+        self.validation = ValidationBatches()
+        self._inputs: tuple[Inputs, torch.Tensor, Inputs] | None = None
+        self._indices: torch.Tensor | None = None
+        self._seen: Seen | None = None
+
+    @property
+    def weights(self) -> torch.Tensor:
+        """(N_ulb,) the weight of each unlabelled example by `idx_ulb`."""
+        return self.table.expand(self.num)
+
+    def see(self, x_lb: Inputs, y_lb: torch.Tensor, x_ulb: Inputs) -> None:
+        """Remember the step's inputs: (B, ...), (B,) and (U, ...)."""
+        self._inputs = (x_lb, y_lb, x_ulb)
+
+    def weigh(self, weights: torch.Tensor, indices: torch.Tensor | None) -> torch.Tensor:
+        """The base's weights (U,) times the examples' own.
+
+        Raises:
+            SettingsError: the loader gives no positions (U,).
+        """
+        if indices is None:
+            raise SettingsError("influence needs idx_ulb, the positions of the unlabelled examples")
+        self._follow(weights.device)
+        self._indices = indices
+        return weights * self.weights[indices].to(weights)
+
+    def remember(self, targets: torch.Tensor, weights: torch.Tensor, scale: float) -> None:
+        """Remember targets (U,) or (U, C), final weights (U,) and the weight of the unlabelled loss."""
+        if self._inputs is None or self._indices is None:
+            return
+        x_lb, y_lb, x_ulb = self._inputs
+        shares = scale * example_shares(weights.detach(), self.options.mean)
+        self._seen = Seen(x_lb, y_lb, x_ulb, self._indices, targets.detach(), shares)
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Update the weights every N steps; log them; let go of the step's tensors."""
+        if self._seen is not None and (algorithm.it + 1) % self.options.every == 0:
+            self.update(algorithm, self._seen)
+        algorithm.log_dict.update(self.summary)
+        self._inputs = self._indices = self._seen = None
+
+    def update(self, algorithm: Any, seen: Seen) -> None:
+        """Lines 7 to 12 of Algorithm 1, and the clip."""
+        validation = self.validation.batch(algorithm, self.updates, self.table.device)
+        gradients = head_gradients if self.options.scope == "head" else network_gradients
+        try:
+            with evaluating(algorithm.model):
+                found = gradients(algorithm, self.head, seen, validation, self.options)
+            if not bool(torch.isfinite(found.gradients).all()):
+                raise ArithmeticError("a derivative is not a number; try a smaller lr")
+        except ArithmeticError as error:
+            raise RunFailed(f"influence at step {algorithm.it + 1}: {error}") from error
+        rows = torch.zeros_like(seen.indices) if self.options.single else seen.indices
+        self.optimizer.step(self.table, rows, found.gradients)
+        self.table.clamp_(0, self.options.weight_max)
+        self.updates += 1
+        self._note(algorithm, found)
+
+    def _note(self, algorithm: Any, found: Found) -> None:
+        if found.raises and not self.raised:
+            _log.warning(
+                "step %d: the Hessian of the last layer is not positive definite; for this update its "
+                "damping was raised tenfold %d times (remedy: a higher influence_damping). Further "
+                "raises are counted as train/influence_damping_raised",
+                algorithm.it + 1,
+                found.raises,
+            )
+        self.raised += found.raises
+        self.summary = summary(self.table, found, self.raised)
+
+    def _follow(self, device: torch.device) -> None:
+        if self.table.device == device:
+            return
+        self.table = self.table.to(device)
+        self.optimizer.to(device, precision(device))
+        self.summary = {name: value.to(device) for name, value in self.summary.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, moments and counts, place in the validation batches, and the last summary."""
+        return {
+            "table": self.table.to("cpu", copy=True),
+            "optimizer": self.optimizer.state_dict(),
+            "updates": self.updates,
+            "raised": self.raised,
+            "summary": {k: v.cpu() for k, v in self.summary.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.table = state["table"].to(self.table, copy=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.updates, self.raised = state["updates"], state["raised"]
+        self.summary = {k: v.to(self.table.device) for k, v in state["summary"].items()}
+        self.validation = ValidationBatches()

@@ -1,0 +1,120 @@
+"""One batch through the network as the influence function needs it: no statistics moved, no graph kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from usb_ext.methods.influence.last_layer import residuals, with_bias
+
+Inputs = torch.Tensor | dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A training batch, as the step saw it: B labelled, U unlabelled examples, C classes.
+
+    Attributes:
+        x_lb: (B, ...) labelled inputs, or a dict of them.
+        y_lb: (B,) classes.
+        x_ulb: (U, ...) the unlabelled views that carry the loss.
+        indices: (U,) positions in the unlabelled set.
+        targets: (U,) or (U, C) pseudo-labels, constants.
+        shares: (U,) factor of each example's loss in the objective: mask, weight, mean and loss weight.
+    """
+
+    x_lb: Inputs
+    y_lb: torch.Tensor
+    x_ulb: Inputs
+    indices: torch.Tensor
+    targets: torch.Tensor
+    shares: torch.Tensor
+
+
+@dataclass(frozen=True)
+class HeadBatch:
+    """What the last layer does on n examples.
+
+    Attributes:
+        features: (n, D), its inputs with a 1 for the bias.
+        probs: (n, C).
+        residual: (n, C), gradient of each cross-entropy in the logits.
+        loss: mean cross-entropy, shape ().
+    """
+
+    features: torch.Tensor
+    probs: torch.Tensor
+    residual: torch.Tensor
+    loss: torch.Tensor
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Inside, every module is in evaluation mode and the network is not compiled.
+
+    Each module's own mode comes back afterwards, also of those that someone keeps in evaluation mode. A
+    compiled network would be compiled a second time for this pass, for longer than it saves.
+    """
+    trained = [module for module in model.modules() if module.training]
+    compiled = model.__dict__.pop("_compiled_call_impl", None)
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in trained:
+            module.training = True
+        if compiled is not None:
+            model._compiled_call_impl = compiled
+
+
+@torch.no_grad()
+def head_pass(
+    model: nn.Module,
+    head: nn.Linear,
+    inputs: Inputs,
+    targets: torch.Tensor,
+    *,
+    bias: bool,
+    dtype: torch.dtype,
+) -> HeadBatch:
+    """One forward pass, seen from the last layer.
+
+    Args:
+        model: the network, in evaluation mode.
+        head: its classification layer.
+        inputs: (n, ...), or a dict of them.
+        targets: (n,) or (n, C).
+        bias: whether the head's bias counts among its parameters.
+        dtype: of everything that is returned.
+    """
+    seen: list[torch.Tensor] = []
+    handle = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    try:
+        logits = model(inputs)["logits"].to(dtype)
+    finally:
+        handle.remove()
+    features = with_bias(seen[-1].to(dtype), bias and head.bias is not None)
+    known = targets if targets.ndim == 1 else targets.to(dtype)
+    loss = F.cross_entropy(logits, known)
+    return HeadBatch(features, torch.softmax(logits, dim=-1), residuals(logits, targets), loss)
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """Double precision, where the device has it: small systems, and differences of small numbers."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def mass(targets: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Sum of each target, (n,): 1 for classes (n,), the row's sum for (n, C)."""
+    ones = like.new_ones(len(targets))
+    return ones if targets.ndim == 1 else targets.to(like).sum(dim=-1)
+
+
+def per_example_losses(logits: Any, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropies (n,) of logits (n, C) and targets (n,) or (n, C)."""
+    known = targets if targets.ndim == 1 else targets.to(logits)
+    return F.cross_entropy(logits, known, reduction="none")

@@ -1,0 +1,1 @@
+"""methods/influence/per_example."""

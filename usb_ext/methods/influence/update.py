@@ -1,0 +1,121 @@
+"""From a training and a validation batch to the derivative of each example's weight (Eq. 6 of Ren et al.)."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from usb_ext.functional.network_influence import Parameters, network_weight_gradients
+from usb_ext.hooks.influence_found import Found
+from usb_ext.hooks.influence_options import InfluenceOptions
+from usb_ext.hooks.last_block import chosen_parameters
+from usb_ext.methods.influence.gradients import inverse_product, weight_gradients
+from usb_ext.methods.influence.last_layer import Curvature, mean_gradient
+from usb_ext.methods.influence.passes import (
+    HeadBatch,
+    Inputs,
+    Seen,
+    head_pass,
+    mass,
+    per_example_losses,
+    precision,
+)
+
+
+def head_gradients(
+    algorithm: Any,
+    head: nn.Linear,
+    seen: Seen,
+    validation: tuple[Inputs, torch.Tensor],
+    options: InfluenceOptions,
+) -> Found:
+    """With the last layer alone: three forward passes and one small system (Sec. 3.1).
+
+    Args:
+        algorithm: the running algorithm, its network in evaluation mode.
+        head: the classification layer.
+        seen: the training batch.
+        validation: (V, ...) inputs and (V,) classes.
+        options: damping, solver and whether the bias counts.
+    """
+    dtype = precision(seen.shares.device)
+
+    def through(inputs: Inputs, targets: torch.Tensor) -> HeadBatch:
+        with algorithm.amp_cm():
+            return head_pass(algorithm.model, head, inputs, targets, bias=options.bias, dtype=dtype)
+
+    labelled = through(seen.x_lb, seen.y_lb)
+    unlabelled = through(seen.x_ulb, seen.targets)
+    held_out = through(*validation)
+    curvature = training_curvature(labelled, unlabelled, seen, options.shift)
+    right = mean_gradient(held_out.residual, held_out.features)
+    inverse = inverse_product(curvature, right, options.inverse)
+    gradients = weight_gradients(inverse.value, unlabelled.residual, unlabelled.features)
+    return Found(gradients, held_out.loss, inverse.raises, inverse.iterations)
+
+
+def training_curvature(
+    labelled: HeadBatch, unlabelled: HeadBatch, seen: Seen, shift: float
+) -> Curvature:
+    """H of the step's objective: mean over B labelled rows, weighted sum over U unlabelled ones.
+
+    ours: UDA's annealing, which leaves labelled examples out for a time, does not enter.
+
+    Args:
+        labelled: the last layer on B examples.
+        unlabelled: the same on U.
+        seen: shares (U,) and targets (U,) or (U, C).
+        shift: damping plus weight decay.
+    """
+    even = torch.full_like(labelled.probs[:, 0], 1 / len(labelled.probs))
+    shares = seen.shares.to(unlabelled.probs) * mass(seen.targets, unlabelled.probs)
+    return Curvature(
+        torch.cat((labelled.probs, unlabelled.probs)),
+        torch.cat((labelled.features, unlabelled.features)),
+        torch.cat((even, shares)),
+        shift,
+    )
+
+
+def network_gradients(
+    algorithm: Any,
+    head: nn.Linear,
+    seen: Seen,
+    validation: tuple[Inputs, torch.Tensor],
+    options: InfluenceOptions,
+) -> Found:
+    """With the last block or the whole network, by automatic differentiation (Sec. 4.3).
+
+    ours: in the parameters' own precision and without autocast.
+
+    Args:
+        algorithm: the running algorithm, its network in evaluation mode.
+        head: the classification layer.
+        seen: the training batch.
+        validation: (V, ...) inputs and (V,) classes.
+        options: scope, damping and solver.
+    """
+    model = algorithm.model
+    chosen = chosen_parameters(model, head, options.scope)
+    parameters = {name: value.detach() for name, value in chosen.items()}
+
+    def losses(given: Parameters, inputs: Inputs, targets: torch.Tensor) -> torch.Tensor:
+        outputs = torch.func.functional_call(model, given, (inputs,))
+        return per_example_losses(outputs["logits"], targets)
+
+    def objective(given: Parameters) -> torch.Tensor:
+        labelled = losses(given, seen.x_lb, seen.y_lb).mean()
+        unlabelled = losses(given, seen.x_ulb, seen.targets)
+        return labelled + (seen.shares.to(unlabelled) * unlabelled).sum()
+
+    gradients, products = network_weight_gradients(
+        parameters,
+        objective,
+        lambda given: losses(given, *validation).mean(),
+        lambda given: losses(given, seen.x_ulb, seen.targets),
+        options.shift,
+        options.inverse,
+    )
+    with torch.no_grad():
+        held_out = losses(parameters, *validation).mean()
+    return Found(gradients, held_out, 0, products)

@@ -1,0 +1,143 @@
+"""A base: how a weak/strong method turns weak views into weights and targets.
+
+FixMatch, FlexMatch, FreeMatch, SoftMatch, AdaMatch, UDA, Dash and Pseudo-Label share everything but
+this. A base names USB's own hooks, which keep the state, and says what they are called with; `bases.py`
+holds them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from usb_ext.methods.step.views import Views
+from usb_ext.upstream.usb import (
+    FixedThresholdingHook,
+    Hook,
+    PseudoLabelingHook,
+    SSL_Argument,
+    str2bool,
+)
+
+
+@dataclass(frozen=True)
+class Weak:
+    """What the weak views say, under stop-gradient.
+
+    Attributes:
+        logits: (U, C).
+        probs: (U, C), after distribution alignment where the base has one.
+        probs_lb: (B, C) probabilities of the labelled examples; None where the base ignores them.
+        indices: (U,) positions in the unlabelled set; None when not given.
+    """
+
+    logits: torch.Tensor
+    probs: torch.Tensor
+    probs_lb: torch.Tensor | None
+    indices: torch.Tensor | None
+
+
+class BaseRule:
+    """FixMatch's rule, which the other bases change in places (Sohn et al., 2020).
+
+    A fixed threshold on the largest weak probability, hard labels by argmax.
+    """
+
+    name = "fixmatch"
+    has_threshold = True
+    one_view = False
+
+    def arguments(self) -> list[Any]:
+        """USB argument declarations (name, type, default) of the base."""
+        return [
+            SSL_Argument("--hard_label", str2bool, True),
+            SSL_Argument("--T", float, 0.5),
+            SSL_Argument("--p_cutoff", float, 0.95),
+        ]
+
+    def prepare(self, algorithm: Any, args: Any) -> None:
+        """Set what USB's hooks read from the algorithm."""
+        algorithm.T = args.T
+        algorithm.p_cutoff = args.p_cutoff
+        algorithm.use_hard_label = args.hard_label
+
+    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+        """USB's hooks of the base with the names they are called by."""
+        return [
+            (PseudoLabelingHook(), "PseudoLabelingHook"),
+            (FixedThresholdingHook(), "MaskingHook"),
+        ]
+
+    def teacher(self, algorithm: Any) -> Any:
+        """What labels the weak views in the network's place, or None: the network itself.
+
+        Args:
+            algorithm: the running algorithm.
+
+        Returns:
+            A callable from weak views (U, ...) to `{"logits": (U, C), "feat": (U, d)}`, or None.
+        """
+        return None
+
+    def supervised_loss(self, algorithm: Any, logits: torch.Tensor, y: torch.Tensor) -> Any:
+        """Mean cross-entropy of the labelled examples.
+
+        Args:
+            algorithm: the running algorithm.
+            logits: (B, C).
+            y: (B,) class indices.
+
+        Returns:
+            Scalar of shape ().
+        """
+        return algorithm.ce_loss(logits, y, reduction="mean")
+
+    def unsup_weight(self, algorithm: Any) -> float:
+        """Weight of the unlabelled loss at the running step."""
+        return float(algorithm.lambda_u)
+
+    def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
+        """Probabilities of the weak views, shape (U, C); aligned if a hook is registered for it."""
+        probs = algorithm.compute_prob(views.logits_w.detach())
+        if algorithm.registered_hook("DistAlignHook"):
+            probs = algorithm.call_hook("dist_align", "DistAlignHook", probs_x_ulb=probs)
+        return Weak(views.logits_w.detach(), probs, None, indices)
+
+    def weights(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """Weight of each unlabelled example, shape (U,)."""
+        weights: torch.Tensor = algorithm.call_hook(
+            "masking", "MaskingHook", logits_x_ulb=weak.probs, softmax_x_ulb=False
+        )
+        return weights
+
+    def confidence(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """What is held against the threshold, shape (U,): the largest weak probability."""
+        return weak.probs.amax(dim=-1)
+
+    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """The threshold that this step's `weights` used, shape (U,); to be asked after them."""
+        return torch.full_like(self.confidence(algorithm, weak), algorithm.p_cutoff)
+
+    def targets(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+        """Pseudo-labels: (U,) classes, or (U, C) probabilities when labels are soft."""
+        return self._targets(algorithm, weak.probs, algorithm.use_hard_label, softmax=False)
+
+    def regulariser(
+        self, algorithm: Any, views: Views, weights: torch.Tensor
+    ) -> torch.Tensor | None:
+        """A further loss of shape (), already weighted, or None."""
+        return None
+
+    @staticmethod
+    def _targets(
+        algorithm: Any, scores: torch.Tensor, hard: bool, softmax: bool = True
+    ) -> torch.Tensor:
+        targets: torch.Tensor = algorithm.call_hook(
+            "gen_ulb_targets",
+            "PseudoLabelingHook",
+            logits=scores,
+            use_hard_label=hard,
+            T=algorithm.T,
+            softmax=softmax,
+        )
+        return targets

@@ -1,0 +1,70 @@
+"""What an extension of the step is: the seams, each with a default that changes nothing."""
+
+from typing import Any
+
+import torch
+
+from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.views import Inputs, Views
+from usb_ext.upstream.usb import Hook
+
+
+class Extension:
+    """One addition to the step; the parts that a kind does not need stay as they are here."""
+
+    name = ""
+    taps_head = False
+
+    def arguments(self) -> list[Any]:
+        """USB argument declarations (name, type, default)."""
+        return []
+
+    def hook(self, algorithm: Any) -> Hook:
+        """The hook that owns the extension's state."""
+        raise NotImplementedError(self.name)
+
+    def batch(
+        self, algorithm: Any, x_lb: Inputs, y_lb: torch.Tensor, x_w: Inputs, x_s: Inputs | None
+    ) -> None:
+        """Look at the batch before the forward pass; here nothing is done.
+
+        Args:
+            algorithm: the running algorithm.
+            x_lb: (B, ...) labelled inputs, or a dict of them.
+            y_lb: (B,) classes.
+            x_w: (U, ...) weak views.
+            x_s: (U, ...) strong views; None for a base of one view.
+        """
+
+    def weak(self, algorithm: Any, weak: Weak) -> Weak:
+        """What the base is told of the weak views; here unchanged.
+
+        Args:
+            algorithm: the running algorithm.
+            weak: (U, C) logits and probabilities with (U,) positions; make a changed copy with
+                `dataclasses.replace`, so that masking and targets both see it.
+        """
+        return weak
+
+    def weights(self, algorithm: Any, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
+        """The (U,) weights of the unlabelled examples; here unchanged.
+
+        Args:
+            algorithm: the running algorithm.
+            weak: what the base saw.
+            weights: (U,) the base's own, after the extensions before this one.
+        """
+        return weights
+
+    def losses(
+        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Weighted terms to add to the objective, each of shape (), by name.
+
+        Args:
+            algorithm: the running algorithm.
+            views: outputs of the step.
+            targets: (U,) or (U, C) pseudo-labels.
+            weights: (U,) weight of each unlabelled example.
+        """
+        return {}

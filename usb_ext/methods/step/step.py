@@ -1,0 +1,156 @@
+"""The package's only `train_step`: a base's rule, and any subset of extensions on top of it.
+
+forward -> weak probabilities -> weights -> targets -> losses -> logs. The base (`bases.py`) says how
+weak views become weights and targets, with USB's own hooks; an extension adds or changes one thing.
+A named algorithm is a fixed choice of both (`named.py`). The classes work in USB's own loop as well as
+in our engine.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+
+from usb_ext.algorithms.bases import RULES
+from usb_ext.algorithms.taught_views import forward_taught
+from usb_ext.functional.averaging import selected_share
+from usb_ext.methods.registry import EXTENSIONS
+from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.head_tap import HeadTap, find_head
+from usb_ext.methods.step.views import (
+    Inputs,
+    Views,
+    forward_apart,
+    forward_one_view,
+    forward_together,
+)
+from usb_ext.upstream.usb import AlgorithmBase
+
+StepResult = tuple[dict[str, Any], dict[str, Any]]
+
+
+class WeakStrong(AlgorithmBase):  # type: ignore[misc]
+    """A weak/strong method: base `args.base`, extensions `args.extensions`.
+
+    Args:
+        args: USB's namespace with the base's arguments, those of the extensions, and
+            `ulb_loss_mean` (`batch` or `selected`).
+        net_builder: callable that builds the network.
+        tb_log: USB's TensorBoard log or None.
+        logger: logger or None.
+    """
+
+    default_base: ClassVar[str] = "fixmatch"
+    default_extensions: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+        self.rule = RULES[getattr(args, "base", None) or self.default_base]
+        self.extensions = self.choose_extensions(args)
+        self.head_tap: HeadTap | None = None
+        self.ulb_loss_mean = getattr(args, "ulb_loss_mean", "batch")
+        super().__init__(args, net_builder, tb_log, logger)
+        self.rule.prepare(self, args)
+
+    @classmethod
+    def choose_extensions(cls, args: Any) -> tuple[str, ...]:
+        """Declared and asked-for extensions, less those switched off (`grad_relu: False`)."""
+        asked = (*cls.default_extensions, *(getattr(args, "extensions", None) or ()))
+        return tuple(n for n in EXTENSIONS if n in asked and getattr(args, n, None) is not False)
+
+    @classmethod
+    def get_argument(cls) -> list[Any]:
+        """USB argument declarations of the declared base and of every extension."""
+        own = [a for extension in EXTENSIONS.values() for a in extension.arguments()]
+        return [*RULES[cls.default_base].arguments(), *own]
+
+    def set_hooks(self) -> None:
+        """Register the base's hooks, then the extensions', then the engine's or USB's."""
+        for hook, name in self.rule.hooks(self):
+            self.register_hook(hook, name)
+        if any(EXTENSIONS[name].taps_head for name in self.extensions):
+            self.head_tap = HeadTap(find_head(self.model, self.num_classes))
+        for name in self.extensions:
+            hook = EXTENSIONS[name].hook(self)
+            self.register_hook(hook, type(hook).__name__, "LOW")
+        super().set_hooks()
+
+    def train_step(
+        self,
+        x_lb: Inputs,
+        y_lb: torch.Tensor,
+        x_ulb_w: Inputs,
+        x_ulb_s: Inputs | None = None,
+        idx_ulb: torch.Tensor | None = None,
+    ) -> StepResult:
+        """Losses of one batch, as USB's loop expects them.
+
+        Args:
+            x_lb: (B, 3, H, W) labelled images (or a dict of text tensors).
+            y_lb: (B,) class indices.
+            x_ulb_w: (U, 3, H, W) weak views.
+            x_ulb_s: (U, 3, H, W) strong views; None for a base of one view.
+            idx_ulb: (U,) positions in the unlabelled set.
+
+        Returns:
+            `{"loss", "feat"}` and the log, tensors of shape (): no step waits for the device.
+        """
+        for name in self.extensions:
+            EXTENSIONS[name].batch(self, x_lb, y_lb, x_ulb_w, x_ulb_s)
+        with self.amp_cm():
+            views = self._forward(x_lb, x_ulb_w, x_ulb_s)
+            weak = self._weak(views, idx_ulb)
+            weights = self._weights(weak)
+            targets = self.rule.targets(self, weak)
+            losses = self._losses(views, y_lb, weights, targets)
+            unsup = self.rule.unsup_weight(self) * losses["unsup_loss"]
+            total = unsup + sum(v for k, v in losses.items() if k != "unsup_loss")
+        return self._results(views, weights, losses, total)
+
+    def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:
+        if self.rule.one_view:
+            return forward_one_view(self.model, x_lb, x_w, self.head_tap, self.bn_controller)
+        teacher = self.rule.teacher(self)
+        if teacher is not None:
+            tap, cat = self.head_tap, self.use_cat
+            return forward_taught(self.model, teacher, x_lb, x_w, x_s, tap, cat)  # type: ignore[arg-type]
+        run = forward_together if self.use_cat else forward_apart
+        return run(self.model, x_lb, x_w, x_s, self.head_tap)  # type: ignore[arg-type]
+
+    def _weak(self, views: Views, idx_ulb: torch.Tensor | None) -> Weak:
+        weak = self.rule.weak(self, views, idx_ulb)
+        for name in self.extensions:
+            weak = EXTENSIONS[name].weak(self, weak)
+        self.call_hook("after_weak", weak=weak)  # for hooks that watch; most have no such method
+        return weak
+
+    def _weights(self, weak: Weak) -> torch.Tensor:
+        weights = self.rule.weights(self, weak)
+        for name in self.extensions:
+            weights = EXTENSIONS[name].weights(self, weak, weights)
+        return weights
+
+    def _losses(
+        self, views: Views, y_lb: torch.Tensor, weights: torch.Tensor, targets: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """The terms of the objective (LayerMatch, Eq. 9), weighted but for `unsup_loss`."""
+        unsup = self.consistency_loss(views.logits_s, targets, "ce", mask=weights)
+        if self.ulb_loss_mean == "selected":
+            unsup = unsup * selected_share(weights)
+        losses = {
+            "sup_loss": self.rule.supervised_loss(self, views.logits_lb, y_lb),
+            "unsup_loss": unsup,
+        }
+        regulariser = self.rule.regulariser(self, views, weights)
+        if regulariser is not None:
+            losses["ent_loss"] = regulariser
+        for name in self.extensions:
+            losses.update(EXTENSIONS[name].losses(self, views, targets, weights))
+        return losses
+
+    def _results(
+        self, views: Views, weights: torch.Tensor, losses: dict[str, torch.Tensor], total: Any
+    ) -> StepResult:
+        """Keys as USB logs them; `unsup_loss` is logged without its weight, as there."""
+        logs = {name: loss.detach() for name, loss in losses.items()}
+        logs["total_loss"] = total.detach()
+        logs["util_ratio"] = weights.detach().float().mean()
+        return self.process_out_dict(loss=total, feat=views.feats), self.process_log_dict(**logs)

@@ -1,0 +1,119 @@
+"""Run folders that are named on a command line, or lie below one, and what they hold."""
+
+import glob
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from usb_ext.config.yaml_reader import read_yaml
+from usb_ext.core.errors import DataMissing, SettingsError, reason
+from usb_ext.core.files import RunFolder
+from usb_ext.settings.digest import influential
+
+SEEDS = ("seed", "label_seed")
+NEEDED = frozenset(("status", "algorithm", "base", "extensions", "dataset", "num_labels"))
+"""What a record must hold for the run to be placed."""
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run's folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """`result.json`, empty where there is none: the run did not get to its end.
+
+        Raises:
+            DataMissing: a file that is no record.
+        """
+        file = RunFolder(self.path).result
+        if not file.exists():
+            return {}
+        try:
+            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataMissing(f"{file} cannot be read: {reason(error)}") from error
+        missing = NEEDED - set(content if isinstance(content, dict) else ())
+        if missing:
+            raise DataMissing(f"{file} is not the record of a run: it has no {min(missing)}")
+        return content
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The settings that decide the result, by name, from `config.yaml`.
+
+        Raises:
+            DataMissing: no such file, or one that is no YAML.
+        """
+        file = RunFolder(self.path).config
+        if not file.exists():
+            raise DataMissing(f"{file} is missing: without the settings the run cannot be placed")
+        try:
+            return influential(read_yaml(file))
+        except SettingsError as error:
+            raise DataMissing(str(error)) from error
+
+    @property
+    def unfinished(self) -> str | None:
+        """Why the run has no result to show, or None where it has one."""
+        status = self.record.get("status")
+        if status is None:
+            return "it has no result.json: it has not finished"
+        return None if status == "completed" else f"it is {status}; continue it with --resume"
+
+    def but_seeds(self) -> dict[str, Any]:
+        """The settings but for the seeds: what runs of one method have in common."""
+        return {name: value for name, value in self.settings.items() if name not in SEEDS}
+
+
+def find_runs(places: Sequence[str]) -> list[FoundRun]:
+    """The runs at and below some places, each once, in the order found.
+
+    Args:
+        places: run folders, folders above run folders, files inside a run folder, or glob patterns.
+
+    Raises:
+        DataMissing: a place where there is no run.
+    """
+    found: dict[Path, FoundRun] = {}
+    for place in places:
+        folders = [f for path in _expanded(place) for f in _run_folders(path)]
+        if not folders:
+            raise DataMissing(
+                f"{place}: no run there; name folders that hold a config.yaml and a result.json or "
+                "metrics.jsonl, or folders above them"
+            )
+        for folder in folders:
+            found.setdefault(folder.resolve(), FoundRun(folder))
+    return list(found.values())
+
+
+def _expanded(place: str) -> list[Path]:
+    if Path(place).exists():
+        return [Path(place)]
+    return [Path(name) for name in sorted(glob.glob(place, recursive=True))]
+
+
+def _run_folders(path: Path) -> list[Path]:
+    folder = path if path.is_dir() else path.parent
+    if _is_run(folder):
+        return [folder]
+    if not path.is_dir():
+        return []
+    return [p for p in sorted(folder.rglob("*")) if p.is_dir() and _is_run(p)]
+
+
+def _is_run(folder: Path) -> bool:
+    run = RunFolder(folder)
+    if (folder / "pretrain.json").exists():  # pre-training has a metrics.jsonl too, and is no run
+        return False
+    return run.result.exists() or run.metrics.exists()

@@ -1,0 +1,114 @@
+"""Settings of the data: which set, which part of it is labelled, and how an example is prepared."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from usb_ext.config.kinds import Count, Positive, Ratio, Share, Text, Whole
+from usb_ext.settings.group import SettingsGroup
+
+
+class DatasetSettings(SettingsGroup):
+    """The data set and its labelled and unlabelled parts.
+
+    With a ratio r other than 1 between the largest and the smallest of K classes, class c of a
+    largest one with n images has n |r|^(-c/(K-1)); a negative r reverses the order of the classes
+    (USB).
+    """
+
+    heading: ClassVar[str] = "Data"
+
+    dataset: Text = Field(
+        default="cifar10", description="Data set: cifar10, cifar100, stl10, svhn, aclImdb, ..."
+    )
+    data_dir: Text = Field(default="./data", description="Folder that holds the data sets.")
+    num_classes: int = Field(default=10, ge=2, description="Number of classes, at least 2.")
+    class_list: str | None = Field(
+        default=None,
+        description="For imagefolder: a file with one class folder a line, such as n01440764; only "
+        "these count, numbered from 0 in the file's order (LayerMatch, Table 3: ImageNet-100).",
+    )
+    num_labels: Count = Field(
+        default=400,
+        description="Labelled examples in all; with lb_imb_ratio other than 1, those of the "
+        "largest class.",
+    )
+    label_split: Literal["per_class", "random", "file"] = Field(
+        default="per_class",
+        description="How the labelled examples are chosen: the same number of each class; "
+        "uniformly from the whole set (Smooth Pseudo-Labeling, sec. 4.5); or as label_file "
+        "lists them.",
+    )
+    label_file: str | None = Field(
+        default=None, description="List of the labelled examples; needed by label_split: file."
+    )
+    num_val: Whole | None = Field(
+        default=None,
+        description="Labelled training images held out as a validation set, as even over the classes "
+        "as they allow; neither trained on nor served as unlabelled. None or 0 holds none out.",
+    )
+    val_index_file: str | None = Field(
+        default=None,
+        description="List of the validation images, in the formats of label_file; instead of num_val.",
+    )
+    include_lb_to_ulb: bool = Field(
+        default=True, description="Serve the labelled examples as unlabelled ones too."
+    )
+    lb_imb_ratio: float = Field(
+        default=1.0,
+        description="Ratio of the largest to the smallest class among the labelled examples; 1 is "
+        "balance, negative reverses the classes.",
+    )
+    ulb_imb_ratio: float = Field(
+        default=1.0, description="The same for the unlabelled examples; needs ulb_num_labels."
+    )
+    ulb_num_labels: Count | None = Field(
+        default=None,
+        description="Unlabelled examples in all, or of the largest class where ulb_imb_ratio is "
+        "not 1; None takes all that are left.",
+    )
+    imbalance_class: Whole | Literal["random"] | None = Field(
+        default=None,
+        description="One class that loses unlabelled images (Smooth Pseudo-Labeling, Sec. 4.3.3): its "
+        "number, or random to draw it from label_seed; None is none.",
+    )
+    imbalance_fraction: Share | None = Field(
+        default=None,
+        description="Share of its unlabelled images that imbalance_class keeps, in [0, 1].",
+    )
+    train_sampler: Literal["RandomSampler", "WeightedRandomSampler"] = Field(
+        default="RandomSampler", description="USB's name of the training sampler."
+    )
+    without_test: bool = Field(
+        default=False,
+        description="For imagefolder: there is no test split; nothing is evaluated, and the last "
+        "checkpoint is the result.",
+    )
+    num_workers: Whole = Field(
+        default=1, description="Processes that load data; the batches do not depend on it."
+    )
+    skip_bad_images: bool = Field(
+        default=False,
+        description="Leave out, with a warning, image files that cannot be read; otherwise the "
+        "first one ends the run.",
+    )
+    cache_budget_mb: Whole = Field(
+        default=4096,
+        description="Memory for decoded images in MiB; 0 decodes each image every time.",
+    )
+    img_size: Count = Field(default=32, description="Height and width of an image in pixels.")
+    crop_ratio: Ratio = Field(
+        default=0.875,
+        description="Share of the resized image that a crop keeps, in (0, 1].",
+    )
+    max_length: Count = Field(default=512, description="Longest text in tokens.")
+    max_length_seconds: Positive = Field(default=4.0, description="Longest sound in seconds.")
+    sample_rate: Count = Field(default=16000, description="Sound samples per second (Hz).")
+
+    @field_validator("lb_imb_ratio", "ulb_imb_ratio")
+    @classmethod
+    def _a_ratio(cls, value: float) -> float:
+        """A ratio of a larger to a smaller class has a magnitude of at least 1."""
+        if abs(value) >= 1:
+            return value
+        raise ValueError("a number of at least 1, or of at most -1 for the reverse order")

@@ -1,0 +1,127 @@
+"""Settings written down: as the run's `config.yaml`, as a hash, and as a list of differences.
+
+Two runs whose `config_sha256` is equal are meant to give the same result on the same machine.
+What only says where and how a run is executed is left out: paths, logging, worker processes,
+threads, device.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from usb_ext.config.as3l import AS3LSettings
+from usb_ext.config.distributed import DistributedSettings
+from usb_ext.config.smooth import CALIBRATE
+from usb_ext.settings.as3l import SelfSupervisedSettings
+from usb_ext.settings.model import DEAD, GROUPS, Settings
+from usb_ext.settings.names import EXTENSIONS
+from usb_ext.settings.training import precision_of
+
+WITHOUT_INFLUENCE: frozenset[str] = frozenset(
+    "save_dir save_name resume load_path overwrite use_tensorboard use_wandb use_aim num_workers "
+    "progress data_dir num_log_iter num_save_iter cache_budget_mb image_budget_mb device num_threads "
+    "calibration_iter calibration_share without_test".split()
+).union(
+    DistributedSettings.model_fields,
+    DEAD,
+    SelfSupervisedSettings.model_fields,
+    AS3LSettings.model_fields,
+)
+"""Names that do not influence a run's result, up to rounding; what is made before a run is none of it."""
+
+INFLUENTIAL: tuple[str, ...] = tuple(
+    name for group in GROUPS for name in group.model_fields if name not in WITHOUT_INFLUENCE
+)
+"""Names that do, in the order of the groups."""
+
+
+def resolved_yaml(settings: Settings) -> str:
+    """The settings as a YAML file that `load_settings` reads back to equal ones.
+
+    Settings that are None are left out. So is `overwrite`: it is an order, given once on the
+    command line, and no property of the run. `amp` is written as USB's boolean where it has one.
+
+    Args:
+        settings: what to write.
+    """
+    values = settings.model_dump(exclude={"overwrite"}, exclude_none=True)
+    values["amp"] = {"off": False, "fp16": True}.get(settings.amp, settings.amp)
+    values = {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
+    return "\n".join(
+        f"# {group.heading}\n{_dumped(part)}"
+        for group in GROUPS
+        if (part := {name: values[name] for name in group.model_fields if name in values})
+    )
+
+
+def config_sha256(settings: Settings) -> str:
+    """SHA-256, in 64 hexadecimal digits, over the settings that influence the result.
+
+    Settings that are None do not enter, nor those that begin with the name of an extension that the run
+    does not have, so that an option added later changes no earlier hash.
+
+    Args:
+        settings: what to hash.
+    """
+    values = influential(settings.model_dump())
+    idle = tuple(f"{name}_" for name in EXTENSIONS if name not in settings.active_extensions)
+    entered = {n: v for n, v in values.items() if v is not None and not n.startswith(idle)}
+    text = json.dumps(entered, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differing_keys(
+    a: Mapping[str, object], b: Mapping[str, object]
+) -> dict[str, tuple[object, object]]:
+    """The settings that influence the result and differ, with both values.
+
+    Args:
+        a: values by name, such as a stored `config.yaml`; a name that is missing is at its default.
+        b: the same for the other run.
+    """
+    left, right = influential(a), influential(b)
+    return {n: (left[n], right[n]) for n in INFLUENTIAL if not _equal(left[n], right[n])}
+
+
+def _equal(a: object, b: object) -> bool:
+    """Whether two values are the same order: `calibrate` is any number that was measured for it."""
+    numbers = (int, float)
+    measured = (a == CALIBRATE and isinstance(b, numbers)) or (
+        b == CALIBRATE and isinstance(a, numbers)
+    )
+    return measured or a == b
+
+
+def influential(raw: Mapping[str, object]) -> dict[str, Any]:
+    """The values of INFLUENTIAL in one spelling: blanks as None, `amp` as text, lists sorted.
+
+    Args:
+        raw: values by name as a file or a model gives them; other names are ignored.
+    """
+    given: dict[str, Any] = {**_defaults(), **Settings.without_blanks(raw)}
+    if given["label_seed"] is None:
+        given["label_seed"] = given["seed"]
+    given["amp"] = precision_of(given["amp"])
+    if isinstance(given["extensions"], list | tuple):
+        given["extensions"] = sorted(given["extensions"], key=str)
+    return {name: given[name] for name in INFLUENTIAL}
+
+
+def _defaults() -> dict[str, Any]:
+    """Every setting at its default."""
+    return {name: field.default for name, field in Settings.model_fields.items()}
+
+
+def _dumped(values: Mapping[str, object]) -> str:
+    """A flat mapping as YAML, in its own order, one line a scalar."""
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.width = 4096
+    stream = StringIO()
+    for name, value in values.items():
+        writer.dump({name: value}, stream)
+    return stream.getvalue()

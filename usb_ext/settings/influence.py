@@ -1,0 +1,92 @@
+"""Settings of influence weighting: a learned weight for every unlabelled example (Ren et al., 2020).
+
+Every N steps the weights of the batch's examples move against the derivative of the validation loss,
+d L_V / d lambda_u = - g_V^T H^-1 g_u (Eq. 6). The validation images are `num_val` or `val_index_file`.
+"""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from usb_ext.config.kinds import Count, NonNegative, Positive, Ratio
+from usb_ext.settings.group import SettingsGroup
+
+
+class InfluenceSettings(SettingsGroup):
+    """What `extensions: [influence]` and the algorithms named influence read."""
+
+    heading: ClassVar[str] = "Influence weighting"
+
+    influence: bool | None = Field(
+        default=None,
+        description="False takes influence weighting away; None and True leave it as the algorithm "
+        "declares it.",
+    )
+    influence_every: Count = Field(
+        default=100, description="Training steps between two updates (Algorithm 1: N; Table 3)."
+    )
+    influence_lr: NonNegative = Field(
+        default=0.01, description="Step size of the weights (Algorithm 1: eta; Table 3)."
+    )
+    influence_damping: NonNegative = Field(
+        default=1.0,
+        description="Added to the diagonal of the Hessian beside weight_decay; 1 is in effect what the "
+        "authors' code has.",
+    )
+    influence_inverse: Literal["auto", "exact", "cg", "identity", "neumann"] = Field(
+        default="auto",
+        description="Inverse Hessian: exact by Cholesky; cg by conjugate gradients; auto is exact up to "
+        "influence_exact_size, else cg; identity (Luketina et al.); neumann (Lorraine et al.).",
+    )
+    influence_params: Literal["head", "last_block", "network"] | None = Field(
+        default=None,
+        description="Parameters the influence is computed on; None is head for auto, exact and cg, "
+        "last_block for neumann, network for identity (Sec. 4.3).",
+    )
+    influence_exact_size: Count = Field(
+        default=2048,
+        description="Parameters of the head up to which auto writes the Hessian down (a square of "
+        "doubles: 32 MiB at 2048).",
+    )
+    influence_bias: bool = Field(
+        default=True, description="Whether the head's bias counts among its parameters."
+    )
+    influence_cg_iter: Count = Field(default=100, description="Most iterations of cg.")
+    influence_cg_tol: Positive = Field(
+        default=1e-6, description="Relative residual at which cg stops."
+    )
+    influence_neumann_terms: Count = Field(
+        default=20, description="Terms of the Neumann series (Lorraine et al.: up to 20)."
+    )
+    influence_neumann_rate: Ratio = Field(
+        default=0.01,
+        description="Step of the Neumann series; a series that diverges is made again with a tenth.",
+    )
+    influence_weights: Literal["per_example", "single"] = Field(
+        default="per_example", description="A weight for each example, or one for all (Fig. 4)."
+    )
+    influence_optimizer: Literal["m_adam", "adam", "sgd"] = Field(
+        default="m_adam", description="Optimizer of the weights (Sec. 3.1; Fig. 4)."
+    )
+    influence_weight_max: NonNegative = Field(
+        default=2.0,
+        description="Largest weight, as in the authors' code; 0 for no bound, as in the paper.",
+    )
+    influence_val_batch: Count = Field(
+        default=320, description="Validation images of an update (Sec. 4.4), at most num_val."
+    )
+    influence_weights_file: str | None = Field(
+        default=None,
+        description="First weights: an .npz with index, weight, dataset and n, of a run on the same "
+        "split; None starts all at 1.",
+    )
+
+
+def scope_of(inverse: str, given: str | None) -> str:
+    """Parameters an inverse looks at: as given, or its own.
+
+    Args:
+        inverse: as in the setting `influence_inverse`.
+        given: as in the setting `influence_params`.
+    """
+    return given or {"neumann": "last_block", "identity": "network"}.get(inverse, "head")

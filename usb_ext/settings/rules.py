@@ -1,0 +1,154 @@
+"""Settings that contradict each other: found before any work, each with its value and a remedy.
+
+A rule takes the settings and yields one sentence for each contradiction. Rules about algorithms,
+bases and extensions are in `part_rules.py`.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from usb_ext.config.imbalance_rules import imbalance_contradictions
+from usb_ext.config.influence_rules import influence_contradictions
+from usb_ext.config.part_rules import part_contradictions
+from usb_ext.config.text import text_contradictions
+from usb_ext.config.toy import toy_contradictions
+from usb_ext.config.without_test_rules import without_test_contradictions
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings.names import has_own_split
+from usb_ext.settings.smooth import smooth_contradictions
+
+if TYPE_CHECKING:
+    from usb_ext.settings.model import Settings
+
+
+def check(settings: "Settings") -> None:
+    """Raise one error that names every contradiction.
+
+    Args:
+        settings: a model whose single values are already valid.
+
+    Raises:
+        SettingsError: with the sentences, joined by semicolons.
+    """
+    if found := contradictions(settings):
+        raise SettingsError("; ".join(found))
+
+
+def contradictions(settings: "Settings") -> list[str]:
+    """All sentences of all rules; empty if nothing contradicts.
+
+    Args:
+        settings: a model whose single values are already valid.
+    """
+    rules = (
+        _processes,
+        _schedule,
+        _network,
+        _label_file,
+        _class_list,
+        _labelled,
+        _unlabelled,
+        imbalance_contradictions,
+        without_test_contradictions,
+        toy_contradictions,
+        text_contradictions,
+        part_contradictions,
+        smooth_contradictions,
+        influence_contradictions,
+    )
+    return [sentence for rule in rules for sentence in rule(settings)]
+
+
+def _processes(s: "Settings") -> Iterator[str]:
+    if s.world_size > 1 or s.rank > 0:
+        yield (
+            f"world_size is {s.world_size} and rank {s.rank}, but a run uses one device for now; "
+            "use world_size: 1 and rank: 0"
+        )
+
+
+def _schedule(s: "Settings") -> Iterator[str]:
+    if s.num_train_iter % s.epoch:
+        below = s.num_train_iter // s.epoch * s.epoch
+        nearest = multiples_around(s.num_train_iter, s.epoch)
+        yield (
+            f"num_train_iter is {s.num_train_iter}, which epoch {s.epoch} does not divide (USB "
+            f"would stop after {below}); use num_train_iter: {nearest}"
+        )
+    if s.num_warmup_iter >= s.num_train_iter:
+        yield (
+            f"num_warmup_iter is {s.num_warmup_iter}, not below num_train_iter "
+            f"{s.num_train_iter}, so lr would never be reached; use at most {s.num_train_iter - 1}"
+        )
+
+
+def _network(s: "Settings") -> Iterator[str]:
+    if s.net_from_name:
+        yield (
+            "net_from_name: True is not supported (it always fails in USB); use net_from_name: "
+            "False with net: a name of USB's such as wrn_28_2, wrn_10_1, or your own as "
+            "package.module:function"
+        )
+
+
+def _label_file(s: "Settings") -> Iterator[str]:
+    if s.label_split == "file" and s.label_file is None:
+        yield "label_split: file needs label_file, the list of the labelled examples"
+    if s.label_split != "file" and s.label_file is not None:
+        yield (
+            f"label_file is {s.label_file!r} but label_split: {s.label_split} does not read it; "
+            "use label_split: file, or leave label_file out"
+        )
+
+
+def _class_list(s: "Settings") -> Iterator[str]:
+    if s.class_list is not None and s.dataset != "imagefolder":
+        yield (
+            f"class_list is {s.class_list!r} but dataset {s.dataset} does not read it; use "
+            "dataset: imagefolder, with data_dir the folder that holds train/ and val/"
+        )
+
+
+def _labelled(s: "Settings") -> Iterator[str]:
+    if s.lb_imb_ratio != 1 and s.label_split == "random":
+        yield (
+            f"lb_imb_ratio is {s.lb_imb_ratio:g} but label_split: random ignores classes; use "
+            "lb_imb_ratio: 1 or label_split: per_class"
+        )
+    balanced = s.label_split == "per_class" and s.lb_imb_ratio == 1
+    if not balanced or has_own_split(s.dataset):
+        return
+    if s.num_labels % s.num_classes:
+        yield (
+            f"num_labels is {s.num_labels}, which does not divide by num_classes {s.num_classes} "
+            f"(label_split: per_class); use num_labels: "
+            f"{multiples_around(s.num_labels, s.num_classes)}, or label_split: random"
+        )
+
+
+def _unlabelled(s: "Settings") -> Iterator[str]:
+    if has_own_split(s.dataset):
+        return
+    if s.ulb_num_labels is None:
+        if s.ulb_imb_ratio != 1:
+            yield (
+                f"ulb_imb_ratio is {s.ulb_imb_ratio:g} but ulb_num_labels is not set; set it to "
+                "the number of unlabelled examples of the largest class, or use ulb_imb_ratio: 1"
+            )
+    elif s.ulb_imb_ratio == 1 and s.ulb_num_labels % s.num_classes:
+        yield (
+            f"ulb_num_labels is {s.ulb_num_labels}, which does not divide by num_classes "
+            f"{s.num_classes}; use {multiples_around(s.ulb_num_labels, s.num_classes)}, or None "
+            "for all that are left"
+        )
+
+
+def multiples_around(value: int, step: int) -> str:
+    """The multiples of a step next to a value: "40 or 50", or "10" where the lower one is 0.
+
+    Args:
+        value: >= 1, no multiple of step.
+        step: >= 1.
+    """
+    below = value // step * step
+    return " or ".join(str(n) for n in (below, below + step) if n)

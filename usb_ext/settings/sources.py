@@ -1,0 +1,97 @@
+"""Where settings come from: defaults < YAML < command line.
+
+(In USB the file comes last, so that a flag is silently undone by it.)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from usb_ext.config.yaml_reader import named, read_yaml
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings.model import DEAD, Settings
+from usb_ext.settings.words import describe
+
+__all__ = ["LoadedSettings", "load_settings", "read_yaml"]
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """Settings and what is to be said about them.
+
+    Args:
+        settings: checked, free of contradictions.
+        warnings: one sentence each, for the log.
+        given: names that the file or the overrides set; the others are at their default.
+    """
+
+    settings: Settings
+    warnings: tuple[str, ...]
+    given: frozenset[str]
+
+
+def load_settings(
+    source: str | Path | Mapping[str, object] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> LoadedSettings:
+    """Settings from a YAML file (or a mapping such as one) and overrides, checked.
+
+    Args:
+        source: path of a YAML file, its content as a mapping, or None for the defaults alone.
+        overrides: values that win over the source, as the command line gives them.
+
+    Raises:
+        SettingsError: the file cannot be read, or a name, a value or a combination is wrong.
+    """
+    base = _content(source)
+    flags = dict(overrides or {})
+    warnings = _settle_overwrite(base, flags)
+    merged = {**base, **flags}
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(describe(error, merged)) from error
+    warnings += _without_effect(settings)
+    return LoadedSettings(settings, tuple(warnings), frozenset(merged))
+
+
+def _content(source: str | Path | Mapping[str, object] | None) -> dict[str, object]:
+    """The source's settings, in a dict of our own."""
+    if source is None:
+        return {}
+    if isinstance(source, Mapping):
+        return named(source, "settings")
+    return read_yaml(source)
+
+
+def _settle_overwrite(base: dict[str, object], flags: Mapping[str, object]) -> list[str]:
+    """Take `overwrite` out of the file's settings and say so.
+
+    Every file of USB carries `overwrite: True`; only an explicit flag may delete a run.
+    """
+    asked = isinstance(base.get("overwrite"), bool) and base.pop("overwrite")
+    if not asked or "overwrite" in flags:
+        return []
+    return [
+        "overwrite: True in a file has no effect; give --overwrite on the command line to delete "
+        "an earlier run"
+    ]
+
+
+def _without_effect(settings: Settings) -> list[str]:
+    """Sentences about values that were given and change nothing."""
+    warnings = []
+    if dead := sorted(name for name in DEAD if getattr(settings, name) is not None):
+        names = ", ".join(dead)
+        warnings.append(f"no effect, for nothing in semilearn 0.3.2 reads it: {names}")
+    if settings.train_sampler != "RandomSampler":
+        warnings.append(
+            f"train_sampler: {settings.train_sampler} has no effect; USB gives it no weights, and "
+            "images are drawn evenly"
+        )
+    if settings.gpu is not None:
+        n = settings.gpu
+        warnings.append(f"gpu: {n} has no effect; use device: cuda:{n}")
+    return warnings

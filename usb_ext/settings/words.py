@@ -1,0 +1,83 @@
+"""One readable line for everything that is wrong with a set of settings."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from usb_ext.settings.model import DEAD, Settings, allowed_values
+
+OTHER_NAMES = {
+    "use_amp": "amp",
+    "learning_rate": "lr",
+    "temperature": "T",
+    "threshold": "p_cutoff",
+    "optimizer": "optim",
+    "model": "net",
+    "iterations": "num_train_iter",
+    "name": "save_name",
+}
+"""Names that people give to settings, where the spelling does not lead to them."""
+
+
+def describe(error: ValidationError, given: Mapping[str, object]) -> str:
+    """Each wrong setting in its own clause: name, value got, what is allowed.
+
+    Args:
+        error: what pydantic found.
+        given: the values by name, as they were given.
+    """
+    clauses: dict[str, str] = {}
+    for item in error.errors():
+        name = str(item["loc"][0])
+        clauses.setdefault(name, _clause(name, item, given))
+    return "; ".join(clauses[name] for name in given if name in clauses)
+
+
+def unknown(name: str) -> str:
+    """The clause for a name that no setting has, with the nearest one that there is.
+
+    Args:
+        name: as it was written.
+    """
+    near = nearest(name)
+    hint = f"did you mean {near}?" if near else "see `usb-ext train --help` for all settings"
+    return f"unknown setting {name}: {hint}"
+
+
+def nearest(name: str) -> str | None:
+    """The setting that is spelled most like a name, if any is near.
+
+    Args:
+        name: as it was written; case and dashes are not looked at.
+    """
+    plain = name.replace("-", "_").lower()
+    if plain in OTHER_NAMES:
+        return OTHER_NAMES[plain]
+    by_plain = {known.lower(): known for known in Settings.model_fields if known not in DEAD}
+    match = get_close_matches(plain, list(by_plain), n=1)
+    return by_plain[match[0]] if match else None
+
+
+def shown(value: object) -> str:
+    """A value as it is quoted in a message: its repr and type, cut to 60 characters.
+
+    Args:
+        value: anything.
+    """
+    text = repr(value)
+    if len(text) > 60:
+        text = text[:57] + "..."
+    return text if value is None else f"{text} ({type(value).__name__})"
+
+
+def _clause(name: str, item: Any, given: Mapping[str, object]) -> str:
+    """One wrong setting: an unknown name, our own check, or a type or range."""
+    if item["type"] == "extra_forbidden":
+        return unknown(name)
+    if item["type"] == "value_error":
+        want = str(item["ctx"]["error"])
+    else:
+        want = allowed_values(name)
+    return f"{name}: got {shown(given.get(name))}, allowed: {want}"

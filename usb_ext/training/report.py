@@ -1,0 +1,134 @@
+"""What stands at the end of a run: its record and two pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from usb_ext.core.files import RunFolder
+from usb_ext.core.result import RunResult, evaluation_summary
+from usb_ext.core.runtime import commit, device_name, versions
+from usb_ext.data.prepared import Prepared
+from usb_ext.data.sets import OWN
+from usb_ext.engine.classification import collapsed_classes
+from usb_ext.engine.hooks.score import ScoreHook
+from usb_ext.methods.influence.report import save_weights, weights_table
+from usb_ext.plots.pictures import draw_confusion, draw_curves
+from usb_ext.settings import Settings
+from usb_ext.stages.boundary_picture import draw_boundary
+from usb_ext.stages.weights_pictures import draw_extremes, draw_weights
+
+
+def make_result(
+    algorithm: Any, settings: Settings, data: Prepared, status: str, sha256: str
+) -> RunResult:
+    """The record of a run at its end, or where it stopped."""
+    score: ScoreHook = algorithm.hooks_dict["EvaluationHook"]
+    record = algorithm.hooks_dict["LoggingHook"]
+    seconds = float(getattr(record, "seconds", 0.0))
+    confusion = np.asarray(score.confusion, dtype=np.int64)
+    rule = getattr(algorithm, "rule", None)
+    num_labels = int(data.summary.get("num_labels", settings.num_labels))
+    return RunResult(
+        algorithm=settings.algorithm,
+        base=None if rule is None else rule.name,
+        extensions=list(getattr(algorithm, "extensions", ())),
+        dataset=settings.dataset,
+        num_labels=num_labels,
+        num_val=len(data.validation),
+        label_budget=num_labels + len(data.validation),
+        seed=settings.seed,
+        label_seed=settings.seed if settings.label_seed is None else settings.label_seed,
+        iterations=algorithm.it,
+        seconds=round(seconds, 3),
+        it_per_s=round(algorithm.it / seconds, 3) if seconds else 0.0,
+        device=device_name(algorithm.device),
+        **evaluation_summary(score.history),
+        collapsed_classes=collapsed_classes(confusion) if confusion.size else [],
+        params=sum(p.numel() for p in algorithm.model.parameters() if p.requires_grad),
+        versions=versions(),
+        commit=commit(),
+        config_sha256=sha256,
+        status=status,
+        best_chosen_on=_split_of_best(settings, data),
+        labelled=data.summary,
+        skipped_images=len(data.skipped),
+        **_test_scores(algorithm, status),
+        path=str(algorithm.folder.path),
+        unlabelled=data.unlabelled,
+        calibration=_calibration(algorithm.folder),
+        instability=score.instability(),
+    )
+
+
+def instability_line(found: dict[str, Any] | None, classes: tuple[str, ...] | None) -> str:
+    """The instability of a run in one line, for the end of its log.
+
+    Args:
+        found: `RunResult.instability`.
+        classes: class names, where known.
+    """
+    if found is None:
+        return "accuracy never fell below its running best"
+    emptied = [str(c) if classes is None else classes[c] for c in found["emptied_classes"]]
+    return (
+        f"largest drop from the running best: {100 * found['largest_drop']:.2f} points, at step "
+        f"{found['it']} ({found['best_top1']:.4f} at step {found['best_it']}, then {found['top1']:.4f}); "
+        f"classes that emptied: {', '.join(emptied) or 'none'}"
+    )
+
+
+def _calibration(folder: RunFolder) -> dict[str, Any] | None:
+    """What the run's own `calibration.json` says, also in a later sitting."""
+    if not folder.calibration.exists():
+        return None
+    found: dict[str, Any] = json.loads(folder.calibration.read_text(encoding="utf-8"))
+    return found
+
+
+def _split_of_best(settings: Settings, data: Prepared) -> str:
+    if settings.without_test:
+        return "none: there is no test split, nothing was evaluated"
+    if data.datasets.get("test") is not None:
+        return "validation split, apart from the test split"
+    kind = "its own test split" if settings.dataset in OWN else "USB's evaluation split"
+    return f"the test set ({kind}): top1_best is optimistic, top1_last is the figure to quote"
+
+
+def _test_scores(algorithm: Any, status: str) -> dict[str, float | None]:
+    """Accuracy on a separate test split: last weights, and best weights with their own averages."""
+    if "test" not in algorithm.loader_dict or status != "completed":
+        return {"test_top1_last": None, "test_top1_best": None}
+    last = algorithm.evaluate("test")["test/top-1-acc"]
+    best = algorithm.evaluate_saved(algorithm.folder.best, "test")["test/top-1-acc"]
+    return {"test_top1_last": last, "test_top1_best": best}
+
+
+def draw_report(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
+    """The pictures: curves, confusion, the boundary of points, and what tells of learned weights."""
+    rows = read_metrics(folder.metrics)
+    draw_curves(rows, folder.path / "curves.png", folder.path.name)
+    confusion = algorithm.hooks_dict["EvaluationHook"].confusion
+    draw_confusion(np.asarray(confusion), classes, folder.path / "confusion.png")
+    draw_boundary(algorithm, folder.path / "boundary.png")
+    report_weights(algorithm, folder, classes)
+
+
+def report_weights(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
+    """`weights.npz`, `weights.png` and `weights_images.png` of a run that learned weights of examples."""
+    table = weights_table(algorithm)
+    if table is None:
+        return
+    save_weights(table, algorithm.args, folder.path / "weights.npz")
+    draw_weights(table, folder.path / "weights.png")
+    images = algorithm.dataset_dict["train_ulb"].data
+    draw_extremes(table, images, classes, folder.path / "weights_images.png")
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The rows of a `metrics.jsonl`; empty if there is none."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
