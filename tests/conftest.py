@@ -29,9 +29,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def registries() -> Iterator[None]:
     """What `usb_ext.add_extension`, `add_base` and `add_dataset` add goes again after the test."""
-    from usb_ext.algorithms.bases import RULES
     from usb_ext.data import sets as own_sets
-    from usb_ext.methods.registry import EXTENSIONS
+    from usb_ext.methods.registry import EXTENSIONS, RULES
     from usb_ext.settings import names
     from usb_ext.upstream.usb import ALGORITHMS
 

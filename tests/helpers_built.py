@@ -7,7 +7,7 @@ import pytest
 from helpers_run import run
 
 from usb_ext.training import train as stage
-from usb_ext.upstream.redirect import cuda_means
+from usb_ext.upstream.quiet import cuda_means
 
 UNBALANCED: dict[str, Any] = {
     "algorithm": "fixmatch", "num_labels": 6, "lb_imb_ratio": 5.0, "ulb_num_labels": 20,

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from usb_ext.comparison.methods import parse_methods
-from usb_ext.comparison.order import Order
+from usb_ext.comparison.methods import Order, parse_methods
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
 from usb_ext.comparison.stage import compare
 from usb_ext.settings import Settings, config_sha256, load_settings, resolved_yaml

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from usb_ext.functional.per_example_gradients import batch_size
+from usb_ext.methods.influence.per_example.gradients import batch_size
 
 
 def rows(batch: Any, i: int) -> Any:

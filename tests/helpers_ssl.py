@@ -11,7 +11,7 @@ import torch
 from usb_ext.as3l.pretrain.loop import Pretraining
 from usb_ext.as3l.pretrain.stage import pretrain
 from usb_ext.core.errors import Interrupted
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import LoadedSettings, load_settings
 

@@ -10,8 +10,8 @@ from helpers_run import checkpoint_of, run
 
 from usb_ext.engine import acceleration
 from usb_ext.engine.acceleration import compile_network, likes_channels_last
-from usb_ext.upstream.fused import fused_twin
 from usb_ext.upstream.nets import net_builder, wrn_10_1
+from usb_ext.upstream.quiet import fused_twin
 
 
 def test_convolutional_networks_like_channels_last() -> None:

@@ -12,7 +12,7 @@ from helpers_run import run
 import usb_ext
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import ImageArrays
-from usb_ext.data.build import prepare
+from usb_ext.data.sets import prepare
 
 
 def colours(settings: Any) -> ImageArrays:

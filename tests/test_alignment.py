@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from usb_ext.functional.alignment import aligned, alignment
+from usb_ext.as3l.select.as3l import aligned, alignment
 
 
 def agreement(reference: np.ndarray, other: np.ndarray, renumbered: tuple[int, ...]) -> int:

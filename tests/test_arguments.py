@@ -4,9 +4,8 @@ from types import SimpleNamespace
 
 import torch
 
-from usb_ext.engine.arguments import build_namespace, declarations, resolved
 from usb_ext.settings import load_settings
-from usb_ext.training.compose import algorithm_classes
+from usb_ext.training.compose import algorithm_classes, build_namespace, declarations, resolved
 
 
 def settings(**given: object) -> object:

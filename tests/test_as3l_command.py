@@ -9,8 +9,8 @@ import pytest
 import torch
 from helpers_run import TINY as TINY_RUN
 from helpers_ssl import TINY as TINY_SSL
-from usb_ext.cli.main import main
 
+from usb_ext.cli.main import main
 from usb_ext.data.features import read_features
 
 LABELS = "labels_digits_as3l_10_s0"

@@ -9,8 +9,7 @@ import pytest
 from helpers_settings_files import CONFIG, header, settings
 from ruamel.yaml import YAML
 
-from usb_ext.engine.arguments import resolved
-from usb_ext.training.compose import algorithm_classes
+from usb_ext.training.compose import algorithm_classes, resolved
 
 NETS = {"WRN-28-2": "wrn_28_2", "WRN-28-8": "wrn_28_8", "WRN-37-2": "wrn_var_37_2"}
 # Table 2, "Ours": labels, mean, standard deviation; the network and K of Sec. 5.1.2.

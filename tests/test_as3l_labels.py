@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from usb_ext.as3l.made import made_files
-from usb_ext.as3l.workflow import choose
+from usb_ext.as3l.workflow import choose, made_files
 from usb_ext.data.training_set import load_training_set
 from usb_ext.settings import load_settings
 

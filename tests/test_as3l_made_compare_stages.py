@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from helpers_run import TINY as TINY_RUN
 from helpers_ssl import TINY as TINY_SSL
-from usb_ext.cli.compare_stages import with_stages
-from usb_ext.cli.main import main
 
-from usb_ext.as3l.made import made_files, ready, wants_stages
+from usb_ext.as3l.workflow import made_files, ready, wants_stages
+from usb_ext.cli.main import main
+from usb_ext.comparison.as3l_stages import with_stages
 from usb_ext.comparison.methods import parse_methods
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
 from usb_ext.core.errors import SettingsError

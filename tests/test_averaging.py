@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from usb_ext.functional.averaging import example_shares, selected_share
+from usb_ext.methods.step.extension import example_shares, selected_share
 
 WEIGHTS = [
     [0.0, 1.0, 0.0, 1.0, 1.0],

@@ -11,8 +11,11 @@ import torch.nn.functional as F
 from helpers_run import assert_same_state
 from torch import nn
 
-from usb_ext.functional.avg_clustering import averaged_head_gradient, step_drift
-from usb_ext.methods.layermatch.avg_clustering import AvgClusteringHook
+from usb_ext.methods.layermatch.avg_clustering import (
+    AvgClusteringHook,
+    averaged_head_gradient,
+    step_drift,
+)
 from usb_ext.methods.step.head_tap import HeadTap
 
 BATCH, DIM, CLASSES = 6, 4, 3

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import torch
 from helpers_run import TINY, assert_same_state, checkpoint_of, metrics_of, run
-from usb_ext.cli.main import main
 
-from usb_ext.algorithms.bases import USB_RULES
+from usb_ext.cli.main import main
 from usb_ext.core.errors import RunFailed
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.engine.engine import Engine
+from usb_ext.methods.registry import USB_RULES
 from usb_ext.settings import load_settings
 from usb_ext.training import train as stage
 from usb_ext.upstream.nets import wrn_10_1

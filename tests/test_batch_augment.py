@@ -10,9 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import transforms
 
 from usb_ext.augment import views as batch_augment
-from usb_ext.augment.draws import StrongDraws, draw_strong
+from usb_ext.augment.draws import StrongDraws, WeakDraws, draw_strong, draw_weak
 from usb_ext.augment.views import normalise, strong_view, weak_view
-from usb_ext.functional.batch_weak_draws import WeakDraws, draw_weak
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from test_batch_pictures import DEVICES, pictures, to_pillow
 
-from usb_ext.functional.batch_blend import blend, grey_levels
+from usb_ext.augment.ops import blend, grey_levels
 
 STRENGTHS = [0.0, 1e-9, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.7, 0.9, 0.95, 1 - 1e-8, 1.0]
 

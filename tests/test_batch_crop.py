@@ -6,7 +6,7 @@ import torch
 from test_batch_pictures import DEVICES, SIZES, from_pillow, pictures, to_pillow
 from torchvision.transforms import functional as TF
 
-from usb_ext.functional.batch_crop import crop, crop_lines, reflect
+from usb_ext.augment.geometry import crop, crop_lines, reflect
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 8])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_batch_pictures import DEVICES, SIZES, pictures, usb_cutout
 
-from usb_ext.functional.batch_cutout import COLOUR, cutout_lines, paint
+from usb_ext.augment.geometry import COLOUR, cutout_lines, paint
 
 SHARES = [0.0, 1e-12, 0.01, 0.125, 0.25, 1 / 3, 0.4999, 0.5]
 

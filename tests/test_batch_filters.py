@@ -5,7 +5,7 @@ import torch
 from test_batch_pictures import DEVICES, SIZES, assert_same, each_with_each, pictures
 
 from usb_ext.augment.draws import Op
-from usb_ext.functional.batch_filters import colour, sharpness, smooth
+from usb_ext.augment.ops import colour, sharpness, smooth
 
 FACTORS = [0.0, 1e-6, 0.05, 0.3, 0.5, 2 / 3, 0.95, 1.0]
 SMALL = [(1, 1), (1, 5), (2, 2), (2, 5), (5, 2), (3, 3), (3, 4)]

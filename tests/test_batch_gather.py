@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_batch_pictures import DEVICES
 
-from usb_ext.functional.batch_gather import gather_pixels, histograms, lookup
+from usb_ext.augment.ops import gather_pixels, histograms, lookup
 
 M, C, H, W = 5, 3, 4, 6
 

@@ -5,10 +5,9 @@ import torch
 from test_batch_pictures import DEVICES
 
 from usb_ext.augment.draws import Op, StrongDraws, draw_strong
-from usb_ext.augment.geometry import source_lines
+from usb_ext.augment.geometry import COLOUR, cutout_lines, source_lines
 from usb_ext.augment.ops import fixed_tables
 from usb_ext.augment.plan import GROUPS, make_plan
-from usb_ext.functional.batch_cutout import COLOUR, cutout_lines
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ from scipy import stats
 from torchvision import transforms
 from torchvision.transforms import functional as tv
 
-from usb_ext.functional.batch_resized_crop import SHAPES, draw_boxes, resized_crop
+from usb_ext.augment.self_supervised import SHAPES, draw_boxes, resized_crop
 
 SIGNIFICANCE, MANY = 1e-4, 4000
 

@@ -5,8 +5,7 @@ import torch
 from test_batch_pictures import DEVICES, pictures, usb_result
 
 from usb_ext.augment.draws import DRAWN, Op, StrongDraws
-from usb_ext.augment.plan import make_plan
-from usb_ext.functional.batch_slot import apply_slot
+from usb_ext.augment.plan import apply_slot, make_plan
 
 
 def one_slot(ops: torch.Tensor, share: float) -> StrongDraws:

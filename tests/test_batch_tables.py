@@ -9,8 +9,13 @@ from PIL import Image, ImageOps
 from test_batch_pictures import DEVICES, SIZES, assert_same, each_with_each, pictures
 
 from usb_ext.augment.draws import Op
-from usb_ext.augment.ops import autocontrast_tables, contrast_tables, equalize_tables, fixed_tables
-from usb_ext.functional.batch_gather import lookup
+from usb_ext.augment.ops import (
+    autocontrast_tables,
+    contrast_tables,
+    equalize_tables,
+    fixed_tables,
+    lookup,
+)
 
 FACTORS = [0.0, 0.05, 0.3, 0.5, 2 / 3, 0.95, 1.0]
 FIXED = {

@@ -7,7 +7,7 @@ from scipy import stats
 from test_batch_pictures import pictures, to_pillow
 from torchvision import transforms
 
-from usb_ext.functional.batch_weak_draws import WeakDraws, draw_weak
+from usb_ext.augment.draws import WeakDraws, draw_weak
 
 SIGNIFICANCE = 1e-4
 PADDING, IMAGES = 4, 9000

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.augment.recipe import recipe_of, resized
+from usb_ext.augment.recipe import UNLABELLED_VIEWS, recipe_of, resized
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.batched import (
     BatchedEvaluation,
@@ -17,9 +17,8 @@ from usb_ext.data.batched import (
     batched_train_loader,
     serving_of,
 )
-from usb_ext.data.build import prepare
 from usb_ext.data.image_store import ImageStore
-from usb_ext.data.view_plan import UNLABELLED_VIEWS
+from usb_ext.data.sets import prepare
 from usb_ext.settings import load_settings
 
 CPU = torch.device("cpu")

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from usb_ext.cli.main import main
 
 from usb_ext.bench import cases
-from usb_ext.bench.parts_of_step import PARTS, breakdown
-from usb_ext.bench.presets import PRESETS, random_images, workload
-from usb_ext.bench.scale import mapped_images, points
+from usb_ext.bench.cases import PRESETS, StopWatch, over_turns, random_images, workload
+from usb_ext.bench.parts_of_step import PARTS, breakdown, mapped_images, points
 from usb_ext.bench.stage import OURS, ratios
-from usb_ext.bench.timing import StopWatch, over_turns
+from usb_ext.cli.main import main
 from usb_ext.core.errors import SettingsError
 
 CPU = torch.device("cpu")
@@ -57,7 +55,7 @@ def test_parts_of_a_step_add_up(who: str) -> None:
 
 def test_stop_watch_reads_the_clock_between_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 14.0])
-    monkeypatch.setattr("usb_ext.bench.timing.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("usb_ext.bench.cases.time.perf_counter", lambda: next(clock))
     watch = StopWatch(2, 5, CPU)
     for it in range(8):
         watch.before_train_step(type("A", (), {"it": it}))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from usb_ext.cli.main import main
-from usb_ext.cli.one_line import OneLineParser
 
 from usb_ext.bench import influence as module
-from usb_ext.bench.presets import workload
+from usb_ext.bench.cases import workload
+from usb_ext.cli.command import OneLineParser
+from usb_ext.cli.main import main
 from usb_ext.core.errors import SettingsError
 
 

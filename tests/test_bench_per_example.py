@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from usb_ext.cli.main import main
 
-from usb_ext.bench import per_example as module
-from usb_ext.bench.presets import workload
+from usb_ext.bench import influence as module
+from usb_ext.bench.cases import workload
+from usb_ext.cli.main import main
 
 
 def test_command_times_every_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from usb_ext.bench import selection
 from usb_ext.bench.selection import SIZES, SLICE, bench_selection, measure, mixture
-from usb_ext.cli.main import main as cli
+from usb_ext.cli import main as cli
 
 
 def test_the_sizes_are_those_asked_for() -> None:

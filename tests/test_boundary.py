@@ -8,8 +8,8 @@ import torch
 from helpers_run import assert_same_state, checkpoint_of
 from helpers_toy import built_points, run_points
 
-from usb_ext.hooks.example_weights import example_weights
-from usb_ext.methods.influence.boundary import SIDE, BoundaryHook, boundary_hook, panel_steps
+from usb_ext.methods.influence.boundary import SIDE, BoundaryHook, panel_steps, watch_boundary
+from usb_ext.methods.influence.hook import example_weights
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_nothing_is_kept_at_other_steps_or_for_images(tmp_path: Path) -> None:
     assert example_weights(algorithm) is None
     images = SimpleNamespace(data=torch.zeros(3, 8, 8, 3))
     sets = {"train_lb": images, "train_ulb": None}
-    assert boundary_hook(SimpleNamespace(dataset_dict=sets)) is None
+    assert watch_boundary(SimpleNamespace(dataset_dict=sets)) == []
 
 
 def test_a_resumed_run_keeps_its_panels_bit_by_bit(tmp_path: Path) -> None:

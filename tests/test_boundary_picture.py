@@ -11,7 +11,7 @@ from helpers_toy import run_points
 from matplotlib.figure import Figure
 
 from usb_ext.methods.influence.boundary import SIDE, BoundaryHook
-from usb_ext.stages.boundary_picture import draw_boundary
+from usb_ext.training.report import draw_boundary
 
 POINTS = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
 

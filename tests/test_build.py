@@ -13,7 +13,7 @@ import torchvision
 from PIL import Image
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.build import prepare
+from usb_ext.data.sets import prepare
 from usb_ext.data.splits import label_indices
 from usb_ext.settings import load_settings
 

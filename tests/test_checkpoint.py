@@ -13,8 +13,7 @@ from torch import nn
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder
 from usb_ext.engine import checkpoint
-from usb_ext.engine.plain import plain_fields
-from usb_ext.engine.state import ALGORITHM_SKIP
+from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
 from usb_ext.upstream.usb import FreeMatchThresholdingHook
 
 USB_KEYS = (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from helpers_sets import imagenet
-from usb_ext.cli.main import main
 
-from usb_ext.data.build import prepare
+from usb_ext.cli.main import main
 from usb_ext.data.decode import decode_file
+from usb_ext.data.sets import prepare
 from usb_ext.settings import load_settings
 
 FOLDERS = ["n01440764", "n01443537", "n01484850", "n01491361"]

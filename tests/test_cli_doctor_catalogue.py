@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import usb_ext
-from usb_ext.cli.main import main as cli
+from usb_ext.cli import main as cli
 from usb_ext.core.errors import DataMissing, Interrupted, RunFailed, SettingsError, UsbExtError
 from usb_ext.settings import LoadedSettings
 from usb_ext.settings.model import Settings

@@ -11,8 +11,7 @@ from helpers_compare import Ended, Trainer, planned, report_of
 from helpers_run import TINY, assert_same_state
 from scipy import stats
 
-from usb_ext.comparison.methods import parse_methods
-from usb_ext.comparison.order import Order
+from usb_ext.comparison.methods import Order, parse_methods
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
 from usb_ext.comparison.stage import compare
 from usb_ext.core.errors import DataMissing, Interrupted, RunFailed, SettingsError

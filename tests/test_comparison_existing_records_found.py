@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from helpers_compare import GIVEN, leave, planned
 
-from usb_ext.comparison.existing import Failures, completed, refuse_other_settings
 from usb_ext.comparison.found import found_entries
-from usb_ext.comparison.order import Order
+from usb_ext.comparison.methods import Order
+from usb_ext.comparison.plan import Failures, completed, refuse_other_settings
 from usb_ext.comparison.records import METRICS, Record, percent_error, read_record, read_result
 from usb_ext.comparison.stage import report
 from usb_ext.core.errors import SettingsError

@@ -13,9 +13,8 @@ from helpers_run import TINY, assert_same_state
 
 from usb_ext.comparison import forks as module
 from usb_ext.comparison.forks import Forks
-from usb_ext.comparison.lock import locked
 from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.processes import Running
+from usb_ext.comparison.processes import Running, locked
 from usb_ext.settings import load_settings
 from usb_ext.training.train import train
 

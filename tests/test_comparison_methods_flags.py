@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from helpers_run import TINY
 
-from usb_ext.cli.main import main as cli
-from usb_ext.comparison.flags import OWN
-from usb_ext.comparison.methods import RESERVED, parse_method, parse_methods, read_target
+from usb_ext.cli import main as cli
+from usb_ext.comparison.methods import OWN, RESERVED, parse_method, parse_methods, read_target
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.model import Settings
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from helpers_compare import GIVEN, planned
 
-from usb_ext.comparison.methods import parse_methods
-from usb_ext.comparison.order import Order
+from usb_ext.comparison.methods import Order, parse_methods
 from usb_ext.comparison.plan import Fold, make_plan, pair_seeds
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings

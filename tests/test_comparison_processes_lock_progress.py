@@ -10,11 +10,8 @@ import pytest
 from helpers_compare import Ended, planned
 
 from usb_ext.comparison import processes
-from usb_ext.comparison.existing import Failures
-from usb_ext.comparison.lock import locked
-from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.processes import TrainProcess, run_all
-from usb_ext.comparison.progress import Ends, Teller, duration
+from usb_ext.comparison.plan import Failures, Planned
+from usb_ext.comparison.processes import Ends, Teller, TrainProcess, duration, locked, run_all
 from usb_ext.core.errors import RunFailed
 from usb_ext.settings import load_settings
 

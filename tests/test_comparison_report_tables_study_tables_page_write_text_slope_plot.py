@@ -11,13 +11,21 @@ import pytest
 from helpers_compare import Trainer, planned, report_of
 from PIL import Image
 
-from usb_ext.comparison import page, slope_plot
-from usb_ext.comparison.page import as_latex, as_markdown, facts_of, leading_first, tables
+from usb_ext.comparison import page
+from usb_ext.comparison import page as slope_plot
+from usb_ext.comparison.page import (
+    as_csv,
+    as_latex,
+    as_markdown,
+    facts_of,
+    latex,
+    leading_first,
+    markdown,
+    tables,
+    write_files,
+)
 from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.study_tables import overview_table
-from usb_ext.comparison.tables import Table, number, p_value, signed
-from usb_ext.comparison.write import as_csv, write_files
-from usb_ext.comparison.write_text import latex, markdown
+from usb_ext.comparison.tables import Table, number, overview_table, p_value, signed
 
 CURVES: dict[tuple[str, int], tuple[float, ...]] = {
     ("a_b", 0): (0.5, 0.9, 0.8),

@@ -2,10 +2,9 @@
 
 import pytest
 
-from usb_ext.config.as3l import AS3LSettings
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings, config_sha256, load_settings, parse_flags, resolved_yaml
-from usb_ext.settings.as3l import SelfSupervisedSettings
+from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
 
 
 def test_the_defaults_are_those_of_as3ls_sections_4_and_5() -> None:

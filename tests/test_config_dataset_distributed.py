@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from usb_ext.config.distributed import DistributedSettings
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings
 from usb_ext.settings.data import DatasetSettings
+from usb_ext.settings.run import DistributedSettings
 
 
 @pytest.mark.parametrize("ratio", [1, 1.0, 100, -100, 286, -1, 1.5])

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import usb_ext
-from usb_ext.config.dead import DeadSettings
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings
 from usb_ext.settings.model import DEAD
+from usb_ext.settings.run import DeadSettings
 
 KEYS = sorted(DeadSettings.model_fields)
 

@@ -86,9 +86,8 @@ def test_data_sets_with_a_split_of_their_own(dataset: str, own: bool) -> None:
 
 
 def test_the_names_are_those_of_the_algorithms() -> None:
-    from usb_ext.algorithms.bases import RULES, USB_RULES
     from usb_ext.methods.named import NAMED, OWN_BASES
-    from usb_ext.methods.registry import EXTENSIONS
+    from usb_ext.methods.registry import EXTENSIONS, RULES, USB_RULES
 
     assert set(RULES) == set(names.BASES)
     assert set(USB_RULES) == set(names.BASES) - names.OURS_ALONE

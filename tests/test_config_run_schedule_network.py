@@ -3,10 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from usb_ext.config.network import NetworkSettings
 from usb_ext.settings import Settings, load_settings
 from usb_ext.settings.run import RunSettings
-from usb_ext.settings.training import ScheduleSettings, precision_of
+from usb_ext.settings.training import NetworkSettings, ScheduleSettings, precision_of
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:11"])

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.config.smooth import exponent_of
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import config_sha256, differing_keys, load_settings
 from usb_ext.settings.names import bases_with_threshold
+from usb_ext.settings.smooth import exponent_of
 
 CONFIG = Path(__file__).parent.parent / "config"
 SMOOTH: dict[str, object] = {"algorithm": "smoothfixmatch"}

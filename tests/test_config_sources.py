@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.config.yaml_reader import read_yaml
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import LoadedSettings, Settings, load_settings
+from usb_ext.settings.sources import read_yaml
 
 
 def write(folder: Path, text: str) -> Path:

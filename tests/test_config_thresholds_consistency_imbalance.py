@@ -9,11 +9,9 @@ from typing import NamedTuple
 import pytest
 from pydantic import ValidationError
 
-from usb_ext.config.consistency import ConsistencySettings
-from usb_ext.config.thresholds import ThresholdSettings
 from usb_ext.settings import Settings, load_settings
 from usb_ext.settings.model import DEAD
-from usb_ext.settings.usb_options import ImbalanceSettings
+from usb_ext.settings.usb_options import ConsistencySettings, ImbalanceSettings, ThresholdSettings
 
 MADE_AT_RUN_TIME = {"distributed", "lb_dest_len", "ulb_dest_len", "lb_class_dist", "ulb_class_dist"}
 """What USB itself puts into `args` while it runs."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from usb_ext.config.toy import POINT_NET, TOYS
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings
+from usb_ext.settings.data import POINT_NET, TOYS
 
 POINTS: dict[str, Any] = {"dataset": "moons", "net": POINT_NET, "num_classes": 2, "num_labels": 10}
 

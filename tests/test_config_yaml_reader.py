@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.config.yaml_reader import named, read_scalar, read_yaml
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings.sources import named, read_scalar, read_yaml
 
 
 def write(folder: Path, text: str) -> Path:

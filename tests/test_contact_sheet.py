@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from usb_ext.stages.contact_sheet import CAPTION, MARGIN, TILE, Tile, contact_sheet, stacked
+from usb_ext.plots.pictures import CAPTION, MARGIN, TILE, Tile, contact_sheet, stacked
 
 
 def test_images_stand_row_by_row_and_empty_places_stay_white() -> None:

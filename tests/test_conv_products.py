@@ -8,8 +8,8 @@ from helpers_gradients import assert_equal, by_hand
 from helpers_nets import prepared
 from torch import nn
 
-from usb_ext.functional.conv_products import by_columns, by_groups
-from usb_ext.functional.per_example_gradients import per_example_gradients
+from usb_ext.methods.influence.per_example.gradients import per_example_gradients
+from usb_ext.methods.influence.per_example.layers import by_columns, by_groups
 
 CONVOLUTIONS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "plain, many positions": (nn.Conv2d(3, 4, 3, padding=1), (3, 12, 12)),

@@ -9,10 +9,9 @@ from helpers_evidence import fake_run
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from usb_ext.cli.main import main
 
-from usb_ext.papers.curves import CurveGroup
-from usb_ext.stages.curves import COLOURS, DASHES, curves, draw_groups
+from usb_ext.cli.main import main
+from usb_ext.papers.curves import COLOURS, DASHES, CurveGroup, curves, draw_groups
 
 KEY = "eval/top-1-acc"
 STEPS = np.array([10.0, 20.0])

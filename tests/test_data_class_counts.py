@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.class_counts import class_counts, first_of_each_class, seeded_order
+from usb_ext.data.splits import class_counts, first_of_each_class, seeded_order
 
 
 def test_balance_divides_the_total():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.class_list import ClassList, read_class_list
+from usb_ext.data.folder_scan import ClassList, read_class_list
 
 
 def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from usb_ext.data.decode_all import decode_all
+from usb_ext.data.imagefolder import decode_all
 
 S = 4
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import load_digits_arrays
 
 
 @pytest.fixture(scope="module")

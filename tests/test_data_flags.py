@@ -7,7 +7,9 @@ import faiss
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
-from usb_ext.cli.data_flags import (
+
+from usb_ext.as3l.clustering.fine_tuning import Tuning
+from usb_ext.cli.features import (
     add_data_flags,
     add_feature_flags,
     check_counts,
@@ -15,9 +17,7 @@ from usb_ext.cli.data_flags import (
     path_of,
     tuning_of,
 )
-
 from usb_ext.core.errors import SettingsError
-from usb_ext.functional.fine_features import Tuning
 
 
 def parsed(*words: str) -> argparse.Namespace:

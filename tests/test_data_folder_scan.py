@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.class_list import ClassList
-from usb_ext.data.folder_scan import evaluation_folder, scan_folder
+from usb_ext.data.folder_scan import ClassList, evaluation_folder, scan_folder
 
 
 def make(root, *names):

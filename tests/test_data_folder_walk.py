@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import DataMissing
-from usb_ext.data.folder_walk import images_below, images_directly_in, subfolders
+from usb_ext.data.folder_scan import images_below, images_directly_in, subfolders
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.label_csv import label_rows
+from usb_ext.data.label_files import label_rows
 
 
 def written(tmp_path, text, name="labels.csv", encoding="utf-8"):

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from usb_ext.data.names import NameIndex, normal_name
+from usb_ext.data.image_names import NameIndex, normal_name
 
 NAMES = ["train/cat/01.jpg", "train/dog/01.jpg", "train/dog/b.jpg", "b.jpg", "unlabeled/x/y.png"]
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from usb_ext.data.folds import fold_summary, unlabelled_summary, warn_of_missing_classes
-from usb_ext.data.reduced_class import reduced_class, without_most_of
-from usb_ext.data.splits import label_indices, unlabelled_indices
+from usb_ext.data.splits import label_indices, reduced_class, unlabelled_indices, without_most_of
 
 K = 5
 TARGETS = np.random.default_rng(1).permutation(np.repeat(np.arange(K), [30, 25, 20, 15, 10]))

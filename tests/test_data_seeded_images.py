@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.seeded_images import SeededImages
+from usb_ext.data.batches import SeededImages
 
 
 class Drawing:

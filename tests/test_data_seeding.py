@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.seeding import check_seed, order_rng, seeded
+from usb_ext.data.batches import check_seed, order_rng, seeded
 
 
 def draw():

@@ -10,10 +10,10 @@ import torch
 from helpers_toy import run_points
 from sklearn.svm import LinearSVC
 
-from usb_ext.config.toy import TOYS as NAMES
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.sets import OWN
 from usb_ext.data.toy import TOYS, load_toy
+from usb_ext.settings.data import TOYS as NAMES
 
 
 def points(dataset: str, **changed: Any) -> Any:

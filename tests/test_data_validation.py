@@ -11,8 +11,8 @@ import pytest
 from test_build import arguments, cifar  # noqa: F401  (a fixture)
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.build import prepare
 from usb_ext.data.prepared import choose_split
+from usb_ext.data.sets import prepare
 from usb_ext.data.validation import validation_indices
 from usb_ext.settings import load_settings
 

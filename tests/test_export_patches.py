@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from helpers_patches import PATCHES, SERIES
+
 from usb_ext.cli.main import main
 
 

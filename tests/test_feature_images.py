@@ -8,7 +8,7 @@ import pytest
 
 from usb_ext.as3l.feature_images import images_of
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.data.features import Features
 from usb_ext.settings import load_settings
 

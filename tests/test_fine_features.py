@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from helpers_features import random_points
 
-from usb_ext.as3l.clustering.fine_tuning import tuned_features
-from usb_ext.functional.fine_features import (
+from usb_ext.as3l.clustering.fine_tuning import (
     CHOICE,
     SPREADING,
     TUNING,
@@ -13,6 +12,7 @@ from usb_ext.functional.fine_features import (
     fine_features,
     scaled,
     stream,
+    tuned_features,
 )
 
 POINTS = random_points(30, 3, 0, np.float32)

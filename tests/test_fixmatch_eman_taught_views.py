@@ -9,11 +9,10 @@ import torch.nn.functional as F
 from helpers_run import run
 from helpers_usb import TinyNet, batch, build, our_class
 
-from usb_ext.algorithms.fixmatch_eman import TEACHER, FixMatchEMANRule
 from usb_ext.core.errors import SettingsError
-from usb_ext.engine.arguments import resolved
+from usb_ext.methods.bases.fixmatch_eman import TEACHER, FixMatchEMANRule
 from usb_ext.settings import load_settings
-from usb_ext.training.compose import algorithm_classes
+from usb_ext.training.compose import algorithm_classes, resolved
 
 CUTOFF, LAMBDA, MOMENTUM, LR = 0.5, 10.0, 0.8, 0.05
 

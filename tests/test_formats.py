@@ -1,7 +1,6 @@
 """A grid as text, Markdown and LaTeX."""
 
-from usb_ext.evidence.formats import as_latex, as_markdown, as_text
-from usb_ext.papers.grid import Grid
+from usb_ext.papers.grid import Grid, as_latex, as_markdown, as_text
 
 GRID = Grid(
     "A table, 100%",

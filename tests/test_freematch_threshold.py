@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from usb_ext.hooks.freematch_threshold import FreeMatchThreshold
+from usb_ext.methods.bases.freematch import FreeMatchThreshold
 from usb_ext.upstream.usb import FreeMatchThresholdingHook
 
 

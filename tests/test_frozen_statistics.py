@@ -5,8 +5,7 @@ import torch
 from helpers_nets import images_and_labels, prepared
 from torch import nn
 
-from usb_ext.functional.frozen_statistics import frozen_statistics
-from usb_ext.functional.per_example_gradients import per_example_gradients
+from usb_ext.methods.influence.per_example.gradients import frozen_statistics, per_example_gradients
 from usb_ext.upstream.nets import wrn_10_1
 
 

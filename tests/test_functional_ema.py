@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from usb_ext.functional.ema import lerp_into
+from usb_ext.engine.hooks.average import lerp_into
 
 SHAPES = [(3, 4), (5,), (), (0, 2)]
 

@@ -15,10 +15,9 @@ from helpers_usb import usb_class, usb_module
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.functional.grad_relu import grad_relu_linear
-from usb_ext.hooks.parameter_update import ParameterUpdateHook
+from usb_ext.engine.hooks.update import ParameterUpdateHook
 from usb_ext.methods.layermatch.grad_relu import GradReLUHook
-from usb_ext.methods.step.head_tap import HeadTap, find_head
+from usb_ext.methods.step.head_tap import HeadTap, find_head, grad_relu_linear
 from usb_ext.methods.step.views import forward_apart
 from usb_ext.upstream.nets import net_builder
 

@@ -3,7 +3,7 @@
 import pytest
 
 import usb_ext
-from usb_ext.functional.spread import MeanAndSpread
+from usb_ext.comparison.statistics import MeanAndSpread
 from usb_ext.papers.grid import make_grid, our_text
 from usb_ext.papers.placing import Ours, Placed
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from usb_ext.as3l.given_labels import IdLabels, read_id_labels
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.id_labels import IdLabels, read_id_labels
 
 IDS = np.array([40, 10, 30, 20])
 CLASSES = ("cat", "dog")

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import torch
 
-from usb_ext.hooks.example_weights import WEIGHTING_HOOK, example_weights
-from usb_ext.hooks.influence_found import Found, summary
+from usb_ext.methods.influence.hook import WEIGHTING_HOOK, example_weights
+from usb_ext.methods.influence.update import Found, summary
 
 
 def test_numbers_of_an_update_by_hand() -> None:

@@ -18,9 +18,9 @@ from torch import nn
 from torch.func import functional_call
 
 from usb_ext.core.errors import RunFailed, SettingsError
-from usb_ext.hooks.influence_options import InfluenceOptions
 from usb_ext.methods.influence.gradients import InverseSettings
 from usb_ext.methods.influence.hook import InfluenceWeightingHook
+from usb_ext.methods.influence.update import InfluenceOptions
 
 CLASSES, N_ULB, U, B, V, SCALE, SHIFT = 5, 20, 8, 4, 12, 1.5, 0.3
 USUAL = InfluenceOptions(

@@ -12,11 +12,9 @@ import torch.nn.functional as F
 from helpers_usb import usb_module
 from torch import nn
 
-from usb_ext.hooks.influence_options import InfluenceOptions
-from usb_ext.hooks.last_block import chosen_parameters
 from usb_ext.methods.influence.gradients import InverseSettings
-from usb_ext.methods.influence.passes import Seen, evaluating, head_pass
-from usb_ext.methods.influence.update import head_gradients, network_gradients
+from usb_ext.methods.influence.passes import Seen, chosen_parameters, evaluating, head_pass
+from usb_ext.methods.influence.update import InfluenceOptions, head_gradients, network_gradients
 from usb_ext.methods.step.head_tap import find_head
 from usb_ext.upstream.nets import net_builder
 

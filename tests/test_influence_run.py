@@ -10,9 +10,8 @@ from helpers_built import built
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.engine.arguments import resolved
 from usb_ext.settings import load_settings
-from usb_ext.training.compose import algorithm_classes
+from usb_ext.training.compose import algorithm_classes, resolved
 
 GIVEN: dict[str, Any] = {
     "algorithm": "influence_fixmatch", "num_val": 30, "influence_every": 2, "influence_val_batch": 20,

@@ -8,7 +8,7 @@ import torch
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.loaders import train_loader
-from usb_ext.hooks.influence_validation import ValidationBatches
+from usb_ext.methods.influence.hook import ValidationBatches
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,7 @@ import pytest
 from helpers_run import metrics_of, run
 
 from usb_ext.engine.classification import collapsed_classes, rarely_predicted
-from usb_ext.engine.hooks.score import ScoreHook
-from usb_ext.functional.instability import largest_drop
+from usb_ext.engine.hooks.score import ScoreHook, largest_drop
 from usb_ext.training.report import instability_line
 
 SUPPORT = np.array([50, 50, 40])

@@ -9,9 +9,9 @@ import pytest
 import torch
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.data.features import Features, write_features
-from usb_ext.hooks.label_consistency import KEY, LabelConsistencyHook
+from usb_ext.methods.as3l.consistency import KEY, LabelConsistencyHook
 from usb_ext.methods.step.base import Weak
 
 NEAR = torch.tensor([[1, 2], [0, 2], [1, 0]])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.hooks.last_block import chosen_parameters
+from usb_ext.methods.influence.passes import chosen_parameters
 
 CLASSES = 4
 

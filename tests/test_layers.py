@@ -1,6 +1,7 @@
-"""The import direction: a layer imports only what lies below it, and only `upstream` knows semilearn."""
+"""The import direction: a room imports only what lies below it, and only `upstream` knows semilearn."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,20 @@ import pytest
 import usb_ext
 
 PACKAGE = Path(usb_ext.__file__).parent
-LAYER = {
-    "functional": 0, "config": 0, "errors": 0, "runtime": 0, "run_folder": 0, "result": 0, "stage_record": 0,
-    "_version": 0, "upstream": 1, "hooks": 2, "data": 2, "algorithms": 3, "engine": 3, "stages": 4,
-    "paper_tables": 0, "atomic_files": 0, "tex": 0, "evidence": 3,
-    "run_log": 0, "bench": 3, "commands": 5, "cli": 5, "train": 5, "__main__": 5, "__init__": 5,
-    "comparison": 3, "pretraining": 3, "patching": 3,
-}  # fmt: skip
-FUNCTIONAL_MAY = {"torch", "numpy", "scipy", "sklearn", "faiss", "usb_ext"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
+
+ROOMS = (
+    "core", "plots", "settings", "augment", "upstream", "data", "engine", "methods", "training", "as3l",
+    "comparison", "papers", "bench", "patching", "cli",
+)  # fmt: skip
+"""From the ground up."""
+
+INSIDE = {
+    "engine": ("hooks", ""),
+    "methods": ("step", "bases", "layermatch", "smooth", "influence", "as3l", ""),
+    "as3l": ("clustering", "pretrain", "select", "propagate", ""),
+}
+"""Rooms within a room, from the ground up; "" are its own files."""
 
 
 def imports(path: Path) -> list[str]:
@@ -31,71 +37,98 @@ def imports(path: Path) -> list[str]:
     return found
 
 
-def part_of(path: Path) -> str:
-    """`hooks` for usb_ext/hooks/ema.py, `cli` for usb_ext/cli.py."""
-    relative = path.relative_to(PACKAGE)
-    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+def names_of(path: Path) -> list[str]:
+    """`[methods, bases, uda]` for usb_ext/methods/bases/uda.py."""
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def own(path: Path) -> list[str]:
+    """The modules of ours that a file imports, below `usb_ext`."""
+    return [name for name in imports(path) if name.startswith("usb_ext.")]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_downwards(path: Path) -> None:
-    own = part_of(path)
+    here = names_of(path)
     for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "semilearn":
-            assert own == "upstream", f"{path} imports {name}"
-        if parts[0] == "usb_ext" and len(parts) > 1:
-            assert LAYER[parts[1]] <= LAYER[own], f"{path} ({own}) imports {name}"
+        if name.split(".")[0] == "semilearn":
+            assert here[0] == "upstream", f"{path} imports {name}"
+    if not here or here[0] not in ROOMS:
+        return  # train.py, __main__.py and the package itself stand above all rooms
+    for name in own(path):
+        room = name.split(".")[1]
+        if room != "_version":
+            assert ROOMS.index(room) <= ROOMS.index(here[0]), f"{path} imports {name}"
 
 
-@pytest.mark.parametrize(
-    "path", sorted((PACKAGE / "functional").glob("*.py")), ids=lambda p: p.stem
-)
-def test_functional_knows_mathematics_only(path: Path) -> None:
-    import sys
+@pytest.mark.parametrize("room", INSIDE)
+def test_imports_within_a_room_point_downwards(room: str) -> None:
+    order = INSIDE[room]
 
-    for name in imports(path):
-        top = name.split(".")[0]
-        assert top in FUNCTIONAL_MAY or top in sys.stdlib_module_names, f"{path} imports {name}"
-        assert not name.startswith("usb_ext") or name.startswith("usb_ext.functional")
+    def floor(parts: list[str]) -> int:
+        inner = parts[1] if len(parts) > 1 and parts[1] in order else ""
+        return order.index(inner)
+
+    for path in (PACKAGE / room).rglob("*.py"):
+        for name in own(path):
+            parts = name.split(".")[1:]
+            if parts[0] == room:
+                assert floor(parts) <= floor(names_of(path)), f"{path} imports {name}"
 
 
-def test_stages_do_not_import_each_other() -> None:
-    """They talk through files; pictures and reports belong to the stage that draws them."""
-    helpers = {
-        "usb_ext.training.report",
-        "usb_ext.plots.pictures",
-        "usb_ext.stages.boundary_picture",
-        "usb_ext.methods.influence.report",
-        "usb_ext.stages.weights_pictures",
-        "usb_ext.stages.selection_pictures",
-        "usb_ext.stages.contact_sheet",
-        "usb_ext.as3l.propagate.report",
-        "usb_ext.stages.reliability_picture",
-        "usb_ext.stages.plane_picture",
-    }
-    for path in (PACKAGE / "stages").glob("*.py"):
-        used = {n for n in imports(path) if n.startswith("usb_ext.stages.")}
-        assert used <= helpers, f"{path} imports {used - helpers}"
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Imports at the top of files, between files: a graph without a circle."""
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        tree = ast.parse(path.read_text())
+        found = {n.module or "" for n in tree.body if isinstance(n, ast.ImportFrom)}
+        found |= {a.name for n in tree.body if isinstance(n, ast.Import) for a in n.names}
+        graph[".".join(["usb_ext", *names_of(path)])] = found
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " -> ".join((*above, name))
+        if name in graph and name not in done:
+            for below in graph[name]:
+                visit(below, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_every_room_has_its_place() -> None:
+    assert {p.name for p in PACKAGE.iterdir() if (p / "__init__.py").is_file()} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_is_for(room: str) -> None:
+    text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text())) or ""
+    assert len(text) > 60, f"{room}/__init__.py says: {text!r}"
 
 
 def test_no_module_of_ours_shadows_another() -> None:
     """`python usb_ext/train.py` puts usb_ext/ on the path; these names would be found there."""
-    import sys
-
-    own = {p.stem for p in PACKAGE.glob("*.py")} | {p.name for p in PACKAGE.iterdir() if p.is_dir()}
-    assert not (own - {"__init__", "__main__"}) & set(sys.stdlib_module_names)
+    here = {p.stem for p in PACKAGE.glob("*.py")} | {
+        p.name for p in PACKAGE.iterdir() if p.is_dir()
+    }
+    assert not (here - {"__init__", "__main__"}) & set(sys.stdlib_module_names)
 
 
 def test_commands_start_without_torch() -> None:
-    """Only the stages import torch: `--help` and argument errors answer at once."""
-    for module in (PACKAGE / "cli.py", PACKAGE / "__init__.py", *(PACKAGE / "config").glob("*.py")):
-        top_level = [
-            n
-            for n in ast.parse(module.read_text()).body
-            if isinstance(n, ast.Import | ast.ImportFrom)
-        ]
-        names = {a.name for n in top_level if isinstance(n, ast.Import) for a in n.names}
-        names |= {n.module or "" for n in top_level if isinstance(n, ast.ImportFrom)}
-        heavy = ("torch", "semilearn", "usb_ext.stages", "usb_ext.engine", "usb_ext.core.runtime")
+    """Only what a command calls imports torch: `--help` and argument errors answer at once."""
+    light = [p for p in (PACKAGE / "cli").glob("*.py") if p.stem not in ("reports", "serve_runs")]
+    for module in (PACKAGE / "__init__.py", *light, *(PACKAGE / "settings").glob("*.py")):
+        tree = ast.parse(module.read_text())
+        names = {a.name for n in tree.body if isinstance(n, ast.Import) for a in n.names}
+        names |= {n.module or "" for n in tree.body if isinstance(n, ast.ImportFrom)}
+        heavy = (
+            "torch",
+            "semilearn",
+            "numpy",
+            "usb_ext.training",
+            "usb_ext.engine",
+            "usb_ext.core.runtime",
+        )
         assert not [n for n in names if n.startswith(heavy)], module

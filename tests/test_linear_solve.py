@@ -3,8 +3,12 @@
 import pytest
 import torch
 
-from usb_ext.functional.linear_solve import cholesky_solve, conjugate_gradients, neumann_series
-from usb_ext.methods.influence.last_layer import Curvature
+from usb_ext.methods.influence.last_layer import (
+    Curvature,
+    cholesky_solve,
+    conjugate_gradients,
+    neumann_series,
+)
 
 SIZE = 30
 

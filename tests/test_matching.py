@@ -7,8 +7,8 @@ import pytest
 from helpers_evidence import fake_run
 
 import usb_ext
-from usb_ext.evidence.matching import belongs, one_setting
 from usb_ext.papers.found_runs import FoundRun
+from usb_ext.papers.placing import belongs, one_setting
 
 LM10 = {"num_labels": 10}
 

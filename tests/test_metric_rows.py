@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import DataMissing
-from usb_ext.evidence.metric_rows import read_curve
+from usb_ext.papers.found_runs import read_curve
 
 KEY = "eval/top-1-acc"
 

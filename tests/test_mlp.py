@@ -5,7 +5,7 @@ import re
 import torch
 
 from usb_ext.methods.step.head_tap import find_head
-from usb_ext.upstream.mlp import MLP, mlp_100_100
+from usb_ext.upstream.nets import MLP, mlp_100_100
 
 
 def test_it_is_two_hidden_layers_with_relu() -> None:

@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 from helpers_features import random_points, squared
 
-from usb_ext.as3l.clustering import nearest
 from usb_ext.as3l.clustering.nearest import (
-    blocks,
     cluster_means,
     cluster_sums,
     nearest_center,
     squared_distances,
-    unit_length,
 )
+from usb_ext.core import arrays
+from usb_ext.core.arrays import blocks, unit_length
 
 
 @pytest.fixture(params=[3, 10**6], ids=["blocks of one row", "one block"])
 def block_values(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearest, "BLOCK_VALUES", request.param)
+    monkeypatch.setattr(arrays, "BLOCK_VALUES", request.param)
 
 
 def test_nearest_center_equals_the_loop(block_values: None) -> None:
@@ -65,7 +64,7 @@ def test_distances_of_pairs(block_values: None) -> None:
 def test_blocks_cover_every_row_once(
     monkeypatch: pytest.MonkeyPatch, rows: int, width: int
 ) -> None:
-    monkeypatch.setattr(nearest, "BLOCK_VALUES", 6)
+    monkeypatch.setattr(arrays, "BLOCK_VALUES", 6)
     seen = [i for part in blocks(rows, width) for i in range(rows)[part]]
     assert seen == list(range(rows))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers_features import random_points, squared
 
-from usb_ext.functional import neighbours as module
-from usb_ext.functional.neighbours import neighbours
+from usb_ext.as3l.clustering import nearest as module
+from usb_ext.as3l.clustering.nearest import neighbours
 
 
 @pytest.mark.parametrize("queries", [1, 7, 4096])

@@ -11,7 +11,7 @@ from test_label_consistency import features_of_digits
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.features import Features, write_features
 from usb_ext.data.image_names import ImageIds
-from usb_ext.data.neighbours_of_run import neighbours_of_run
+from usb_ext.methods.as3l.consistency import neighbours_of_run
 
 
 def test_files_that_do_not_fit_are_refused_before_any_work(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_neighbours_are_those_of_the_images_whatever_the_order_of_file_and_run(
         parts=SimpleNamespace(data=data, device="cpu"),
     )  # fmt: skip
     for most in (20_000, 8):
-        monkeypatch.setattr("usb_ext.data.neighbours_of_run.MOST", most)
+        monkeypatch.setattr("usb_ext.methods.as3l.consistency.MOST", most)
         watched, near = neighbours_of_run(args)
         assert len(watched) == len(set(watched.tolist())) == min(most, 21)
         values = of_image[unlabelled[watched.numpy()]]

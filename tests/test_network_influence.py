@@ -9,8 +9,11 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from usb_ext.functional.network_influence import hessian_product, network_weight_gradients
-from usb_ext.methods.influence.gradients import InverseSettings
+from usb_ext.methods.influence.gradients import (
+    InverseSettings,
+    hessian_product,
+    network_weight_gradients,
+)
 
 CLASSES, SHIFT = 3, 0.4
 Parameters = dict[str, torch.Tensor]

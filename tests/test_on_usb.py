@@ -10,13 +10,12 @@ import torch
 from helpers_run import TINY, assert_same_state, checkpoint_of, metrics_of, run
 from helpers_usb import NUM_CLASSES, TinyNet, batch, build, our_class, usb_class
 
-from usb_ext.algorithms.on_usb import WithGradReLU
-from usb_ext.cli.main import main as cli
+from usb_ext.cli import main as cli
 from usb_ext.core.errors import SettingsError
-from usb_ext.methods.layermatch.grad_relu import GradReLUHook
+from usb_ext.methods.layermatch.grad_relu import GradReLUHook, WithGradReLU
 from usb_ext.settings import load_settings
 from usb_ext.training.compose import algorithm_classes
-from usb_ext.upstream.redirect import cuda_means
+from usb_ext.upstream.quiet import cuda_means
 from usb_ext.upstream.shared import drop_hooks
 from usb_ext.upstream.usb import ALGORITHMS
 

@@ -9,8 +9,7 @@ from helpers_gradients import Scaled, assert_equal, by_hand, squares
 from helpers_nets import case, prepared
 from torch import nn
 
-from usb_ext.functional.per_example_gradients import per_example_gradients
-from usb_ext.methods.influence.per_example.gradients import sort_parameters
+from usb_ext.methods.influence.per_example.gradients import per_example_gradients, sort_parameters
 
 
 class Zoo(nn.Module):

@@ -9,10 +9,8 @@ import pytest
 from helpers_settings_files import CONFIG, header, settings
 from ruamel.yaml import YAML
 
-from usb_ext.config.consistency import ConsistencySettings
-from usb_ext.config.thresholds import ThresholdSettings
-from usb_ext.engine.arguments import resolved
-from usb_ext.training.compose import algorithm_classes
+from usb_ext.settings.usb_options import ConsistencySettings, ThresholdSettings
+from usb_ext.training.compose import algorithm_classes, resolved
 from usb_ext.upstream.usb import ALGORITHMS
 
 RELEASE = "https://github.com/microsoft/Semi-supervised-learning/releases/download/v.0.0.0/"

@@ -186,9 +186,10 @@ def test_stated_settings_are_those_of_the_configs() -> None:
 
 def test_the_wheel_carries_the_tables(tmp_path: Path) -> None:
     source = Path(usb_ext.__file__).parent
-    shutil.copytree(source / "published", tmp_path / "usb_ext" / "published")
+    shutil.copytree(source / "papers" / "published", tmp_path / "usb_ext" / "papers" / "published")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "usb_ext" / "papers" / "__init__.py").touch()
     for name in ("__init__.py", "_version.py"):
         shutil.copy(source / name, tmp_path / "usb_ext")
     build = "import setuptools.build_meta as b; b.build_wheel('.')"

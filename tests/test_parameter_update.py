@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.hooks.parameter_update import ParameterUpdateHook
+from usb_ext.engine.hooks.update import ParameterUpdateHook
 
 LR = 0.1
 

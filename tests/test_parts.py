@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from usb_ext.core.files import RunFolder
+from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.parts import Parts, Stop
-from usb_ext.hooks.progress import Progress
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ subject = "Add {name}"
 body = "What: it."
 
 [[take]]
-module = "functional/ema.py"
+module = "methods/smooth/weight.py"
 """
 LIST = "ALL = [('semilearn.algorithms', ['a',\n   'b']), ('semilearn.imb_algorithms', ['c'])]\n"
 
@@ -39,7 +39,7 @@ def test_a_folder_becomes_usb_s_layout(tmp_path: Path) -> None:
         "semilearn/algorithms/first/first.py",
         "config/usb_cv/first/first_digits.yaml",
     }
-    assert "def lerp_into(" in first.files["semilearn/algorithms/first/utils.py"]
+    assert "def smooth_weight(" in first.files["semilearn/algorithms/first/utils.py"]
 
 
 def test_writing_registers_the_algorithm_at_the_end_of_the_list(tmp_path: Path) -> None:

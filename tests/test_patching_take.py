@@ -5,7 +5,7 @@ import types
 import pytest
 
 from usb_ext.core.errors import RunFailed
-from usb_ext.patching.take import Source, put_together
+from usb_ext.patching.feature import Source, put_together
 
 FIRST = '''"""A constant and two functions.
 

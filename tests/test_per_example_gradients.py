@@ -8,7 +8,7 @@ from helpers_gradients import Scaled, assert_equal, by_hand, squares
 from helpers_nets import case, cross_entropies, images_and_labels, prepared
 from torch import nn
 
-from usb_ext.functional.per_example_gradients import batch_size, per_example_gradients
+from usb_ext.methods.influence.per_example.gradients import batch_size, per_example_gradients
 from usb_ext.upstream.nets import wrn_10_1
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from usb_ext.stages.plane_picture import Plane, draw_plane
+from usb_ext.as3l.tsne import Plane, draw_plane
 
 
 def test_a_point_is_drawn_where_it_lies_in_the_colour_of_its_class(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from usb_ext.data.point_views import Jitter
+from usb_ext.augment.usb_views import Jitter
 
 
 def test_noise_has_the_size_asked_for() -> None:

@@ -8,7 +8,7 @@ import torch
 from helpers_ssl import features_of, pretrained
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.data.features import read_features
 from usb_ext.upstream.nets import wrn_10_1
 from usb_ext.upstream.weights import load_pretrained

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from helpers_ssl import epochs_of, pretrained
 
-from usb_ext.as3l.pretrain.loop import Pretraining
-from usb_ext.pretraining.estimate import in_words
+from usb_ext.as3l.pretrain.loop import Pretraining, in_words
 
 
 def test_the_time_is_told_before_it_starts_and_the_measuring_leaves_no_trace(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from helpers_ssl import tiny
 from torch import nn
-from usb_ext.cli.main import main
 
-from usb_ext.pretraining.heads import output_dim, projector
+from usb_ext.as3l.pretrain.method import output_dim, projector
+from usb_ext.cli.main import main
 from usb_ext.settings import Settings, load_settings
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from usb_ext.as3l.pretrain.batches import TwoViews
+from usb_ext.augment.self_supervised import ViewRecipe
 from usb_ext.data.image_store import ImageStore
-from usb_ext.functional.ssl_draws import ViewRecipe
 
 COUNT, SIZE, BATCH = 23, 8, 5
 STILL = ViewRecipe(crop_min=1.0, hflip=False, jitter_p=0.0, grey_p=0.0)

@@ -8,7 +8,7 @@ import pytest
 from helpers_ssl import epochs_of, features_of
 from sklearn.neighbors import KNeighborsClassifier
 
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.upstream.nets import wrn_10_1
 from usb_ext.upstream.weights import load_pretrained
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from usb_ext.cli.main import main
 
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.cli.main import main
+from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.papers.prior_table import PriorCell, prior_csv, prior_grid
 
 

@@ -10,12 +10,12 @@ import torch
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 from helpers_usb import NUM_CLASSES, NUM_UNLABELLED, batch, build, our_class
 
-from usb_ext.algorithms.bases import RULES
 from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.data.prior_file import Prior, write_prior
-from usb_ext.hooks.prior_label import PriorLabelHook
-from usb_ext.methods import registry as extensions
+from usb_ext.methods.as3l import prior as as3l_prior
+from usb_ext.methods.as3l.prior import PriorLabelHook
 from usb_ext.methods.named import AS3L
+from usb_ext.methods.registry import RULES
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.views import Views
 
@@ -37,7 +37,7 @@ def table(kind: str) -> torch.Tensor:
 def with_prior(
     monkeypatch: pytest.MonkeyPatch, name: str, kind: str = "mixed", **changed: Any
 ) -> Any:
-    monkeypatch.setattr(extensions, "prior_of_run", lambda args: table(kind))
+    monkeypatch.setattr(as3l_prior, "prior_of_run", lambda args: table(kind))
     made = build(our_class(name), extensions=["prior_label"], **{"prior_until": 10**6, **changed})
     made.rho_init = 1.5
     return made
@@ -191,7 +191,7 @@ def test_flexmatch_remembers_the_class_of_y_post(monkeypatch: pytest.MonkeyPatch
     """A certain prior and a model at 1/5 give (1 + 1/5) / 2 = 0.6 for the prior's class."""
     prior = torch.zeros(NUM_UNLABELLED, NUM_CLASSES)
     prior[10, 3] = prior[11, 3] = prior[12, 1] = 1.0
-    monkeypatch.setattr(extensions, "prior_of_run", lambda args: prior)
+    monkeypatch.setattr(as3l_prior, "prior_of_run", lambda args: prior)
     indices = torch.tensor([10, 11, 12, 13])
     for cutoff, remembered in ((0.59, [3, 3, 1, -1]), (0.61, [-1, -1, -1, -1])):
         ours = build(AS3L, prior_until=1, p_cutoff=cutoff)
@@ -204,7 +204,7 @@ def test_freematch_averages_the_confidence_of_y_post(monkeypatch: pytest.MonkeyP
     """Mean confidence (0.6 + 0.2) / 2 = 0.4; from 1/5 the threshold moves to 0.9 / 5 + 0.1 * 0.4."""
     prior = torch.zeros(NUM_UNLABELLED, NUM_CLASSES)
     prior[0, 2] = 1.0
-    monkeypatch.setattr(extensions, "prior_of_run", lambda args: prior)
+    monkeypatch.setattr(as3l_prior, "prior_of_run", lambda args: prior)
     ours = build(our_class("freematch"), extensions=["prior_label"], prior_until=1, ema_p=0.9)
     ours.it = 0
     undecided(ours, torch.tensor([0, 1]))

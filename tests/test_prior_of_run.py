@@ -11,7 +11,7 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.prior_file import Prior, write_prior
-from usb_ext.data.prior_of_run import prior_of_run
+from usb_ext.methods.as3l.prior import prior_of_run
 
 NONE = np.empty(0, np.int64)
 

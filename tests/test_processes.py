@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from helpers_usb import NUM_CLASSES, usb_arguments
 from torch.nn.parallel import DistributedDataParallel
 
-from usb_ext.hooks.processes import gathered, mean_over_processes, several
-from usb_ext.hooks.softmatch_weight import SoftMatchWeight
+from usb_ext.engine.processes import gathered, mean_over_processes, several
 from usb_ext.methods.bases.flexmatch import FlexMatchThreshold
+from usb_ext.methods.bases.softmatch import SoftMatchWeight
 from usb_ext.methods.layermatch.grad_relu import GradReLUHook
 from usb_ext.methods.named import LayerMatch, register
 from usb_ext.upstream.nets import net_builder

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from usb_ext.hooks.progress import Progress
+from usb_ext.engine.hooks.record import Progress
 
 
 class Screen(StringIO):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from helpers_features import blobs, write_npz
 
+from usb_ext.as3l.clustering.fine_tuning import SPREADING, Tuning, fine_features, stream
 from usb_ext.as3l.propagate.llgc import llgc
-from usb_ext.cli.main import main as cli
+from usb_ext.as3l.propagate.report import reliability
+from usb_ext.as3l.propagate.seed_kmeans import seed_prior
+from usb_ext.cli import main as cli
 from usb_ext.data.prior_file import read_prior
-from usb_ext.functional.calibration import reliability
-from usb_ext.functional.fine_features import SPREADING, Tuning, fine_features, stream
-from usb_ext.functional.seed_prior import seed_prior
 
 FAST = ("--runs", "2", "--tune_epochs", "2", "--threads", "1")
 POINTS, TARGETS = blobs(3, 20, spread=2.0)

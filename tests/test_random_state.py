@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from usb_ext.engine.random_state import get_random_state, set_random_state
+from usb_ext.engine.state import get_random_state, set_random_state
 
 
 @pytest.fixture(autouse=True)

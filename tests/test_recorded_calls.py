@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from usb_ext.functional.recorded_calls import recorded
+from usb_ext.methods.influence.per_example.layers import recorded
 
 
 def test_every_call_with_a_gradient_is_recorded_with_its_input() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassCalibrationError
 
-from usb_ext.functional.calibration import reliability
+from usb_ext.as3l.propagate.report import reliability
 
 
 @pytest.mark.parametrize("seed", range(4))

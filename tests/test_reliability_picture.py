@@ -8,8 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from usb_ext.functional.calibration import reliability
-from usb_ext.stages.reliability_picture import draw_reliability
+from usb_ext.as3l.propagate.report import draw_reliability, reliability
 
 
 def test_bars_are_accuracies_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

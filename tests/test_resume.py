@@ -7,8 +7,8 @@ import pytest
 import torch
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.algorithms.bases import RULES
 from usb_ext.core.errors import SettingsError
+from usb_ext.methods.registry import RULES
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("layermatch", {"ac_reset_iter": 5}),

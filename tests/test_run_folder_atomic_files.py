@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.atomic_files import replace_file, write_json
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder, open_run_folder
+from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json
 
 FLAGS = [(resume, overwrite) for resume in (False, True) for overwrite in (False, True)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.run_log import NAME, RunLog
+from usb_ext.core.runtime import NAME, RunLog
 
 
 def say(logger: logging.Logger) -> None:

@@ -7,8 +7,8 @@ import pytest
 from helpers_evidence import fake_run
 
 import usb_ext
-from usb_ext.evidence.scores import score
 from usb_ext.papers.found_runs import FoundRun
+from usb_ext.papers.placing import score
 from usb_ext.papers.tables import PublishedNumber
 
 RECORD = {"top1_last": 0.5, "top1_best": 0.75, "top1_median20": 0.25, "f1_last": 0.125}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from helpers_features import random_points, squared
 
+from usb_ext.as3l.clustering.kmeans import spread_start
 from usb_ext.as3l.propagate.seed_kmeans import seed_groups, seed_kmeans
-from usb_ext.functional.spread_start import spread_start
 
 
 def rng(seed: int) -> np.random.Generator:

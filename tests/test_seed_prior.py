@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from helpers_features import blobs
 
-from usb_ext.as3l.propagate.seed_kmeans import seed_groups, seed_kmeans
-from usb_ext.functional.seed_prior import seed_prior
+from usb_ext.as3l.propagate.seed_kmeans import seed_groups, seed_kmeans, seed_prior
 
 
 def rng(seed: int = 0) -> np.random.Generator:

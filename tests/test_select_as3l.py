@@ -5,8 +5,7 @@ import pytest
 from helpers_features import blobs, squared
 
 from usb_ext.as3l.clustering.kmeans import kmeans_runs
-from usb_ext.as3l.select.as3l import nearest_free, select_as3l
-from usb_ext.functional.alignment import aligned
+from usb_ext.as3l.select.as3l import aligned, nearest_free, select_as3l
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -9,12 +9,12 @@ import pytest
 from helpers_features import blobs, random_points, write_npz
 from PIL import Image
 
+from usb_ext.as3l.clustering.fine_tuning import CHOICE, Tuning, fine_features, stream
 from usb_ext.as3l.select.stage import SelectOrder
 from usb_ext.as3l.select.strategies import select
-from usb_ext.cli.main import main as cli
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.cli import main as cli
+from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.data.features import read_features
-from usb_ext.functional.fine_features import CHOICE, Tuning, fine_features, stream
 
 FAST = ("--runs", "2", "--tune_epochs", "2", "--threads", "1")
 

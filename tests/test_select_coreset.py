@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers_features import best_cost, cost, random_points, squared
 
-from usb_ext.functional.select_coreset import select_coreset
+from usb_ext.as3l.select.baselines import select_coreset
 
 
 @pytest.mark.parametrize("seed", range(8))

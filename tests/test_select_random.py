@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from usb_ext.functional.select_random import select_random, select_stratified
+from usb_ext.as3l.select.baselines import select_random, select_stratified
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.label_files import read_label_file
-from usb_ext.data.selected_file import Selected, read_selected, write_selected
+from usb_ext.data.label_files import Selected, read_label_file, read_selected, write_selected
 
 NAMES = ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "new/3.jpg")
 TARGETS = np.array([0, 0, 1, -1])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from helpers_features import blobs
-from usb_ext.cli.select import STRATEGIES as FLAGS
 
 from usb_ext.as3l.select.strategies import STRATEGIES, select
+from usb_ext.cli.features import STRATEGIES as FLAGS
 
 
 def test_the_command_offers_them_all() -> None:

@@ -7,9 +7,9 @@ from helpers_features import random_points
 from PIL import Image
 
 from usb_ext.as3l.feature_images import FeatureImages
+from usb_ext.as3l.select.stage import draw_scatter, draw_sheet, two_main_axes
 from usb_ext.as3l.select.strategies import Selection
-from usb_ext.stages.contact_sheet import CAPTION, MARGIN, TILE
-from usb_ext.stages.selection_pictures import draw_scatter, draw_sheet, two_main_axes
+from usb_ext.plots.pictures import CAPTION, MARGIN, TILE
 
 
 def test_every_chosen_image_stands_in_its_order(tmp_path: Path) -> None:

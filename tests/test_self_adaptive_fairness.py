@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import usb_ext.upstream.usb  # noqa: F401  (imports semilearn)
-from usb_ext.functional.self_adaptive_fairness import fairness_loss
+from usb_ext.methods.bases.freematch import fairness_loss
 
 ROWS, CLASSES = 12, 5
 usb_loss: Any = sys.modules["semilearn.algorithms.freematch.freematch"].entropy_loss

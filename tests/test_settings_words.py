@@ -1,6 +1,7 @@
 """Commands whose flags are the settings."""
 
 import pytest
+
 from usb_ext.cli.main import main
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import torch
 
-from usb_ext.hooks.softmatch_weight import SoftMatchWeight
+from usb_ext.methods.bases.softmatch import SoftMatchWeight
 from usb_ext.upstream.usb import SoftMatchWeightingHook
 
 ALGORITHM = SimpleNamespace(distributed=False)

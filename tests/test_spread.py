@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 import pytest
 
-from usb_ext.functional.spread import band_over_runs, mean_and_spread
+from usb_ext.comparison.statistics import band_over_runs, mean_and_spread
 
 
 def test_three_seeds_by_hand() -> None:

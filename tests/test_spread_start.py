@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers_features import blobs, random_points
 
-from usb_ext.functional import spread_start as module
-from usb_ext.functional.spread_start import spread_start
+from usb_ext.as3l.clustering import kmeans as module
+from usb_ext.as3l.clustering.kmeans import spread_start
 
 
 def rng(seed: int = 0) -> np.random.Generator:

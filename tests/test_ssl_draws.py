@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from usb_ext.functional.ssl_draws import ViewRecipe, draw_views
+from usb_ext.augment.self_supervised import ViewRecipe, draw_views
 
 
 def test_how_often_and_how_much() -> None:

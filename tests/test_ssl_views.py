@@ -4,8 +4,7 @@ import pytest
 import torch
 from torchvision.transforms import functional as tv
 
-from usb_ext.functional.ssl_draws import ViewDraws, ViewRecipe, draw_views
-from usb_ext.functional.ssl_views import self_supervised_view
+from usb_ext.augment.self_supervised import ViewDraws, ViewRecipe, draw_views, self_supervised_view
 
 RECIPE = ViewRecipe(jitter_p=0.7, grey_p=0.3)
 STEPS = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from usb_ext.functional.stable_cores import core_centers, stable_cores
+from usb_ext.as3l.select.as3l import core_centers, stable_cores
 
 
 def test_a_core_is_the_intersection_of_its_cluster_over_the_runs() -> None:

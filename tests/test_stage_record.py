@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.stage_record import file_sha256, finish_stage, is_done, record_of
+from usb_ext.core.files import file_sha256, finish_stage, is_done, record_of
 
 INPUTS = {"runs": 6, "features": "a" * 64, "clusters": [10, 20]}
 

@@ -10,8 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.engine.plain import NotPlain, plain, plain_fields, same
-from usb_ext.engine.state import ALGORITHM_SKIP, changed_fields, restore_fields
+from usb_ext.engine.state import (
+    ALGORITHM_SKIP,
+    NotPlain,
+    changed_fields,
+    plain,
+    plain_fields,
+    restore_fields,
+    same,
+)
 from usb_ext.upstream.usb import FreeMatchThresholdingHook
 
 CPU = torch.device("cpu")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from helpers_evidence import fake_run
 from helpers_run import run
-from usb_ext.cli.main import main
 
+from usb_ext.cli.main import main
 from usb_ext.papers.stage import table
 
 

@@ -54,7 +54,7 @@ def test_result_agrees_with_the_metrics(tmp_path: Path) -> None:
 
 def test_last_accuracy_is_that_of_the_saved_averages(tmp_path: Path) -> None:
     """Recomputed from the checkpoint alone, with the network and images built here."""
-    from usb_ext.data.digits import load_digits_arrays
+    from usb_ext.data.arrays import load_digits_arrays
     from usb_ext.upstream.nets import wrn_10_1
 
     result = run(tmp_path)

@@ -11,8 +11,8 @@ import pytest
 import torchvision
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.build import prepare
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import load_digits_arrays
+from usb_ext.data.sets import prepare
 from usb_ext.data.training_set import load_training_set
 from usb_ext.settings import load_settings
 

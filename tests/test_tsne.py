@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from usb_ext.cli.main import main
 
 from usb_ext.as3l.tsne import TsneOrder, _rows, _subset, tsne
+from usb_ext.cli.main import main
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.features import Features, write_features
+from usb_ext.data.label_files import Selected, write_selected
 from usb_ext.data.prior_file import Prior, write_prior
-from usb_ext.data.selected_file import Selected, write_selected
 
 N = 40
 

@@ -13,8 +13,8 @@ from helpers_built import UNBALANCED, built
 from helpers_run import assert_same_state, checkpoint_of, metrics_of, run
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.loop import Loop
-from usb_ext.hooks.progress import Progress
 from usb_ext.upstream.usb_crest import CReSTOnEngine, numpy_with_math
 
 OPTIONS: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers_usb import batch, build, our_class, usb_class
 
-from usb_ext.algorithms.bases import RULES, USB_RULES
+from usb_ext.methods.registry import RULES, USB_RULES
 
 STEPS = 6
 VARIANTS = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.upstream.usb_missing import SOURCES, not_found
+from usb_ext.upstream.usb_datasets import SOURCES, not_found
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import pytest
 from helpers_built import UNBALANCED
 from helpers_run import run
 
-from usb_ext.algorithms.bases import USB_RULES
 from usb_ext.core.errors import SettingsError
 from usb_ext.methods.named import register
+from usb_ext.methods.registry import USB_RULES
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
-from usb_ext.upstream.usb_pairs import (
+from usb_ext.upstream.usb_algorithms import (
     NO_FEATURES,
     ONLY,
     REFUSED,

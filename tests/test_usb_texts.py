@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from helpers_text import write_texts
 
-from usb_ext.config.text import TEXT_NETS
-from usb_ext.config.text import TEXTS as NAMES
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.build import prepare
+from usb_ext.data.sets import prepare
+from usb_ext.settings.data import TEXT_NETS
+from usb_ext.settings.data import TEXTS as NAMES
 from usb_ext.upstream.text_nets import HUB
-from usb_ext.upstream.usb_texts import TEXTS, as_objects
+from usb_ext.upstream.usb_datasets import TEXTS, as_objects
 
 
 def args(folder: Path, **changed: Any) -> Namespace:

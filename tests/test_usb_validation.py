@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.upstream.usb_validation import with_validation
+from usb_ext.upstream.usb_datasets import with_validation
 
 
 def test_without_a_wish_nothing_changes() -> None:

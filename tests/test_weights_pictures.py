@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from usb_ext.core.files import RunFolder
-from usb_ext.methods.influence.report import WeightsTable
-from usb_ext.stages.contact_sheet import TILE
-from usb_ext.stages.weights_pictures import draw_extremes, draw_weights, extremes
+from usb_ext.methods.influence.report import WeightsTable, draw_extremes, draw_weights, extremes
+from usb_ext.plots.pictures import TILE
 from usb_ext.training.report import report_weights
 
 

@@ -10,8 +10,8 @@ import pytest
 from helpers_run import assert_same_state, checkpoint_of, run
 from helpers_ssl import TINY as TINY_SSL
 from PIL import Image
-from usb_ext.cli.main import main
 
+from usb_ext.cli.main import main
 from usb_ext.data.features import read_features
 
 GIVEN: dict[str, Any] = {

@@ -1,17 +1,178 @@
-"""The middle stages of `usb-ext as3l`: images to label, and their labels spread (AS3L, Secs. 4.3 and 4.4)."""
+"""From unlabelled images to a trained model, stage by stage (AS3L, Sec. 4).
 
+Pre-training, choice of images, spread of their labels, training. The stages talk through files, whose names
+hang on the settings alone; each is a command of its own too, and each is skipped where what it makes is
+there from the same settings.
+"""
+
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from usb_ext.as3l.made import Made
-from usb_ext.config.as3l import AUTO, TO_LABEL
-from usb_ext.core.errors import SettingsError
-from usb_ext.settings import Settings
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.files import file_sha256, finish_stage, is_done
+from usb_ext.core.result import percent
+from usb_ext.settings import LoadedSettings, Settings, config_sha256, load_settings
+from usb_ext.settings.as3l import AUTO, TO_LABEL
 from usb_ext.settings.stage_values import PROPAGATE, SELECT, stage_values
-from usb_ext.stage_record import file_sha256, finish_stage, is_done
 
-Show = Callable[[str], int]
+
+class Made(NamedTuple):
+    """What the stages before training leave, or what the settings name in its place.
+
+    Attributes:
+        features: features of all images.
+        selected: the images to label, or a person's list of them.
+        labels: a person's CSV; None takes the data set's classes.
+        prior: prior pseudo-labels; None where no prior is wanted.
+    """
+
+    features: Path
+    selected: Path
+    labels: Path | None
+    prior: Path | None
+
+
+def wants_stages(settings: Settings) -> bool:
+    """Whether a run needs a file that a stage before it makes."""
+    s = settings
+    named = [s.label_file, s.prior_file, s.consistency_features]
+    return AUTO in [*named, s.pretrain_path if s.use_pretrain else None]
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that do not lead from stage to stage.
+
+    Raises:
+        SettingsError: what contradicts what.
+        DataMissing: a file of the user's that is not there.
+    """
+    s = settings
+    if s.label_split != "file":
+        raise SettingsError(
+            f"AS3L chooses the labelled images itself, but label_split is {s.label_split}; use "
+            f"label_split: file with label_file: {AUTO}; for a random choice as3l_strategy: random"
+        )
+    if s.features is not None and s.use_pretrain and s.pretrain_path == AUTO:
+        raise SettingsError(
+            f"features are given ({s.features}), so there is no pre-training that would make "
+            f"pretrain_path: {AUTO}; name the file of weights, or use use_pretrain: False"
+        )
+    if s.as3l_clusters and min(s.as3l_clusters) < s.num_classes:
+        raise SettingsError(
+            f"as3l_clusters holds {min(s.as3l_clusters)}, but there are {s.num_classes} classes; each must "
+            f"be at least {s.num_classes}"
+        )
+    for name in ("features", "label_file", "prior_file", "as3l_labels"):
+        given = getattr(s, name)
+        if given not in (None, AUTO) and not Path(given).is_file():
+            raise DataMissing(f"{name} is {given!r}, and there is no such file")
+
+
+def made_files(settings: Settings) -> Made:
+    """Where the files of a run are or will be."""
+    from usb_ext.as3l.pretrain.made import pretrain_folder
+
+    s, folder = settings, labels_folder(settings)
+    given = None if s.features is None else Path(s.features)
+    chosen = folder / "selected.json" if s.label_file == AUTO else Path(s.label_file or "")
+    person = s.as3l_labels or (str(chosen) if chosen.suffix.lower() == ".csv" else None)
+    prior = None if s.prior_file in (None, AUTO) else Path(str(s.prior_file))
+    if s.prior_file == AUTO and "prior_label" in s.active_extensions:
+        prior = folder / "prior.npz"
+    return Made(
+        features=given or pretrain_folder(s) / "features.npz",
+        selected=chosen,
+        labels=None if person is None else Path(person),
+        prior=prior,
+    )
+
+
+def labels_folder(settings: Settings) -> Path:
+    """Where the choice and its prior pseudo-labels lie: save_dir/as3l_name."""
+    s = settings
+    made = f"labels_{s.dataset}_{s.as3l_strategy}_{s.num_labels}_s{s.split_seed}"
+    return Path(s.save_dir) / (s.as3l_name or made)
+
+
+def ready(settings: Settings) -> LoadedSettings:
+    """The settings with the made files in place of `auto`, as training takes them.
+
+    Raises:
+        SettingsError: settings that contradict each other.
+    """
+    s, made = settings, made_files(settings)
+    changed: dict[str, object] = {
+        "label_file": str(made.labels or made.selected),
+        "prior_file": None if made.prior is None else str(made.prior),
+        "overwrite": s.overwrite,
+    }
+    if s.consistency_features == AUTO:
+        changed["consistency_features"] = str(made.features)
+    if s.use_pretrain and s.pretrain_path == AUTO:
+        changed["pretrain_path"] = str(made.features.parent / "backbone.pth")
+    return load_settings(s.model_dump(), changed)
+
+
+Show = Callable[[str], object]
+"""Shows a text, a line a stage."""
+
+
+def make(settings: Settings, show: Show) -> None:
+    """Make what a run needs, as far as it is not there: features, images to label, their labels spread.
+
+    Args:
+        settings: of the run, with `auto` for what is to be made.
+        show: prints a text, a line a stage.
+
+    Raises:
+        SettingsError: settings that do not lead from stage to stage, or outputs of other settings.
+        DataMissing, RunFailed, Interrupted: as in the stages.
+    """
+    check(settings)
+    pretrain_features(settings, show)
+    files = made_files(settings)
+    choose(settings, files, show)
+    spread(settings, files, show)
+
+
+def pretrain_features(settings: Settings, show: Show) -> None:
+    """Make the features file, if it is not there. `--overwrite` leaves it: pre-training takes long.
+
+    Args:
+        settings: of the run.
+        show: prints a text.
+    """
+    from usb_ext.as3l.pretrain.stage import pretrain
+
+    changed = {"overwrite": False, "resume": settings.features is None}
+    show(pretrain(load_settings(settings.model_dump(), changed)))
+
+
+def train_on_made(settings: Settings) -> str:
+    """Train on what the stages made; a run that is through is not run again.
+
+    Args:
+        settings: of the run, whose files `make` has made.
+
+    Returns:
+        A line with the accuracy and the record's place.
+    """
+    from usb_ext.training.compose import algorithm_classes, resolved
+    from usb_ext.training.train import train
+
+    s, loaded = settings, ready(settings)
+    wanted = config_sha256(resolved(loaded.settings, algorithm_classes(loaded.settings)))
+    record = s.run_dir / "result.json"
+    if not s.overwrite and record.is_file():
+        result = json.loads(record.read_text(encoding="utf-8"))
+        if result["status"] == "completed" and result["config_sha256"] == wanted:
+            return f"trained before: top1_last {percent(result['top1_last'])}  {record}"
+    if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
+        loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
+    done = train(loaded)
+    return f"top1_last {percent(done.top1_last)}  {done.path}/result.json"
 
 
 def choose(s: Settings, files: Made, show: Show) -> None:
@@ -30,8 +191,8 @@ def choose(s: Settings, files: Made, show: Show) -> None:
     if is_done(made, inputs, overwrite=s.overwrite):
         show(f"images chosen before: {made}")
         return
+    from usb_ext.as3l.clustering.fine_tuning import Tuning
     from usb_ext.as3l.select.stage import SelectOrder, select_images
-    from usb_ext.functional.fine_features import Tuning
 
     order = SelectOrder(
         features=_candidates(s, features, folder),
@@ -90,8 +251,8 @@ def spread(s: Settings, files: Made, show: Show) -> None:
     if is_done(made, inputs, overwrite=s.overwrite):
         show(f"prior pseudo-labels made before: {made}")
         return
+    from usb_ext.as3l.clustering.fine_tuning import Tuning
     from usb_ext.as3l.propagate.stage import PropagateOrder, propagate_labels
-    from usb_ext.functional.fine_features import Tuning
 
     order = PropagateOrder(
         features=features,

@@ -5,6 +5,19 @@ of the result to a pixel of the source by an affine map: in units of 1/65536 pix
 or shears, else (a translation) by adding 1.0 again and again in 64-bit floats. Both are sums of a part
 that depends on the column and a part that depends on the row. The parts are worked out on the CPU,
 exactly as Pillow does; what is left for the device is an addition of integers, a bounds check, a read.
+
+The weak view's geometry: a shift by up to the padding, with mirrored borders, and a flip.
+
+LayerMatch, Table 7 (weak augmentation) and FixMatch, Sec. 2: random horizontal flip and random
+translation. USB pads by reflection and crops at random; padding is never made here, since the source
+of row i after a shift by s is row i + s, folded back at the edges.
+
+Cutout: one square of a fixed colour over each image, after the other operations.
+
+LayerMatch, Table 7 (strong augmentation); FixMatch puts it last, too. The square is USB's, drawn by
+Pillow's `rectangle` from corners that are not whole numbers: it is clipped at the upper left before
+its size is added, at the lower right to the image, corners lose their fraction, and the last row and
+column belong to it. So a square of side 0.1 still covers a pixel, and one of side 0 covers none.
 """
 
 import math
@@ -14,7 +27,7 @@ import numpy.typing as npt
 import torch
 
 from usb_ext.augment.draws import Op
-from usb_ext.functional.batch_gather import gather_pixels
+from usb_ext.augment.ops import gather_pixels
 
 Floats = npt.NDArray[np.float64]
 MAX_SIDE = 8192  # pixels; coordinates of larger images need not fit 16 + 16 bits
@@ -127,3 +140,105 @@ def resample(images: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
     index = y.mul_(width).add_(x).bitwise_and_(inside)
     picked = gather_pixels(images, index)
     return picked.bitwise_and_(inside.to(torch.uint8).unsqueeze(1))
+
+
+def reflect(position: torch.Tensor, length: int) -> torch.Tensor:
+    """Positions folded into 0..length-1, edges not repeated: ... 2 1 | 0 1 2 | 1 0 ... (LayerMatch, Table 7).
+
+    Args:
+        position: integers of any sign and shape.
+        length: in pixels, >= 1.
+
+    Returns:
+        Of the same type and shape.
+    """
+    if length == 1:
+        return torch.zeros_like(position)
+    period = 2 * (length - 1)
+    folded = position.remainder(period)
+    return torch.minimum(folded, period - folded)
+
+
+def crop_lines(
+    shift: torch.Tensor, flip: torch.Tensor, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which row and column each row and column of the result is read from (LayerMatch, Table 7).
+
+    Args:
+        shift: (N, 2) integers, pixels downwards and rightwards in the source.
+        flip: (N,) bool, mirror left and right after the shift.
+        height: in pixels.
+        width: in pixels.
+
+    Returns:
+        (N, H) and (N, W) int32.
+    """
+    row = torch.arange(height, dtype=torch.int32)
+    column = torch.arange(width, dtype=torch.int32)
+    column = torch.where(flip[:, None], width - 1 - column, column)
+    shift = shift.to(torch.int32)
+    return reflect(row + shift[:, :1], height), reflect(column + shift[:, 1:], width)
+
+
+def crop(images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """The pixels at those rows and columns, one read for shift and flip (LayerMatch, Table 7).
+
+    Args:
+        images: (N, C, H, W), contiguous.
+        rows: (N, H) int32, from `crop_lines`.
+        columns: (N, W) int32, likewise.
+
+    Returns:
+        (N, C, H, W).
+    """
+    index = (rows * images.shape[3]).unsqueeze(2) + columns.unsqueeze(1)
+    return gather_pixels(images, index)
+
+
+# Red, green, blue, 0..255: about the mean colour of photographs.
+COLOUR = torch.tensor([125, 123, 114], dtype=torch.uint8).view(1, 3, 1, 1)
+
+
+def cutout_lines(
+    size: torch.Tensor, centre: torch.Tensor, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which rows and which columns the squares cover (LayerMatch, Table 7: Cutout).
+
+    Args:
+        size: (N,) float64 on the CPU, side as a share of the width; 0 covers nothing.
+        centre: (N, 2) float64, x and y in pixels.
+        height: of the images in pixels.
+        width: of the images in pixels.
+
+    Returns:
+        (N, H) and (N, W) uint8, 255 where covered and 0 elsewhere.
+    """
+    side = size.numpy()[:, None] * width
+    low = np.floor(np.maximum(centre.numpy() - side / 2, 0.0))
+    high = np.where(side > 0, low + side, -1.0)
+    lines = []
+    for axis, length in ((1, height), (0, width)):
+        position = np.arange(length, dtype=np.float64)
+        covered = (position >= low[:, axis, None]) & (position <= high[:, axis, None])
+        lines.append(torch.from_numpy(np.negative(covered, dtype=np.int8).view(np.uint8)))
+    return lines[0], lines[1]
+
+
+def paint(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, colour: torch.Tensor
+) -> torch.Tensor:
+    """The colour where row and column are both covered (LayerMatch, Table 7: Cutout).
+
+    In bitwise operations, which take 64 bytes at a time on a CPU; `where` takes one.
+
+    Args:
+        images: (N, 3, H, W) uint8.
+        rows: (N, H) uint8, 255 or 0, from `cutout_lines`.
+        columns: (N, W) uint8, likewise.
+        colour: (1, 3, 1, 1) uint8, `COLOUR` on the images' device.
+
+    Returns:
+        (N, 3, H, W) uint8.
+    """
+    covered = (rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1)
+    return (images ^ colour).bitwise_and_(covered).bitwise_xor_(images)

@@ -3,6 +3,8 @@
 USB's image sets share one pattern: Resize, RandomCrop with reflect padding, mirroring, RandAugment(3, 5),
 ToTensor, Normalize (CIFAR-10 and -100, SVHN, STL-10, EuroSAT, TissueMNIST, and ours). What follows another
 pattern (ImageNet's random resized crop) is left to USB's own pipeline.
+
+Which views an algorithm is served, by its name, as USB's BasicDataset decides it.
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from PIL import Image
 from torchvision import transforms
 
 from usb_ext.augment.draws import Op
+from usb_ext.settings.names import served_as
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,34 @@ def resized_one(image: np.ndarray, size: int) -> np.ndarray:
     if image.shape[0] == image.shape[1] == size:
         return image
     return np.asarray(transforms.Resize(size)(Image.fromarray(image)))
+
+
+WEAK, STRONG, ROTATED = "weak", "strong", "rotated"
+
+USUAL = {"x_ulb_w": WEAK, "x_ulb_s": STRONG}
+UNLABELLED_VIEWS: dict[str, dict[str, str]] = {
+    "fullysupervised": {},
+    "supervised": {},
+    "pseudolabel": {"x_ulb_w": WEAK},
+    "vat": {"x_ulb_w": WEAK},
+    "pimodel": {"x_ulb_w": WEAK, "x_ulb_s": WEAK},
+    "meanteacher": {"x_ulb_w": WEAK, "x_ulb_s": WEAK},
+    "mixmatch": {"x_ulb_w": WEAK, "x_ulb_s": WEAK},
+    "comatch": {"x_ulb_w": WEAK, "x_ulb_s_0": STRONG, "x_ulb_s_1": STRONG},
+    "remixmatch": {
+        "x_ulb_w": WEAK,
+        "x_ulb_s_0": STRONG,
+        "x_ulb_s_1": STRONG,
+        "x_ulb_s_0_rot": ROTATED,
+    },
+}
+
+
+def unlabelled_views(algorithm: str) -> dict[str, str]:
+    """Names of the unlabelled views and what each is; one weak and one strong for unknown names."""
+    return UNLABELLED_VIEWS.get(served_as(algorithm), USUAL)
+
+
+def labelled_views(algorithm: str) -> dict[str, str]:
+    """Names of the labelled views; DeFixMatch wants a strong one too."""
+    return {"x_lb": WEAK, "x_lb_s": STRONG} if algorithm == "defixmatch" else {"x_lb": WEAK}

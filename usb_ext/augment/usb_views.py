@@ -3,11 +3,14 @@
 Resize, random crop after reflect padding, mirroring, [RandAugment], to tensor, normalise; the order
 and the padding of int(size * (1 - crop_ratio)) pixels a side are USB's. Random numbers come from
 torch's generator (crop, mirror) and from whatever the RandAugment that is handed in draws from.
+
+Views of a point: the point itself, or with noise.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision import transforms
@@ -93,3 +96,22 @@ def _to_normalised(mean: Sequence[float], std: Sequence[float]) -> list[Any]:
 def _check_size(size: int) -> None:
     if size < 1:
         raise SettingsError(f"img_size is {size}; it must be at least 1 pixel")
+
+
+class Jitter:
+    """A view (d,) of a point (d,): Gaussian noise added, or nothing.
+
+    ours: the paper says nothing of views for its toy sets, and Pseudo-Label needs none; consistency
+    methods on points need noise to differ in.
+
+    Args:
+        std: standard deviation of the noise in the unit of the points; 0 gives the point as it is. The
+            numbers come from torch's generator, which the loaders seed for each step.
+    """
+
+    def __init__(self, std: float) -> None:
+        self.std = std
+
+    def __call__(self, point: torch.Tensor) -> torch.Tensor:
+        """A view, shape (d,)."""
+        return point + self.std * torch.randn(point.shape) if self.std else point

@@ -13,13 +13,10 @@ from typing import TypeVar
 
 import torch
 
-from usb_ext.augment.draws import StrongDraws
-from usb_ext.augment.plan import make_plan
+from usb_ext.augment.draws import StrongDraws, WeakDraws
+from usb_ext.augment.geometry import crop, crop_lines, paint
+from usb_ext.augment.plan import apply_slot, make_plan
 from usb_ext.augment.transfer import move_together
-from usb_ext.functional.batch_crop import crop, crop_lines
-from usb_ext.functional.batch_cutout import paint
-from usb_ext.functional.batch_slot import apply_slot
-from usb_ext.functional.batch_weak_draws import WeakDraws
 
 _Draws = TypeVar("_Draws", StrongDraws, WeakDraws)
 # Bytes of images that a CPU works on at a time: 64-bit indices into much more would be given back to the

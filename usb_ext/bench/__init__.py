@@ -1,1 +1,4 @@
-"""The parts of `usb-ext bench`: what is measured, and how."""
+"""What `usb-ext bench` measures, and how: in turns, in one run, with USB's own loop beside ours.
+
+`cases.py` builds what is timed, `stage.py` takes the turns; the others measure a part each.
+"""

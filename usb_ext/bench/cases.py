@@ -1,31 +1,180 @@
-"""The cases of a benchmark: USB's own loop, ours, and the limit that the network sets."""
+"""The cases of a benchmark: USB's own loop, ours, and the limit that the network sets.
+
+What a benchmark runs on: network, image size, batch, and images made on the spot.
+
+Timing a stretch of steps inside a loop that is not ours to change.
+"""
 
 import atexit
 import contextlib
 import logging
 import shutil
+import statistics
 import tempfile
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from usb_ext.augment.usb_views import eval_transform, strong_transform, weak_transform
-from usb_ext.bench.presets import Workload, random_images
-from usb_ext.bench.timing import StopWatch
+from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder
+from usb_ext.core.runtime import commit, device_name, versions
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD
-from usb_ext.engine.arguments import build_namespace, resolved
+from usb_ext.engine.hooks.record import Progress
+from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts
-from usb_ext.hooks.progress import Progress
 from usb_ext.settings import load_settings
-from usb_ext.training.compose import algorithm_classes, builder, run_class
-from usb_ext.upstream.fused import optimizers_fused
-from usb_ext.upstream.quiet import UsbLogger, printed_to_log
-from usb_ext.upstream.redirect import cuda_means
-from usb_ext.upstream.usb import ALGORITHMS, BasicDataset, RandAugment
-from usb_ext.upstream.usb_loop import unmodified
+from usb_ext.training.compose import algorithm_classes, build_namespace, resolved, run_class
+from usb_ext.upstream.quiet import (
+    UsbLogger,
+    cuda_means,
+    optimizers_fused,
+    printed_to_log,
+    unmodified,
+)
+from usb_ext.upstream.usb import ALGORITHMS, BasicDataset, Hook, RandAugment
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One setting to be timed.
+
+    Attributes:
+        net: network by name.
+        img_size: side of the images in pixels.
+        batch_size: labelled images a step.
+        uratio: unlabelled images for each labelled one.
+        num_images: unlabelled images in the set.
+        optim: SGD or AdamW.
+        amp: off, bf16 or fp16.
+        channels_last: for our engine and the limit.
+        compile: off, default or reduce-overhead, for our engine and the limit.
+        steps: timed steps of one segment.
+        warm_up: steps before them.
+        repeats: segments of each case, interleaved.
+    """
+
+    net: str
+    img_size: int
+    batch_size: int
+    uratio: int
+    num_images: int = 10_000
+    optim: str = "SGD"
+    amp: str = "off"
+    channels_last: bool = True
+    compile: str = "off"
+    steps: int = 60
+    warm_up: int = 12
+    repeats: int = 5
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of a run on this workload."""
+        return {
+            "dataset": "digits", "num_classes": 10, "num_labels": 10, "net": self.net,
+            "img_size": self.img_size, "batch_size": self.batch_size, "uratio": self.uratio,
+            "optim": self.optim, "lr": 0.03 if self.optim == "SGD" else 5e-4, "amp": self.amp,
+            "channels_last": self.channels_last, "compile": self.compile, "epoch": 1,
+            "num_train_iter": self.warm_up + self.steps + 1, "num_eval_iter": 10**9,
+            "num_log_iter": 10**9, "progress": "off", "ema_m": 0.999, "eval_batch_size": 64,
+        }  # fmt: skip
+
+
+PRESETS = {
+    "digits": Workload("wrn_10_1", 16, 8, 7, num_images=1297, steps=100),
+    "cifar-wrn": Workload("wrn_28_2", 32, 64, 7, num_images=50_000),
+    "cifar-vit": Workload("vit_tiny_patch2_32", 32, 8, 1, num_images=50_000, optim="AdamW"),
+}
+
+
+def workload(preset: str, changed: dict[str, Any]) -> Workload:
+    """A preset with some of its values changed.
+
+    Raises:
+        SettingsError: for an unknown preset.
+    """
+    if preset not in PRESETS:
+        raise SettingsError(f"preset is {preset!r}; known: {', '.join(PRESETS)}")
+    return replace(PRESETS[preset], **{k: v for k, v in changed.items() if v is not None})
+
+
+def random_images(number: int, size: int, seed: int = 0) -> np.ndarray:
+    """Noise of the right shape, (number, size, size, 3) uint8: the work is the same as on photographs."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (number, size, size, 3), dtype=np.uint8)
+
+
+def finish(device: torch.device) -> None:
+    """Wait for what was queued on the device, so that a clock reading means something."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+class StopWatch(Hook):  # type: ignore[misc]
+    """Clock readings at the start of two steps; between them a loop runs as it always does.
+
+    Args:
+        first: step at whose start the clock starts.
+        last: step at whose start it stops.
+        device: waited for at both.
+    """
+
+    def __init__(self, first: int, last: int, device: torch.device) -> None:
+        super().__init__()
+        self.first, self.last, self.device = first, last, device
+        self.started = 0.0
+        self.seconds = 0.0
+
+    def before_train_step(self, algorithm: Any) -> None:
+        """Read the clock if it is time."""
+        if algorithm.it == self.first:
+            finish(self.device)
+            self.started = time.perf_counter()
+        elif algorithm.it == self.last:
+            finish(self.device)
+            self.seconds = time.perf_counter() - self.started
+
+
+def timed(step: Callable[[], None], steps: int, device: torch.device) -> float:
+    """Seconds that `steps` calls of a function take."""
+    finish(device)
+    started = time.perf_counter()
+    for _ in range(steps):
+        step()
+    finish(device)
+    return time.perf_counter() - started
+
+
+def over_turns(values: list[float], digits: int = 5) -> dict[str, float]:
+    """Median, smallest and largest of what the turns of a measurement gave.
+
+    Args:
+        values: one number a turn.
+        digits: decimals that are kept.
+    """
+    found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return {name: round(value, digits) for name, value in found.items()}
+
+
+def circumstances(device: torch.device) -> dict[str, Any]:
+    """What a measured figure hangs on: hardware, threads, versions and commit.
+
+    Args:
+        device: where it was measured.
+    """
+    return {
+        "device": device_name(device),
+        "torch_threads": torch.get_num_threads(),
+        "versions": versions(),
+        "commit": commit(),
+    }
+
 
 Segment = Callable[[], float]
 """Runs one stretch of steps and gives steps a second."""

@@ -54,10 +54,10 @@ def measure(count: int, width: int, threads: int | None = None) -> dict[str, flo
         width: d.
         threads: CPU threads.
     """
+    from usb_ext.as3l.clustering.fine_tuning import Tuning, fine_features
+    from usb_ext.as3l.propagate.seed_kmeans import seed_prior
     from usb_ext.as3l.select.as3l import select_as3l
     from usb_ext.core.runtime import limit_threads
-    from usb_ext.functional.fine_features import Tuning, fine_features
-    from usb_ext.functional.seed_prior import seed_prior
 
     if threads is not None:
         limit_threads(threads)

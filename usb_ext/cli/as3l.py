@@ -1,24 +1,35 @@
-"""`usb-ext as3l`: from unlabelled images to a trained model, stage by stage (AS3L, Sec. 4).
+"""`usb-ext pretrain`, `as3l`, `prior-grid`: AS3L's stages driven by a run's settings (Secs. 4 and 5.1.2)."""
 
-Pre-training, choice of images, spread of their labels, training. The stages talk through files, each is
-a command of its own too, and each is skipped where what it makes is there from the same settings.
-"""
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
-import json
-from collections.abc import Callable, Sequence
+from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
+from usb_ext.core.errors import SettingsError
 
-from usb_ext.as3l.made import check, made_files, ready
-from usb_ext.as3l.workflow import choose, spread
-from usb_ext.cli.settings_words import settings_of
-from usb_ext.core.result import percent
-from usb_ext.settings import Settings, config_sha256, load_settings
-
-HELP = "all of AS3L: pretrain, select, propagate and train, each skipped where it is done"
-Show = Callable[[str], int]
+GRID_HELP = "prior pseudo-labels of every selection x propagation x number of labels, in one table"
 
 
-def run(words: Sequence[str], show: Show) -> int:
-    """Run what is missing; gives the exit code.
+def run_pretrain(words: Sequence[str], show: Show) -> int:
+    """Pre-train as the settings say; gives the exit code.
+
+    Args:
+        words: after the command's name, as `train` takes them.
+        show: prints a text.
+
+    Raises:
+        SettingsError, DataMissing, RunFailed, Interrupted: as in `as3l.pretrain.stage`.
+    """
+    loaded = settings_of("pretrain", words, show)
+    if loaded is None:
+        return 0
+    from usb_ext.as3l.pretrain.stage import pretrain
+
+    return show(pretrain(loaded))
+
+
+def run_as3l(words: Sequence[str], show: Show) -> int:
+    """Run what is missing of pre-training, choice, spread and training; gives the exit code.
 
     Args:
         words: after the command's name, as `train` takes them.
@@ -31,55 +42,70 @@ def run(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("as3l", words, show)
     if loaded is None:
         return 0
+    from usb_ext.as3l.workflow import make, train_on_made
+
     make(loaded.settings, show)
-    return _train(loaded.settings, show)
+    return show(train_on_made(loaded.settings))
 
 
-def make(settings: Settings, show: Show) -> None:
-    """Make what a run needs, as far as it is not there: features, images to label, their labels spread.
+def run_prior_grid(words: Sequence[str], show: Show) -> int:
+    """Make what is missing of the grid, then print and write the table; gives the exit code.
 
     Args:
-        settings: of the run, with `auto` for what is to be made.
-        show: prints a text, a line a stage.
+        words: after the command's name: its own flags, and settings as `train` takes them.
+        show: prints a text.
 
     Raises:
-        SettingsError, DataMissing, RunFailed, Interrupted: as `run`.
+        SettingsError: a flag or setting that is wrong, or a data set whose classes are not known.
+        DataMissing, RunFailed, Interrupted: as in the stages.
     """
-    check(settings)
-    pretrain_features(settings, show)
-    files = made_files(settings)
-    choose(settings, files, show)
-    spread(settings, files, show)
+    try:
+        own, rest = _grid_parser().parse_known_args(list(words))
+    except SystemExit:  # after --help
+        return 0
+    loaded = settings_of("prior-grid", rest, show)
+    if loaded is None:
+        return 0
+    for budget in own.budgets:
+        if budget < 1:
+            raise SettingsError(f"--budgets holds {budget}; each must be at least 1")
+    from usb_ext.papers.prior_table import GridOrder, make_prior_grid
+
+    order = GridOrder(
+        strategies=own.strategies,
+        methods=own.methods,
+        budgets=own.budgets,
+        seeds=own.seeds,
+        out=Path(own.out or Path(loaded.settings.save_dir) / "prior_grid"),
+    )
+    return show(make_prior_grid(loaded.settings, order, show))
 
 
-def pretrain_features(settings: Settings, show: Show) -> None:
-    """Make the features file, if it is not there. `--overwrite` leaves it: pre-training takes long.
+def _grid_parser() -> argparse.ArgumentParser:
+    from usb_ext.papers.prior_table import PROPAGATION, SELECTION
 
-    Args:
-        settings: of the run.
-        show: prints a text.
-    """
-    from usb_ext.as3l.pretrain.stage import pretrain
+    parser = OneLineParser(
+        prog="usb-ext prior-grid",
+        description=GRID_HELP,
+        epilog="every setting of `usb-ext train --help` is a flag here too; give --c FILE",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--strategies", nargs="+", choices=SELECTION, default=list(SELECTION))
+    parser.add_argument("--methods", nargs="+", choices=PROPAGATION, default=list(PROPAGATION))
+    parser.add_argument("--budgets", nargs="+", type=int, default=[10, 20, 40], metavar="N")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
+    parser.add_argument("--out", metavar="DIR", help="default: save_dir/prior_grid")
+    return parser
 
-    changed = {"overwrite": False, "resume": settings.features is None}
-    show(pretrain(load_settings(settings.model_dump(), changed)))
 
-
-def _train(s: Settings, show: Show) -> int:
-    """Train on what the stages made; a run that is through is only shown."""
-    from usb_ext.engine.arguments import resolved
-    from usb_ext.training.compose import algorithm_classes
-
-    loaded = ready(s)
-    wanted = config_sha256(resolved(loaded.settings, algorithm_classes(loaded.settings)))
-    record = s.run_dir / "result.json"
-    if not s.overwrite and record.is_file():
-        result = json.loads(record.read_text(encoding="utf-8"))
-        if result["status"] == "completed" and result["config_sha256"] == wanted:
-            return show(f"trained before: top1_last {percent(result['top1_last'])}  {record}")
-    if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
-        loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
-    from usb_ext.training.train import train
-
-    done = train(loaded)
-    return show(f"top1_last {percent(done.top1_last)}  {done.path}/result.json")
+PRETRAIN = SettingsCommand(
+    "pretrain",
+    "learn features without labels (SimSiam, SimCLR, BYOL): backbone.pth and features.npz",
+    run_pretrain,
+)
+AS3L = SettingsCommand(
+    "as3l",
+    "all of AS3L: pretrain, select, propagate and train, each skipped where it is done",
+    run_as3l,
+)
+PRIOR_GRID = SettingsCommand("prior-grid", GRID_HELP, run_prior_grid)

@@ -3,20 +3,17 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from usb_ext.cli.command import Command, Show
 from usb_ext.core.errors import SettingsError
 
 COUNTS = ("img_size", "batch_size", "uratio", "num_images", "steps", "warm_up", "repeats")
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand to the parser's subcommands."""
-    bench = commands.add_parser(
-        "bench", help="steps a second: USB's own loop, ours, and the limit, in one run"
-    )
+def bench_flags(bench: argparse.ArgumentParser) -> None:
+    """The arguments of `usb-ext bench`."""
     bench.add_argument(
         "--preset",
         default="digits",
@@ -45,7 +42,7 @@ def add(commands: Any) -> None:
         bench.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N")
 
 
-def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
+def run_bench(arguments: argparse.Namespace, show: Show) -> int:
     """Measure, print the table and write the report; gives the exit code.
 
     Raises:
@@ -59,7 +56,7 @@ def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
         return _finish(arguments, _selection(arguments), show)
     import torch
 
-    from usb_ext.bench.presets import workload
+    from usb_ext.bench.cases import workload
     from usb_ext.core.runtime import check_precision, resolve_device
 
     changed = {name: getattr(arguments, name) for name in (*COUNTS, "net", "amp", "compile")}
@@ -77,9 +74,7 @@ def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
     return bench_selection(arguments.small, arguments.threads, _progress)
 
 
-def _finish(
-    arguments: argparse.Namespace, report: dict[str, Any], show: Callable[[str], int]
-) -> int:
+def _finish(arguments: argparse.Namespace, report: dict[str, Any], show: Show) -> int:
     report["command"] = " ".join(("usb-ext", *sys.argv[1:]))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -87,9 +82,8 @@ def _finish(
 
 
 def _measure(arguments: argparse.Namespace, load: Any, device: Any) -> dict[str, Any]:
-    from usb_ext.bench.influence import influence_times
-    from usb_ext.bench.per_example import per_example
-    from usb_ext.bench.scale import scale
+    from usb_ext.bench.influence import influence_times, per_example
+    from usb_ext.bench.parts_of_step import scale
     from usb_ext.bench.stage import bench, parts_of_step, table
 
     if arguments.per_example:
@@ -110,3 +104,11 @@ def _measure(arguments: argparse.Namespace, load: Any, device: Any) -> dict[str,
 
 def _progress(line: str) -> None:
     sys.stderr.write(line + "\n")
+
+
+BENCH = Command(
+    "bench",
+    "steps a second: USB's own loop, ours, and the limit, in one run",
+    bench_flags,
+    run_bench,
+)

@@ -3,32 +3,37 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from usb_ext.comparison.flags import add_report, add_runs, add_settings, default, given_settings
-from usb_ext.comparison.methods import Method, parse_methods, read_target
-from usb_ext.comparison.order import Order
-from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
+from usb_ext.cli.command import Command, Show
+from usb_ext.comparison.methods import (
+    Method,
+    Order,
+    add_report,
+    add_runs,
+    add_settings,
+    default,
+    given_settings,
+    parse_methods,
+    read_target,
+)
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings
 
+if TYPE_CHECKING:
+    from usb_ext.comparison.plan import Planned
 
-def add(commands: Any) -> None:
-    """Add the subcommand to the parser's subcommands."""
-    compare = commands.add_parser(
-        "compare",
-        help="run methods on the same folds, then table, test and plot them",
-        epilog="every setting of `usb-ext train --help` is a flag here too, for all methods",
-        allow_abbrev=False,
-    )
+
+def compare_flags(compare: argparse.ArgumentParser) -> None:
+    """The arguments of `usb-ext compare`."""
     add_runs(compare)
     add_report(compare)
     add_settings(compare)
 
 
-def run(arguments: argparse.Namespace, show: Callable[[str], int]) -> int:
+def run_compare(arguments: argparse.Namespace, show: Show) -> int:
     """Compare, print the page; gives 0, or 1 if a run that was asked for is missing.
 
     Raises:
@@ -56,7 +61,7 @@ def _planned(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     order = _order(arguments, labels, _out(arguments, given), {"methods": about})
     plan = _plan(arguments, given, methods, order.out)
 
-    from usb_ext.cli.compare_stages import with_stages
+    from usb_ext.comparison.as3l_stages import with_stages
     from usb_ext.comparison.stage import compare
 
     filled, prepare = with_stages(plan)
@@ -111,7 +116,9 @@ def _plan(
     given: Mapping[str, object],
     methods: tuple[Method, ...],
     out: Path,
-) -> list[Planned]:
+) -> "list[Planned]":
+    from usb_ext.comparison.plan import make_plan, pair_seeds
+
     counts = arguments.num_labels or [given.get("num_labels", default("num_labels"))]
     first = {"algorithm": methods[0].algorithm, "num_labels": counts[0], **methods[0].values}
     folds = pair_seeds(arguments.seeds, arguments.label_seeds, load_settings(given, first).settings)
@@ -125,3 +132,15 @@ def _out(arguments: argparse.Namespace, given: Mapping[str, object]) -> Path:
         return Path(arguments.out)
     stem = Path(arguments.c).stem if arguments.c else "methods"
     return Path(str(given.get("save_dir", default("save_dir")))) / f"compare_{stem}"
+
+
+COMPARE = Command(
+    "compare",
+    "run methods on the same folds, then table, test and plot them",
+    compare_flags,
+    run_compare,
+    {
+        "epilog": "every setting of `usb-ext train --help` is a flag here too, for all methods",
+        "allow_abbrev": False,
+    },
+)

@@ -1,41 +1,58 @@
-"""The catalogue stage: which algorithms, bases, extensions, networks and data sets there are."""
+"""`usb-ext doctor`, `algorithms`, `check-config`: what is there, what is bridged, which files are right."""
 
-from usb_ext.algorithms.bases import RULES
-from usb_ext.data.sets import OWN
-from usb_ext.methods.named import NAMED, register
-from usb_ext.methods.registry import EXTENSIONS
-from usb_ext.upstream.nets import net_names
-from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
-from usb_ext.upstream.usb_datasets import AUDIO, IMAGES
-from usb_ext.upstream.usb_texts import TEXTS
+import argparse
+
+from usb_ext.cli.command import Command, Show
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import load_settings
 
 
-def catalogue() -> str:
-    """The names as a text of a few lines."""
-    register()
-    named = [_named(name) for name in NAMED]
-    usb = [name for name in sorted(ALGORITHMS.keys()) if name not in NAMED and name not in RULES]
-    extensions = [f"  {e.name}: {_first_line(e)}" for e in EXTENSIONS.values()]
-    return "\n".join(
-        [
-            "algorithms of usb_ext:",
-            *named,
-            f"bases (any extension goes on any of them): {', '.join(RULES)}",
-            "extensions:",
-            *extensions,
-            f"USB's other algorithms: {', '.join(usb)}",
-            f"USB's imbalanced algorithms (--imb_algorithm): {', '.join(sorted(IMB_ALGORITHMS.keys()))}",
-            f"networks: {', '.join(net_names())}",
-            f"data sets: {', '.join((*OWN, *IMAGES, *TEXTS, *AUDIO))}",
-        ]
-    )
+def no_flags(_: argparse.ArgumentParser) -> None:
+    """A command without arguments."""
 
 
-def _named(name: str) -> str:
-    algorithm = NAMED[name]
-    parts = " + ".join((algorithm.default_base, *algorithm.default_extensions))
-    return f"  {name}: {_first_line(algorithm)} [{parts}]"
+def run_doctor(_: argparse.Namespace, show: Show) -> int:
+    """Print the report; gives the exit code."""
+    from usb_ext.cli.reports import doctor
+
+    return show(doctor())
 
 
-def _first_line(documented: object) -> str:
-    return (documented.__doc__ or "").strip().splitlines()[0]
+def run_algorithms(_: argparse.Namespace, show: Show) -> int:
+    """Print the catalogue; gives the exit code."""
+    from usb_ext.cli.reports import catalogue
+
+    return show(catalogue())
+
+
+def check_config_flags(check: argparse.ArgumentParser) -> None:
+    """The arguments of `usb-ext check-config`."""
+    check.add_argument("files", nargs="+", metavar="FILE")
+
+
+def run_check_config(arguments: argparse.Namespace, show: Show) -> int:
+    """Print a line a file; gives 0, or 2 if any of them is wrong."""
+    code = 0
+    for file in arguments.files:
+        try:
+            warnings = load_settings(file).warnings
+        except SettingsError as error:
+            code = error.exit_code
+            show(f"{file}: {' '.join(str(error).removeprefix(f'{file}: ').split())}")
+        else:
+            show(f"{file}: ok" + "".join(f" ({warning})" for warning in warnings))
+    return code
+
+
+DOCTOR = Command(
+    "doctor", "versions, device, what of USB works here and what is bridged", no_flags, run_doctor
+)
+ALGORITHMS = Command(
+    "algorithms", "names of the algorithms, bases and extensions", no_flags, run_algorithms
+)
+CHECK_CONFIG = Command(
+    "check-config",
+    "say of each settings file whether it is ok",
+    check_config_flags,
+    run_check_config,
+)

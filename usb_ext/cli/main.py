@@ -1,7 +1,4 @@
-"""The command `usb-ext`: parse, call a stage, return an exit code.
-
-torch and semilearn are imported inside the stages, so help and argument errors answer at once.
-"""
+"""The commands of `usb-ext`, and the one place where an error becomes a line and an exit code."""
 
 import argparse
 import contextlib
@@ -10,17 +7,67 @@ import sys
 from collections.abc import Sequence
 
 from usb_ext._version import __version__
-from usb_ext.cli import COMMANDS, WITH_SETTINGS
-from usb_ext.cli.one_line import OneLineParser
-from usb_ext.core.errors import SettingsError, UsbExtError
+from usb_ext.cli.as3l import AS3L, PRETRAIN, PRIOR_GRID
+from usb_ext.cli.bench import BENCH
+from usb_ext.cli.command import Command, OneLineParser, SettingsCommand, Show, settings_of
+from usb_ext.cli.compare import COMPARE
+from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
+from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR
+from usb_ext.cli.papers import CURVES, TABLE
+from usb_ext.cli.patches import EXPORT_PATCHES
+from usb_ext.core.errors import UsbExtError
 from usb_ext.core.result import percent
-from usb_ext.settings import help_text, load_settings, parse_flags
 
 EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 130/143 interrupted"
 
 
+def run_train(words: Sequence[str], show: Show) -> int:
+    """Train one run; gives the exit code.
+
+    Args:
+        words: after the command's name.
+        show: prints a text.
+
+    Raises:
+        SettingsError, DataMissing, RunFailed, Interrupted: as in `training.train`.
+    """
+    loaded = settings_of("train", words, show)
+    if loaded is None:
+        return 0
+    from usb_ext.training.train import train
+
+    result = train(loaded)
+    return show(f"top1_last {percent(result.top1_last)}  {result.path}/result.json")
+
+
+TRAIN = SettingsCommand(
+    "train",
+    "train one run: --c FILE and any setting as --name value (train --help lists them)",
+    run_train,
+)
+
+COMMANDS: tuple[Command | SettingsCommand, ...] = (
+    TRAIN,
+    PRETRAIN,
+    AS3L,
+    PRIOR_GRID,
+    CHECK_CONFIG,
+    COMPARE,
+    TABLE,
+    CURVES,
+    SELECT,
+    PROPAGATE,
+    TSNE,
+    BENCH,
+    EXPORT_PATCHES,
+    DOCTOR,
+    ALGORITHMS,
+)
+"""In the order of the help page."""
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the subcommands; the settings of `train` are parsed by `config.parse_flags`."""
+    """The parser of the subcommands; flags that are settings are parsed by `settings.parse_flags`."""
     parser = OneLineParser(
         prog="usb-ext",
         description="Methods, engine and protocol that USB (semilearn) lacks.",
@@ -28,15 +75,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"usb-ext {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    commands.add_parser(
-        "train",
-        add_help=False,
-        help="train one run: --c FILE and any setting as --name value (train --help lists them)",
-    )
-    for name, stage in WITH_SETTINGS.items():
-        commands.add_parser(name, add_help=False, help=stage.HELP)
-    for command in COMMANDS.values():
-        command.add(commands)
+    for command in COMMANDS:
+        if isinstance(command, SettingsCommand):
+            commands.add_parser(command.name, add_help=False, help=command.help)
+        else:
+            own = commands.add_parser(command.name, help=command.help, **command.parser)
+            command.flags(own)
+            own.set_defaults(run=command.run)
     return parser
 
 
@@ -67,31 +112,14 @@ def _fail(message: str, code: int) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    if words[:1] == ["train"]:
-        return _train(words[1:])
-    if words and words[0] in WITH_SETTINGS:
-        return int(WITH_SETTINGS[words[0]].run(words[1:], _show))
+    for command in COMMANDS:
+        if isinstance(command, SettingsCommand) and words[:1] == [command.name]:
+            return command.run(words[1:], _show)
     try:
         arguments = build_parser().parse_args(words)
     except SystemExit as stop:  # after --help or --version
         return int(stop.code or 0)
-    code: int = COMMANDS[arguments.command].run(arguments, _show)
-    return code
-
-
-def _train(words: list[str]) -> int:
-    if any(word in ("-h", "--help") for word in words):
-        return _show(help_text())
-    path, flags = parse_flags(words)
-    if path is None and not flags:
-        raise SettingsError(
-            "train needs settings: --c FILE, or --name value; `usb-ext train --help` lists them"
-        )
-    loaded = load_settings(path, flags)
-    from usb_ext.training.train import train
-
-    result = train(loaded)
-    return _show(f"top1_last {percent(result.top1_last)}  {result.path}/result.json")
+    return int(arguments.run(arguments, _show))
 
 
 def _show(text: str) -> int:

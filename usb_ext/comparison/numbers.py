@@ -1,10 +1,28 @@
-"""The numbers of a comparison: per method its spread, and its gain over the first method."""
+"""The numbers of a comparison: per method its spread, and its gain over the first method.
 
+Whether more labels help: the steps from one label count to the next, per method.
+
+Smooth Pseudo-Labeling, Sec. 4.5 and Table 6: a method should do worse on the larger labelled set only
+with a small probability. Each step n -> n' pairs the folds of the same seeds; `greater` is the p-value
+for the error having decreased (Table 6: small is good), `less` the p-value for its having increased,
+that is, that adding labels hurt. The folds of a seed are nested with `label_split: random`.
+
+Steps and seconds until a run first reaches an accuracy.
+
+The target is an accuracy, or the last accuracy of another method's run on the same fold (AS3L reports
+the time to its baseline's accuracy). A run reaches it at its first evaluation that is as good, so
+`num_eval_iter` is the resolution; what never reaches it is counted and in no mean.
+"""
+
+import statistics
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
-from usb_ext.comparison.entries import Grid
-from usb_ext.comparison.records import METRICS
+from usb_ext.comparison.entries import Entry, Grid
+from usb_ext.comparison.plan import Fold
+from usb_ext.comparison.records import METRICS, Record, percent_error
 from usb_ext.comparison.statistics import gains, signed_rank, summarise
 
 
@@ -62,3 +80,95 @@ def gain(before: list[float], after: list[float]) -> dict[str, Any]:
         "worse": sum(value < 0 for value in values),
         "test": asdict(signed_rank(values)),
     }
+
+
+def monotonicity(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """All steps of all methods, as JSON values; empty for a single label count.
+
+    Args:
+        entries: all runs of the comparison.
+
+    Returns:
+        Per method and step: `from`, `to`, `folds` (usable at both ends), per metric the gain of
+        `numbers.gain`, and the error's mean at both ends over these folds.
+    """
+    counts = sorted({entry.num_labels for entry in entries})
+    methods = dict.fromkeys(entry.method for entry in entries)
+    found = {(e.method, e.num_labels, e.fold): e.record for e in entries if e.record is not None}
+    return [
+        _step(method, fewer, more, _pairs(found, method, fewer, more))
+        for method in methods
+        for fewer, more in pairwise(counts)
+    ]
+
+
+def _pairs(
+    found: dict[tuple[str, int, Fold], Record], method: str, fewer: int, more: int
+) -> dict[Fold, tuple[Record, Record]]:
+    """The folds that a method has at both label counts."""
+    return {
+        fold: (record, found[method, more, fold])
+        for (name, count, fold), record in found.items()
+        if (name, count) == (method, fewer) and (method, more, fold) in found
+    }
+
+
+def _step(
+    method: str, fewer: int, more: int, pairs: dict[Fold, tuple[Record, Record]]
+) -> dict[str, Any]:
+    folds = [{"label_seed": f.label_seed, "seed": f.seed, "name": str(f)} for f in pairs]
+    step: dict[str, Any] = {"method": method, "from": fewer, "to": more, "folds": folds}
+    step["metrics"] = {
+        metric: gain(
+            [before.errors[metric] for before, _ in pairs.values()],
+            [after.errors[metric] for _, after in pairs.values()],
+        )
+        for metric in (METRICS if pairs else ())
+    }
+    return step
+
+
+def time_to(grid: Grid, target: float | str) -> dict[str, Any]:
+    """When each run reached the target, and per method how many did and how fast.
+
+    Args:
+        grid: the runs of one label count.
+        target: an accuracy, or the label of a method of the grid.
+
+    Returns:
+        JSON values; steps and seconds are None where the target was never reached.
+    """
+    if isinstance(target, str) and target not in grid.methods:
+        return {"num_labels": grid.num_labels, "target": target, "methods": {}}
+    found = {m: [_reached(grid, m, fold, target) for fold in grid.folds] for m in grid.methods}
+    methods = {m: {"runs": runs, **_short(runs)} for m, runs in found.items()}
+    return {"num_labels": grid.num_labels, "target": target, "methods": methods}
+
+
+def _reached(grid: Grid, method: str, fold: Fold, target: float | str) -> dict[str, Any]:
+    """One run: the wanted error in percent, and step and seconds of the first one as small."""
+    other = grid.records[target, fold] if isinstance(target, str) else None
+    wanted = _last_evaluated(other) if other else percent_error(float(target))
+    rows = grid.records[method, fold].evaluations
+    hit = next(((it, sec) for it, sec, share in rows if percent_error(share) <= wanted), None)
+    run: dict[str, Any] = {"fold": str(fold), "error": wanted, "steps": None, "seconds": None}
+    if hit is not None:
+        run |= {"steps": hit[0], "seconds": hit[1]}
+    total = other.evaluations[-1][0] if other and other.evaluations else None
+    run["share_of_steps"] = round(hit[0] / total, 6) if hit and total else None
+    return run
+
+
+def _last_evaluated(record: Record) -> float:
+    """Error of the last evaluation, which is what a run's evaluations are held against."""
+    return percent_error(record.evaluations[-1][2]) if record.evaluations else 0.0
+
+
+def _short(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """How many runs reached the target, and the means over those."""
+    hits = [run for run in runs if run["steps"] is not None]
+    short: dict[str, Any] = {"n": len(runs), "reached": len(hits)}
+    for key in ("steps", "seconds", "share_of_steps"):
+        values = [run[key] for run in hits if run[key] is not None]
+        short[f"mean_{key}"] = round(statistics.fmean(values), 6) if values else None
+    return short

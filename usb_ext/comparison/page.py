@@ -1,11 +1,64 @@
-"""The report as a page of text: tables, and below them what a number needs to be believed."""
+"""The report as a page of text: tables, and below them what a number needs to be believed.
 
+Tables as Markdown and as LaTeX (booktabs).
+
+The picture of a comparison: every run a point, every fold a line through the methods.
+
+The files of a comparison: JSON, Markdown, LaTeX, CSV and the picture.
+
+They hold no time stamps and depend on the runs alone, so that a second call writes the same bytes.
+"""
+
+import csv
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
-from usb_ext.comparison.study_tables import overview_table, steps_table, time_table
-from usb_ext.comparison.tables import TITLES, Table, collapsed_table, fold_table, left_out_table
-from usb_ext.comparison.write_text import latex, markdown
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from usb_ext.comparison.tables import (
+    TITLES,
+    Table,
+    collapsed_table,
+    fold_table,
+    left_out_table,
+    overview_table,
+    steps_table,
+    time_table,
+)
+from usb_ext.core.files import replace_file, write_json, write_text
+from usb_ext.core.tex import tex_escaped, tex_row
+
+
+def markdown(table: Table) -> str:
+    """A table with its title above and its note below."""
+    lines = [f"**{table.title}**", "", _row(table.header)]
+    lines.append("|" + "---|" * len(table.header))
+    lines += [_row(row) for row in table.rows]
+    if table.note:
+        lines += ["", table.note]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def latex(table: Table) -> str:
+    """The same as a floating table; it needs the package booktabs."""
+    columns = "l" + "r" * (len(table.header) - 1)
+    lines = ["\\begin{table}", "\\centering", f"\\caption{{{tex_escaped(table.title)}}}"]
+    lines += [f"\\begin{{tabular}}{{{columns}}}", "\\toprule", tex_row(table.header), "\\midrule"]
+    for number, row in enumerate(table.rows):
+        if number and number == table.rule_after:
+            lines.append("\\midrule")
+        lines.append(tex_row(row))
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    if table.note:
+        lines += ["", f"{{\\footnotesize {tex_escaped(table.note)}}}"]
+    return "\n".join([*lines, "\\end{table}"]) + "\n"
 
 
 def tables(report: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[Table]:
@@ -136,3 +189,108 @@ def _untimed(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _list(values: Sequence[object]) -> str:
     return ", ".join(map(str, values)) or "none"
+
+
+GREY = "0.65"
+
+
+def draw(report: Mapping[str, Any], stem: Path) -> list[Path]:
+    """`STEM.png` and `STEM.svg`, the same bytes for the same report.
+
+    Args:
+        report: from `report.make_report`; one panel for each label count with folds.
+        stem: path without ending.
+
+    Returns:
+        The files written; none if there is nothing to draw.
+    """
+    metric = report["metric"]
+    parts = [part for part in report["comparisons"] if part["folds"]]
+    if not parts:
+        return []
+    width = sum(1.2 + 0.9 * len(part["methods"]) for part in parts)
+    figure = Figure(figsize=(max(4.0, width), 4.2), layout="constrained")
+    panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+    for axes, part in zip(panels, parts, strict=True):
+        _panel(axes, part, metric)
+    panels[0].set_ylabel(f"error (%), {TITLES[metric]}")
+    files = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+    with rc_context({"svg.hashsalt": "usb_ext"}):
+        replace_file(files[0], lambda part: figure.savefig(part, format="png", dpi=130))
+        replace_file(files[1], lambda part: _svg(figure, part))
+    return files
+
+
+def _svg(figure: Figure, path: Path) -> None:
+    figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _panel(axes: Any, part: Mapping[str, Any], metric: str) -> None:
+    """One label count: thin lines are folds, the thick one their mean."""
+    by_method: Mapping[str, Any] = part["metrics"][metric]
+    places = range(len(by_method))
+    for number in range(len(part["folds"])):
+        errors: Sequence[float] = [values["errors"][number] for values in by_method.values()]
+        axes.plot(places, errors, color=GREY, linewidth=0.9, marker="o", markersize=3)
+    means = [values["summary"]["mean"] for values in by_method.values()]
+    axes.plot(places, means, color="C0", linewidth=2.2, marker="D", markersize=5, label="mean")
+    axes.set_xticks(places, list(by_method), rotation=30, ha="right")
+    axes.set_xlim(-0.4, len(by_method) - 0.6)
+    axes.set_title(f"{part['num_labels']} labels, {len(part['folds'])} folds", fontsize="medium")
+    axes.grid(axis="y", alpha=0.3)
+
+
+def write_files(report: Mapping[str, Any], out: Path) -> None:
+    """`compare.json`, `.md`, `.tex`, `.csv`, `.png` and `.svg` in a folder.
+
+    Args:
+        report: from `report.make_report`.
+        out: the folder, which exists.
+    """
+    write_json(out / "compare.json", report)
+    picture = draw(report, out / "compare")
+    page = as_markdown(report, leading_first(report["metric"]))
+    if picture:
+        page += "\n![error by method, a line a fold](compare.png)\n"
+    texts = {"md": page, "tex": as_latex(report), "csv": as_csv(report)}
+    for ending, text in texts.items():
+        write_text(out / f"compare.{ending}", text)
+
+
+def as_csv(report: Mapping[str, Any]) -> str:
+    """A row a run: its errors in percent, its gains over the first method, what it ran on.
+
+    Gains stand where both runs of the fold are used; lists are joined by blanks, None is empty.
+    """
+    gains = _gains(report)
+    rows = [{**run, **gains.get(_key(run), {})} for run in report["runs"]]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    stream = StringIO()
+    writer = csv.DictWriter(stream, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return stream.getvalue()
+
+
+def _gains(report: Mapping[str, Any]) -> dict[tuple[Any, ...], dict[str, float]]:
+    """Per run its gain over the first method by each metric."""
+    found: dict[tuple[Any, ...], dict[str, float]] = {}
+    for part in report["comparisons"]:
+        for metric, methods in part["metrics"].items():
+            for method, values in methods.items():
+                for fold, gain in zip(part["folds"], _values(values), strict=False):
+                    key = (method, part["num_labels"], fold["label_seed"], fold["seed"])
+                    found.setdefault(key, {})[f"gain_{metric}"] = gain
+    return found
+
+
+def _values(values: Mapping[str, Any]) -> list[float]:
+    return values["gain"]["values"] if "gain" in values else []
+
+
+def _key(run: Mapping[str, Any]) -> tuple[Any, ...]:
+    return run["method"], run["num_labels"], run["label_seed"], run["seed"]
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list) else value

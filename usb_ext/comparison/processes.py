@@ -3,20 +3,31 @@
 A run that crashes, is killed for memory or leaves the device in disorder takes nothing else with it,
 and every run starts in the same state whatever ran before. The processes stand in a session of their
 own, so that Ctrl-C reaches them once, through us, and each writes a checkpoint.
+
+One comparison at a time in a folder.
+
+The lock is held by an open file, which the training processes inherit: after a comparison was killed
+outright, the runs that it left behind still hold it until they end.
+
+What is said while the runs of a comparison go on, and what their ends mean.
 """
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import usb_ext
-from usb_ext.atomic_files import write_text
-from usb_ext.comparison.plan import Planned
+from usb_ext.comparison.plan import Failures, Planned
+from usb_ext.comparison.records import Record, read_record
+from usb_ext.core.errors import RunFailed
+from usb_ext.core.files import write_text
 from usb_ext.settings import resolved_yaml
 
 TRAIN = (sys.executable, "-P", "-m", "usb_ext", "train")
@@ -141,3 +152,134 @@ def _send(running: dict[str, tuple[Planned, Running]], number: int) -> None:
     for _, process in running.values():
         if process.poll() is None:
             process.send(number)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """Hold the lock; gives the file descriptor that processes of ours are to inherit.
+
+    Args:
+        path: the lock file, made if need be.
+
+    Raises:
+        RunFailed: another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            raise RunFailed(
+                f"{path.parent} is in use: a comparison (process {holder}) or a run that it left "
+                "behind still trains there; wait for it, or stop it"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+FAILED, NO_DATA = 1, 3
+
+
+def to_stderr(text: str) -> object:
+    """Show it to the person in front of it; what the command gives goes to stdout."""
+    return sys.stderr.write(text)
+
+
+class Teller:
+    """Says how far a comparison is.
+
+    Args:
+        total: runs that the comparison consists of.
+        done: those that were finished before.
+        todo: those that are to be run.
+        jobs: how many run at a time.
+        say: shows a line.
+    """
+
+    def __init__(
+        self, total: int, done: int, todo: int, jobs: int, say: Callable[[str], object]
+    ) -> None:
+        self.say = say
+        self.total, self.done, self.left, self.jobs = total, total - todo, todo, jobs
+        self.spent: list[float] = []
+        self.say(f"runs: {total}, finished before: {done}, to do: {todo}, at a time: {jobs}\n")
+
+    def warn(self, plan: Sequence[Planned]) -> None:
+        """What is to be said of the settings, once, and where a run can be watched."""
+        for warning in dict.fromkeys(warning for run in plan for warning in run.warnings):
+            self.say(f"{warning}\n")
+        if self.jobs > 1 and any(run.settings.num_threads is None for run in plan):
+            self.say(f"{self.jobs} runs at a time share the processor; --num_threads limits each\n")
+        if self.left:
+            self.say(f"watch a run in {plan[0].folder.path.parent.parent / 'logs'}\n")
+
+    def ended(self, name: str, what: str, seconds: float) -> None:
+        """One run ended: what came of it, and about how long the rest will take."""
+        self.done, self.left = self.done + 1, self.left - 1
+        self.spent.append(seconds)
+        rest = sum(self.spent) / len(self.spent) * self.left / min(self.jobs, max(1, self.left))
+        still = f"; about {duration(rest)} left" if self.left else ""
+        self.say(f"{self.done}/{self.total} {name}: {what} in {duration(seconds)}{still}\n")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+class Ends:
+    """Keeps what came of each run.
+
+    Attributes:
+        reasons: why a run cannot be used, by name.
+        data_missing: the message of a run that found no data; no further run is begun then.
+
+    Args:
+        failures: where failures are kept, so that they are not trained again.
+        teller: who says it.
+    """
+
+    def __init__(self, failures: Failures, teller: Teller) -> None:
+        self.failures = failures
+        self.teller = teller
+        self.reasons: dict[str, str] = {}
+        self.data_missing = ""
+        self._since: dict[str, float] = {}
+
+    def begun(self, run: Planned, process: Running) -> Running:
+        """A run begins; gives the process back."""
+        self._since[run.name] = time.monotonic()
+        self.failures.forget(run)
+        return process
+
+    def ended(self, run: Planned, code: int, message: str) -> bool:
+        """A run ended with an exit code (negative: by a signal) and last words.
+
+        Returns:
+            Whether further runs make sense.
+        """
+        record = read_record(run.folder)
+        if code == 0 and isinstance(record, Record):
+            what = f"error {record.errors['last']:.2f}%"
+        else:
+            why = message if code else str(record)
+            what = self.reasons[run.name] = f"{_kind(code)}: {why}"
+        if code == FAILED:
+            self.failures.add(run, self.reasons[run.name])
+        if code == NO_DATA:
+            self.data_missing = f"{run.name}: {message}"
+        self.teller.ended(run.name, what, time.monotonic() - self._since[run.name])
+        return code != NO_DATA
+
+
+def _kind(code: int) -> str:
+    """What an exit code means."""
+    if code < 0:
+        return f"killed by signal {-code}"
+    return "stopped" if code > 128 else "failed"

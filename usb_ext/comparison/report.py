@@ -5,9 +5,7 @@ from importlib import metadata
 from typing import Any
 
 from usb_ext.comparison.entries import Entry, Grid, identity, left_out, make_grid
-from usb_ext.comparison.monotonicity import monotonicity
-from usb_ext.comparison.numbers import compare_methods
-from usb_ext.comparison.time_to import time_to
+from usb_ext.comparison.numbers import compare_methods, monotonicity, time_to
 
 
 def make_report(

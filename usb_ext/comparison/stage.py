@@ -10,21 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.comparison.entries import Entry, of_one_source
-from usb_ext.comparison.existing import Failures, completed, refuse_other_settings
 from usb_ext.comparison.forks import forks
-from usb_ext.comparison.lock import locked
-from usb_ext.comparison.order import Order
-from usb_ext.comparison.page import as_markdown
-from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.processes import Running, run_all
-from usb_ext.comparison.progress import Ends, Teller, to_stderr
+from usb_ext.comparison.methods import Order
+from usb_ext.comparison.page import as_markdown, write_files
+from usb_ext.comparison.plan import Failures, Planned, completed, refuse_other_settings
+from usb_ext.comparison.processes import Ends, Running, Teller, locked, run_all, to_stderr
 from usb_ext.comparison.records import read_record
 from usb_ext.comparison.report import make_report
-from usb_ext.comparison.write import write_files
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError
-from usb_ext.engine.arguments import resolved
 from usb_ext.engine.parts import Stop
-from usb_ext.training.compose import algorithm_classes
+from usb_ext.training.compose import algorithm_classes, resolved
 
 Start = Callable[[Planned, Path, int], Running]
 """Begins a run: the run, the comparison's folder, the lock to hold."""

@@ -3,17 +3,69 @@
 USB orders its batches by the epoch's number alone and lets each worker draw its own augmentations,
 so neither the seed nor a resumed run decides what is seen. Here iteration t takes positions t*B to
 (t+1)*B of an endless sequence of permutations, and augments them with numbers seeded by t.
+
+Random numbers that depend on (seed, stream, purpose, step) and on nothing else.
+
+USB's transforms draw from three global generators: Python's `random` (RandAugment), NumPy's
+(Cutout, rotation) and torch's (crop, mirror). `seeded` sets all three for a block and puts them
+back.
+
+Images whose random view depends on their position alone: for evaluating on unlabelled images.
+
+Some of USB's algorithms (SAW, Adsh, CReST) evaluate the network on the unlabelled set through its weak
+view. With one seed an image, what they see depends neither on the number of workers nor on
+`eval_batch_size`, and costs a run nothing of its global random states.
 """
 
+import random
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.seeding import check_seed, order_rng, seeded
+
+ORDER, AUGMENTATION = 0, 1  # purposes, kept apart so that their numbers never coincide
+
+
+def check_seed(seed: int) -> None:
+    """Raise unless the seed is usable.
+
+    Raises:
+        SettingsError: a negative seed, which NumPy cannot take.
+    """
+    if seed < 0:
+        raise SettingsError(f"seed is {seed}; it must be 0 or more")
+
+
+def order_rng(seed: int, stream: int, step: int) -> np.random.Generator:
+    """A generator for the order of images: permutation or batch number `step` >= 0."""
+    return np.random.default_rng(np.random.SeedSequence((seed, stream, ORDER, step)))
+
+
+@contextmanager
+def seeded(seed: int, stream: int, step: int) -> Iterator[None]:
+    """Inside the block the three global generators of the CPU depend on the arguments alone.
+
+    torch's generators on other devices are not touched, neither now nor when the states are
+    restored (`torch.manual_seed` would reset them).
+    """
+    words = np.random.SeedSequence((seed, stream, AUGMENTATION, step)).generate_state(8)
+    saved = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        random.seed(int(words[0]) << 32 | int(words[1]))
+        np.random.seed(words[2:6])
+        torch.default_generator.manual_seed(int(words[6]) << 32 | int(words[7]))
+        yield
+    finally:
+        random.setstate(saved[0])
+        np.random.set_state(saved[1])
+        torch.set_rng_state(saved[2])
+
 
 Batch = tuple[int, list[int]]
 
@@ -139,3 +191,25 @@ def _cumulate(weights: Sequence[float] | NDArray[np.float64], n: int) -> NDArray
     total = np.cumsum(values)
     share: NDArray[np.float64] = total / total[-1]
     return share
+
+
+class SeededImages(Dataset[Any]):
+    """A map-style data set, each image seeded by (seed, stream, position).
+
+    Args:
+        dataset: anything with `__len__` and `__getitem__`.
+        seed: >= 0.
+        stream: >= 0, a number of its own for each loader of a run.
+    """
+
+    def __init__(self, dataset: Any, seed: int, stream: int) -> None:
+        check_seed(seed)
+        self.dataset, self.seed, self.stream = dataset, seed, stream
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, position: int) -> Any:
+        """One sample; the global random states are as before."""
+        with seeded(self.seed, self.stream, position):
+            return self.dataset[position]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from usb_ext.as3l.clustering.nearest import blocks
+from usb_ext.core.arrays import blocks
 from usb_ext.core.errors import DataMissing
 from usb_ext.data.npz_file import read_arrays, write_arrays
 

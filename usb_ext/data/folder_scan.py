@@ -1,16 +1,144 @@
-"""Which images lie in a folder, and of what class: file names only, nothing is decoded."""
+"""Which images lie in a folder, and of what class: file names only, nothing is decoded.
+
+Folders and images of a directory, by name alone: nothing is opened.
+
+A class list: which class folders of a data set count, and what number each class has.
+
+ImageNet-100 (LayerMatch, Table 3) is ImageNet's folders with such a list. One folder name a line, such
+as `n01440764`, in UTF-8; the first class is number 0. ours: blank lines and lines that begin with `#`
+are passed over, and composed and decomposed spellings are one name.
+"""
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
-from usb_ext.core.errors import DataMissing
-from usb_ext.data.class_list import ClassList
-from usb_ext.data.folder_walk import images_below, images_directly_in, subfolders
-from usb_ext.data.names import normal_name
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.data.decode import image_extensions
+from usb_ext.data.image_names import normal_name
+from usb_ext.data.label_files import in_one_line
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders directly in `folder`, hidden ones left out, sorted."""
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def images_directly_in(folder: Path) -> list[str]:
+    """Images that lie in `folder` itself."""
+    return [os.path.join(folder, n) for n in _image_names(os.listdir(folder))]
+
+
+def images_below(folder: Path) -> list[str]:
+    """Images at any depth below `folder`, through links to folders but never in a circle."""
+    found: list[str] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else [n for n in folders if not n.startswith(".")]
+        if real not in seen:
+            found += [os.path.join(place, name) for name in _image_names(names)]
+        seen.add(real)
+    return found
+
+
+def _image_names(names: list[str]) -> list[str]:
+    """The names that end like an image, in either case."""
+    endings = image_extensions()
+    visible = [n for n in names if not n.startswith(".")]
+    return [n for n in visible if os.path.splitext(n)[1].lower() in endings]
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise DataMissing(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+EXPECTED = "expected one class folder a line, such as n01440764"
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """The K classes of a list file.
+
+    Attributes:
+        path: the file.
+        names: K folder names, in the file's order, each once.
+        lines: the line of each, counted from 1.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    lines: tuple[int, ...]
+
+    def check_folders(self, folder: Path, found: Collection[str]) -> None:
+        """Raise unless every class of the list is there.
+
+        Args:
+            folder: where the class folders lie, for the message.
+            found: the names that are there, as `normal_name` spells them.
+
+        Raises:
+            SettingsError: classes without a folder, each with its line.
+        """
+        missing = [
+            f"line {line}: no folder {folder / name}"
+            for line, name in zip(self.lines, self.names, strict=True)
+            if name not in found
+        ]
+        if missing:
+            raise SettingsError(
+                f"class list {self.path}: {in_one_line(missing)}; correct the list, or name the "
+                "folder that holds the classes with --data_dir"
+            )
+
+
+def read_class_list(path: Path, num_classes: int) -> ClassList:
+    """Read and check a class list.
+
+    Args:
+        path: the file.
+        num_classes: K, how many classes it must name.
+
+    Raises:
+        DataMissing: no such file, or it cannot be read.
+        SettingsError: not UTF-8, no class, a class twice (with its lines), or not K of them.
+    """
+    lines = _lines(path)
+    first: dict[str, int] = {}
+    twice = [
+        f"line {line}: {name!r} already stands on line {before}"
+        for line, name in lines
+        if (before := first.setdefault(name, line)) != line
+    ]
+    if not lines:
+        raise SettingsError(f"class list {path} names no class; {EXPECTED}")
+    if twice:
+        raise SettingsError(f"class list {path}: {in_one_line(twice)}; name each class once")
+    if len(first) != num_classes:
+        raise SettingsError(
+            f"num_classes is {num_classes}, but class list {path} names {len(first)} (the last on "
+            f"line {lines[-1][0]}); use --num_classes {len(first)}, or correct the list"
+        )
+    return ClassList(path, tuple(first), tuple(first.values()))
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Number and name of each line that names a class."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataMissing(
+            f"cannot read class list {path}: {error.strerror or error}; {EXPECTED}, in a file "
+            "named by --class_list"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"class list {path} is not UTF-8: {error}; {EXPECTED}") from error
+    stripped = enumerate((line.strip() for line in text.split("\n")), start=1)
+    return [(number, normal_name(n)) for number, n in stripped if n and not n.startswith("#")]
+
 
 LAYOUT = (
     "expected DIR/train/<class>/<image> and DIR/test/<class>/<image> (or DIR/val/); images without "

@@ -3,18 +3,179 @@
 A `.json` file is a list of positions in the training set, `[12, 7, 803]`, or the `selected.json` of
 `usb-ext select`, whose images then have the labels of the data set. A `.csv` file names images and their
 classes, `cats/01.jpg,cat` a line, with or without a header `file name,class`.
+
+Read the lines of a label CSV: `file name,class`, UTF-8, header line optional.
+
+`selected.json`: which images are to be labelled, in which order.
+
+Keys: `ids` (positions in the training set, or file names), `order` (0 first), `cluster` (the cluster each
+stands for, -1 for none), `files` (file names or null), `strategy`, `seed`, `dataset`. A plain list of
+positions, such as the `labelled.json` of a run, is read too.
 """
 
+import csv
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usb_ext.core.errors import SettingsError
-from usb_ext.data.label_csv import label_rows
-from usb_ext.data.names import NameIndex, normal_name
-from usb_ext.data.selected_file import read_json, selected_ids
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.files import write_json
+from usb_ext.data.image_names import NameIndex, normal_name
+from usb_ext.data.npz_file import make_folder
+
+_FILE_HEADERS = {"file", "file name", "file_name", "filename", "id", "image", "name", "path"}
+_CLASS_HEADERS = {"category", "class", "class name", "class_name", "label", "target"}
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One label: the line it stands on (counted from 1), the image's file name, its class."""
+
+    line: int
+    file_name: str
+    class_name: str
+
+
+def label_rows(path: Path) -> list[LabelRow]:
+    """The labels of a CSV in its order; blank lines are skipped, cells are stripped.
+
+    ours: the first line is a header if its two cells are words such as `file name` and `class`.
+
+    Raises:
+        DataMissing: the file is missing or unreadable.
+        SettingsError: another suffix than `.csv`, a line without exactly two cells, not UTF-8.
+    """
+    return [_row(path, line, cells) for line, cells in csv_rows(path)]
+
+
+def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The lines of a label CSV below its header, blank ones left out: number and stripped cells.
+
+    Raises:
+        DataMissing: the file is missing or unreadable.
+        SettingsError: another suffix than `.csv`, not UTF-8, or no CSV.
+    """
+    if path.suffix.lower() != ".csv":
+        raise SettingsError(
+            f"label file {path} ends in {path.suffix!r}; expected .csv (file name,class) or, for "
+            ".json, a list of image positions"
+        )
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.reader(handle, strict=True)
+            rows = [(reader.line_num, [c.strip() for c in cells]) for cells in reader if any(cells)]
+    except OSError as error:
+        raise DataMissing(f"cannot read label file {path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"label file {path} is not UTF-8: {error}; save it as UTF-8") from error
+    except csv.Error as error:
+        raise SettingsError(f"label file {path}, line {reader.line_num}: {error}") from error
+    return rows[1:] if rows and _is_header(rows[0][1]) else rows
+
+
+def _row(path: Path, line: int, cells: list[str]) -> LabelRow:
+    """One line's two cells."""
+    if len(cells) != 2 or not all(cells):
+        raise SettingsError(
+            f"label file {path}, line {line}: {cells} is not two cells; "
+            "expected: file name,class (a comma between them)"
+        )
+    return LabelRow(line, *cells)
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Whether the cells name columns instead of an image and its class."""
+    words = [cell.lower() for cell in cells]
+    return len(words) == 2 and words[0] in _FILE_HEADERS and words[1] in _CLASS_HEADERS
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """The content of a selection.
+
+    Attributes:
+        ids: positions or file names, in the order chosen.
+        cluster: cluster of each, -1 for none.
+        files: file name of each, None where images have none.
+        strategy: how they were chosen.
+        seed: of the choice.
+        dataset: name of the data set, None where unknown.
+    """
+
+    ids: list[int] | list[str]
+    cluster: list[int]
+    files: list[str] | None = None
+    strategy: str = "given"
+    seed: int = 0
+    dataset: str | None = None
+
+
+def write_selected(path: Path, selected: Selected) -> None:
+    """Write the file whole or not at all."""
+    make_folder(path.parent)
+    order = list(range(len(selected.ids)))
+    write_json(path, {"format": "usb_ext selected 1", **vars(selected), "order": order})
+
+
+def read_selected(path: Path) -> Selected:
+    """Read a selection.
+
+    Raises:
+        DataMissing: no such file.
+        SettingsError: not a selection, or an id twice.
+    """
+    content = read_json(path, "selection")
+    entries = selected_ids(content)
+    if not isinstance(entries, list) or not entries:
+        raise SettingsError(
+            f"{path} holds no selection; expected the selected.json of `usb-ext select`, or a list of "
+            "positions such as [12, 7, 803]"
+        )
+    whole = all(isinstance(e, int) and not isinstance(e, bool) for e in entries)
+    if not whole and not all(isinstance(e, str) for e in entries):
+        raise SettingsError(f"{path}: ids must be all positions or all file names")
+    if len(set(entries)) < len(entries):
+        twice = next(e for e in entries if entries.count(e) > 1)
+        raise SettingsError(f"{path}: id {twice} stands there more than once")
+    given: dict[str, Any] = content if isinstance(content, dict) else {}
+    return Selected(
+        entries,
+        given.get("cluster") or np.full(len(entries), -1).tolist(),
+        given.get("files"),
+        given.get("strategy", "given"),
+        given.get("seed", 0),
+        given.get("dataset"),
+    )
+
+
+def selected_ids(content: Any) -> Any:
+    """The ids of a selection, or the content itself where it is something else."""
+    return content["ids"] if isinstance(content, dict) and "ids" in content else content
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: the file.
+        what: what it is called in messages.
+
+    Raises:
+        DataMissing: it cannot be read.
+        SettingsError: it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataMissing(f"cannot read {what} {path}: {error}") from error
+    except ValueError as error:  # malformed JSON (with its line) or not UTF-8
+        raise SettingsError(f"{what} {path} is not JSON: {error}") from error
+
 
 IntArray = NDArray[np.int64]
 _SHOWN = 10

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from usb_ext.atomic_files import replace_file
 from usb_ext.core.errors import DataMissing, SettingsError, reason
+from usb_ext.core.files import replace_file
 
 
 def read_arrays(path: Path, what: str, how: str) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.data.folds import fold_summary, unlabelled_summary, warn_of_missing_classes
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.label_files import read_label_file
-from usb_ext.data.reduced_class import reduced_class
-from usb_ext.data.splits import label_indices, unlabelled_indices
+from usb_ext.data.splits import label_indices, reduced_class, unlabelled_indices
 from usb_ext.data.validation import validation_part, without
 
 IntArray = NDArray[np.int64]

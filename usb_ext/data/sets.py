@@ -1,4 +1,7 @@
-"""The data sets that usb_ext loads itself, served through USB's BasicDataset."""
+"""The data sets that usb_ext loads itself, served through USB's BasicDataset.
+
+From settings to the data sets of a run, under USB's names: train_lb, train_ulb, eval, test; and val.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,22 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from usb_ext.augment.usb_views import eval_transform, strong_transform, weak_transform
+from usb_ext.augment.usb_views import Jitter, eval_transform, strong_transform, weak_transform
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.arrays import ImageArrays
-from usb_ext.data.class_list import read_class_list
-from usb_ext.data.digits import load_digits_arrays
+from usb_ext.data.arrays import ImageArrays, load_digits_arrays
+from usb_ext.data.folder_scan import read_class_list
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.imagefolder import load_image_folder
 from usb_ext.data.label_files import label_file_classes
-from usb_ext.data.point_views import Jitter
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
 from usb_ext.data.toy import TOYS, PointArrays, load_toy
 from usb_ext.data.validation import without
 from usb_ext.settings.names import served_as
 from usb_ext.upstream.usb import BasicDataset, RandAugment
-from usb_ext.upstream.usb_datasets import AUDIO, IMAGES
-from usb_ext.upstream.usb_texts import TEXTS
+from usb_ext.upstream.usb_datasets import AUDIO, IMAGES, TEXTS, load_usb_datasets
 
 OWN: list[str] = ["digits", "imagefolder", *TOYS]
 """Their names, and those that `usb_ext.add_dataset` has added."""
@@ -142,3 +142,51 @@ def _datasets(args: Any, arrays: ImageArrays | PointArrays, split: Split) -> dic
         "test": None,
         "val": validation if len(held_out) else None,
     }
+
+
+def prepare(args: Any) -> Prepared:
+    """Build the data sets that the settings name.
+
+    Args:
+        args: the run's namespace.
+
+    Raises:
+        DataMissing: files that are not there or cannot be read.
+        SettingsError: a split that the data cannot give, or a wrong number of classes.
+    """
+    if args.dataset in OWN:
+        return prepare_own(args)
+    datasets, targets, split = load_usb_datasets(
+        args, lambda targets: choose_split(args, targets, None, ())
+    )
+    if split is None:
+        return Prepared(datasets, np.empty(0, np.int64), {})
+    positions, total = usb_positions(args, split, len(targets), len(datasets["train_ulb"]))
+    prepared: Prepared = split.prepared(args, datasets, targets)
+    return replace(prepared, positions=positions, ids=ImageIds(total))
+
+
+def usb_positions(args: Any, split: Split, known: int, served: int) -> tuple[IntArray, int]:
+    """Where the images that USB serves as unlabelled stand in its training set.
+
+    STL-10 has two parts: its 5,000 images with classes come first here, then its 100,000 others; USB
+    serves the others, then all with classes but those held out, and the labelled ones first if they are
+    included.
+
+    Args:
+        args: the run's namespace.
+        split: labelled and unlabelled positions among the images with classes.
+        known: number of training images with classes.
+        served: number of unlabelled images.
+
+    Returns:
+        Positions (served,), and the number of training images.
+    """
+    if args.dataset != "stl10":
+        return split.unlabelled, known
+    own = split.labelled if args.include_lb_to_ulb else split.labelled[:0]
+    held_out = split.validation
+    total = served - len(own) + len(held_out)
+    classed = np.setdiff1d(np.arange(known), held_out)
+    order = (own, np.arange(known, total), classed)
+    return np.concatenate(order).astype(np.int64), total

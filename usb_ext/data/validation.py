@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.class_counts import seeded_order
 from usb_ext.data.label_files import read_label_file
+from usb_ext.data.splits import seeded_order
 
 IntArray = NDArray[np.int64]
 _log = logging.getLogger(__name__)

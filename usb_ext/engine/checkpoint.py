@@ -13,11 +13,15 @@ from typing import Any
 
 import torch
 
-from usb_ext.atomic_files import replace_file
 from usb_ext.core.errors import SettingsError, reason
-from usb_ext.core.files import RunFolder
-from usb_ext.engine.random_state import get_random_state, set_random_state
-from usb_ext.engine.state import ALGORITHM_SKIP, changed_fields, restore_fields
+from usb_ext.core.files import RunFolder, replace_file
+from usb_ext.engine.state import (
+    ALGORITHM_SKIP,
+    changed_fields,
+    get_random_state,
+    restore_fields,
+    set_random_state,
+)
 
 FORMAT = 1
 HOOK_SKIP = frozenset({"name", "priority"})

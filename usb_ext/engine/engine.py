@@ -12,20 +12,15 @@ from typing import Any
 
 import torch
 
-from usb_ext.data.neighbours_of_run import neighbours_of_run
 from usb_ext.engine import evaluation
 from usb_ext.engine.acceleration import compile_network, likes_channels_last, set_tf32
 from usb_ext.engine.hooks.average import ModelEMAHook
 from usb_ext.engine.hooks.record import RecordHook
 from usb_ext.engine.hooks.score import ScoreHook
-from usb_ext.engine.hooks.update import FiniteLossHook
+from usb_ext.engine.hooks.update import FiniteLossHook, ParameterUpdateHook
 from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.loop import Loop
-from usb_ext.engine.plain import plain_fields
-from usb_ext.engine.state import ALGORITHM_SKIP
-from usb_ext.hooks.label_consistency import LabelConsistencyHook
-from usb_ext.hooks.parameter_update import ParameterUpdateHook
-from usb_ext.methods.influence.boundary import boundary_hook
+from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
 from usb_ext.upstream.usb import AimHook, AlgorithmBase, WANDBHook
 
 
@@ -69,14 +64,11 @@ class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
         self.register_hook(ModelEMAHook(), "EMAHook", "HIGH")
         self.register_hook(FiniteLossHook(), "FiniteLossHook", "HIGH")
         self.register_hook(ScoreHook(), "EvaluationHook", "HIGH")
-        if self.args.consistency_features:
-            watched, near = neighbours_of_run(self.args)
-            consistency = LabelConsistencyHook(self.args.ulb_dest_len, watched, near)
-            self.register_hook(consistency, "LabelConsistencyHook", "NORMAL")
         record = RecordHook(parts.folder.metrics, parts.progress, per_step)
         self.register_hook(record, "LoggingHook", "LOW")
-        if (boundary := boundary_hook(self)) is not None:
-            self.register_hook(boundary, "BoundaryHook", "VERY_LOW")
+        for watch in parts.watches:
+            for hook, name, priority in watch(self):
+                self.register_hook(hook, name, priority)
         if self.args.use_wandb:
             self.register_hook(WANDBHook(), None, "LOWEST")
         if self.args.use_aim:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from usb_ext.data.batched import batched_eval_loader, batched_train_loader
+from usb_ext.data.batches import SeededImages
 from usb_ext.data.image_store import MEBIBYTE
 from usb_ext.data.loaders import eval_loader, train_loader
-from usb_ext.data.seeded_images import SeededImages
 from usb_ext.upstream.text_nets import collate_of
 
 LABELLED, UNLABELLED, VALIDATION = 1, 2, 7

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from usb_ext.atomic_files import replace_file
 from usb_ext.core.errors import Interrupted
+from usb_ext.core.files import replace_file
 from usb_ext.engine import checkpoint
 
 

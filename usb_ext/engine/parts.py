@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -12,9 +12,13 @@ import torch
 
 from usb_ext.core.files import RunFolder
 from usb_ext.data.prepared import Prepared
-from usb_ext.hooks.progress import Progress
+from usb_ext.engine.hooks.record import Progress
+from usb_ext.upstream.usb import Hook
 
 _log = logging.getLogger(__name__)
+
+
+Watch = Callable[[Any], list[tuple[Hook, str, str]]]
 
 
 class Stop:
@@ -66,6 +70,8 @@ class Parts:
         settings: resolved settings as plain values, kept in checkpoints.
         stop: the wish to stop.
         data: the data of the run, once it is prepared.
+        watches: what looks on while a method trains, each a function of the running algorithm that gives
+            hooks with their names and USB's priorities; a method's own are named where a run is composed.
     """
 
     device: torch.device
@@ -76,3 +82,4 @@ class Parts:
     settings: dict[str, Any]
     stop: Stop = field(default_factory=Stop)
     data: Prepared | None = None
+    watches: tuple[Watch, ...] = ()

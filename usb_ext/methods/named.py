@@ -1,16 +1,34 @@
 """The named algorithms: fixed choices of a base and extensions, registered in USB.
 
 After `usb_ext.register()` USB's own `get_algorithm` and API find them.
+
+Smooth FixMatch and Smooth Pseudo-Label: the smooth weight on a fixed threshold, two views or one.
 """
 
 from typing import Any, ClassVar
 
-from usb_ext.algorithms.bases import RULES
-from usb_ext.algorithms.smooth_named import SmoothFixMatch, SmoothPseudoLabel
+from usb_ext.methods.registry import RULES
 from usb_ext.methods.step.base import BaseRule
 from usb_ext.methods.step.step import WeakStrong
 from usb_ext.settings.names import CARRIERS, DEFAULT_BASE
 from usb_ext.upstream.usb import ALGORITHMS
+
+
+class SmoothFixMatch(WeakStrong):
+    """Smooth FixMatch (Smooth Pseudo-Labeling, Eq. 21): Phi times FixMatch's loss."""
+
+    default_base: ClassVar[str] = "fixmatch"
+    default_extensions: ClassVar[tuple[str, ...]] = ("smooth_weight",)
+
+
+class SmoothPseudoLabel(SmoothFixMatch):
+    """Smooth Pseudo-Label (Smooth Pseudo-Labeling, Eq. 14): one view makes the label and learns it.
+
+    On Pseudo-Label as USB has it, whose weight rises over the share `unsup_warm_up` of the run; the
+    paper's equations have no such rise.
+    """
+
+    default_base: ClassVar[str] = "pseudolabel"
 
 
 class LayerMatch(WeakStrong):

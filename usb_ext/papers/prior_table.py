@@ -2,12 +2,20 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import product
+from pathlib import Path
 
-from usb_ext.functional.spread import mean_and_spread
-from usb_ext.papers.grid import Grid
+from usb_ext.as3l.workflow import Show, choose, made_files, pretrain_features, spread
+from usb_ext.comparison.statistics import mean_and_spread
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import write_text
+from usb_ext.papers.grid import Grid, as_markdown, as_text
 from usb_ext.papers.tables import read_table
+from usb_ext.settings import Settings, load_settings
+from usb_ext.settings.as3l import AUTO
 
 TABLE = "as3l-8"
 SELECTION = {
@@ -41,6 +49,83 @@ class PriorCell:
     accuracy: float
     coverage: int
     ece: float
+
+
+@dataclass(frozen=True)
+class GridOrder:
+    """Which cells are wanted.
+
+    Attributes:
+        strategies: names of SELECTION.
+        methods: names of PROPAGATION.
+        budgets: numbers of labelled images, each >= 1.
+        seeds: of every draw.
+        out: folder of the choices, the priors and the table.
+    """
+
+    strategies: Sequence[str]
+    methods: Sequence[str]
+    budgets: Sequence[int]
+    seeds: Sequence[int]
+    out: Path
+
+
+def make_prior_grid(settings: Settings, order: GridOrder, show: Show) -> str:
+    """Make what is missing of the grid, write the table, and give it as text.
+
+    Args:
+        settings: of the data set and of the features.
+        order: which cells.
+        show: prints a line a stage.
+
+    Raises:
+        SettingsError: a data set whose classes are not known.
+        DataMissing, RunFailed, Interrupted: as in the stages.
+    """
+    given = load_settings(settings.model_dump(), ALL_TO_BE_MADE).settings
+    if given.features is None:
+        pretrain_features(given, show)
+    cells = []
+    for strategy, budget, seed in product(order.strategies, order.budgets, order.seeds):
+        changed = {"as3l_strategy": strategy, "num_labels": budget, "label_seed": seed}
+        for method in order.methods:
+            asked = load_settings(given.model_dump(), {**changed, "as3l_method": method}).settings
+            cells.append(_cell(asked, order.out / f"{strategy}_{budget}_s{seed}", show))
+    grid = prior_grid(cells, given.dataset)
+    write_text(order.out / "prior_grid.md", as_markdown(grid) + "\n")
+    write_text(order.out / "prior_grid.csv", prior_csv(cells))
+    return f"{as_text(grid)}\n{order.out}/prior_grid.md .csv"
+
+
+ALL_TO_BE_MADE = {
+    "algorithm": "as3l", "extensions": (), "base": None, "prior_label": None, "label_split": "file",
+    "label_file": AUTO, "prior_file": AUTO,
+}  # fmt: skip
+"""Settings under which choice and priors are made by the stages."""
+
+
+def _cell(s: Settings, folder: Path, show: Show) -> PriorCell:
+    """One cell, made if it is not there: the choice in `folder`, the priors in a folder below it."""
+    made = made_files(s)._replace(
+        selected=folder / "selected.json", prior=folder / s.as3l_method / "prior.npz"
+    )
+    choose(s, made, show)
+    spread(s, made, show)
+    report = json.loads((folder / s.as3l_method / "prior.json").read_text(encoding="utf-8"))
+    if "accuracy" not in report:
+        raise SettingsError(
+            f"the classes of {s.dataset} are not known, so no accuracy can be measured; use a data set "
+            "with classes"
+        )
+    return PriorCell(
+        strategy=s.as3l_strategy,
+        method=s.as3l_method,
+        num_labels=s.num_labels,
+        seed=s.split_seed,
+        accuracy=100 * report["accuracy"],
+        coverage=report["class_coverage"],
+        ece=report["ece"],
+    )
 
 
 def prior_grid(cells: Sequence[PriorCell], dataset: str) -> Grid:

@@ -5,9 +5,8 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from usb_ext.evidence.formats import as_latex, as_markdown, as_text
 from usb_ext.papers.found_runs import find_runs
-from usb_ext.papers.grid import Grid, make_grid, sigmas
+from usb_ext.papers.grid import Grid, as_latex, as_markdown, as_text, make_grid, sigmas
 from usb_ext.papers.placing import Placed, place
 from usb_ext.papers.tables import PublishedNumber, read_table
 

@@ -7,16 +7,139 @@ A folder `features/<name>/` holds `feature.toml`, the algorithm's Python files a
     imports = ["..."]                lines that the made file needs beside those of its sources
     [replace]  OurError = "Theirs"   names of ours and what stands for them in USB
     [[take]]   module = "functional/x.py"   names = [...]    what utils.py is made of; no names: all
+
+Definitions of our modules as text for a module of USB's, so that the mathematics exists once.
+
+A module's definitions are copied with their docstrings; its own docstring becomes a comment above them. Its
+imports are merged with those of the other modules, without those of usb_ext itself, whose names are in the
+same new file or given by `replace` and `header`.
 """
 
+import ast
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from usb_ext.core.errors import RunFailed, SettingsError, reason
-from usb_ext.patching.take import Source, put_together
+
+OLDER_PYTHON = ((", strict=True)", ")"),)
+"""USB supports Python 3.9, where `zip` has no `strict`; what ours checks with it holds by construction."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module to take from.
+
+    Attributes:
+        name: its path in the package, such as `functional/grad_relu.py`.
+        text: what it holds.
+        names: definitions to take; empty for all of them.
+    """
+
+    name: str
+    text: str
+    names: tuple[str, ...] = ()
+
+
+def put_together(
+    sources: Sequence[Source], imports: Sequence[str] = (), replace: Mapping[str, str] | None = None
+) -> str:
+    """One module of USB's from several of ours.
+
+    Args:
+        sources: where to take from, in this order.
+        imports: import lines to add.
+        replace: names that another one takes the place of, such as our errors.
+
+    Raises:
+        RunFailed: a name that a source does not define, or one of ours that none of them defines.
+    """
+    text = "\n\n\n".join(_body(source) for source in sources)
+    for ours, theirs in (replace or {}).items():
+        text = re.sub(rf"\b{ours}\b", theirs, text)
+    for newer, older in OLDER_PYTHON:
+        text = text.replace(newer, older)
+    text = re.sub(r"  # type: ignore\[[^]]*\]", "", text)
+    needed = _needed_imports(sources, text)
+    _refuse_dangling(sources, text, imports)
+    lines = ["from __future__ import annotations", "", *needed, *imports]
+    return "# Licensed under the MIT License.\n\n" + "\n".join(lines) + "\n\n\n" + text + "\n"
+
+
+def _body(source: Source) -> str:
+    tree = ast.parse(source.text)
+    lines = source.text.splitlines()
+    taken, wanted = [], set(source.names)
+    for node, following in zip(tree.body, [*tree.body[1:], None], strict=True):
+        name = _defined(node)
+        if name is None or (source.names and name not in source.names):
+            continue
+        wanted.discard(name)
+        last = following if _is_text(following) else node
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        taken.append("\n".join(lines[first - 1 : last.end_lineno]))  # type: ignore[union-attr]
+    if wanted:
+        raise RunFailed(f"{source.name} defines no {', '.join(sorted(wanted))}")
+    return "\n\n\n".join([_comment(source.name, ast.get_docstring(tree) or ""), *taken])
+
+
+def _defined(node: ast.stmt) -> str | None:
+    """The name that a statement defines; None for imports and texts."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return node.name
+    target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _is_text(node: ast.stmt | None) -> bool:
+    """Whether a statement is a text on its own, as below a constant."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _comment(name: str, docstring: str) -> str:
+    """A module's docstring as a comment that says where its definitions are kept."""
+    origin = f"From usb_ext/{name}, by `usb-ext export-patches`: to be changed there."
+    lines = [origin, "`ours:` marks what the paper leaves open.", ""]
+    return "\n".join(f"# {line}".rstrip() for line in [*lines, *docstring.splitlines()])
+
+
+def _needed_imports(sources: Sequence[Source], text: str) -> list[str]:
+    """Import lines of other packages for the names that `text` uses, the standard library first."""
+    used, found = _used(text), set()
+    for node in (n for s in sources for n in ast.parse(s.text).body):
+        if isinstance(node, ast.Import):
+            names = [a for a in node.names if (a.asname or a.name).partition(".")[0] in used]
+            found |= {ast.unparse(ast.Import([a])) for a in names}
+        elif isinstance(node, ast.ImportFrom) and not _ours(node):
+            kept = [a for a in node.names if (a.asname or a.name) in used]
+            found |= {ast.unparse(ast.ImportFrom(node.module, [a], 0)) for a in kept}
+    return sorted(found, key=lambda line: (" torch" in line, line.startswith("from"), line))
+
+
+def _refuse_dangling(sources: Sequence[Source], text: str, imports: Sequence[str]) -> None:
+    """Refuse a text that uses a name of ours which is neither taken nor imported."""
+    statements = [*ast.parse(text).body, *ast.parse("\n".join(imports)).body]
+    there = {_defined(node) for node in statements}
+    for node in statements:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            there |= {a.asname or a.name for a in node.names}
+    imported = [n for s in sources for n in ast.parse(s.text).body if isinstance(n, ast.ImportFrom)]
+    ours = {a.asname or a.name for n in imported if _ours(n) for a in n.names}
+    if dangling := sorted(ours & _used(text) - there):
+        names = ", ".join(source.name for source in sources)
+        raise RunFailed(f"{', '.join(dangling)} is used in what is taken of {names}; take it too")
+
+
+def _ours(node: ast.ImportFrom) -> bool:
+    return (node.module or "").partition(".")[0] == "usb_ext"
+
+
+def _used(text: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
 
 PACKAGE = Path(__file__).parent.parent
 REGISTRY = "semilearn/core/utils/registry.py"

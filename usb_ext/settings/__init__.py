@@ -3,11 +3,11 @@
 `load_settings(path, overrides)` reads a file; `parse_flags(argv)` reads the command line.
 """
 
-from usb_ext.config.help_page import help_text
 from usb_ext.settings.digest import config_sha256, differing_keys, resolved_yaml
 from usb_ext.settings.flags import parse_flags
 from usb_ext.settings.model import Settings
 from usb_ext.settings.sources import LoadedSettings, load_settings
+from usb_ext.settings.words import help_text
 
 __all__ = [
     "LoadedSettings",

@@ -1,11 +1,22 @@
-"""Settings of the data: which set, which part of it is labelled, and how an example is prepared."""
+"""Settings of the data: which set, which part of it is labelled, and how an example is prepared.
 
-from typing import ClassVar, Literal
+Settings of the toy sets `linear`, `circles` and `moons` (Ren et al., 2020, Sec. 4.1).
+
+Contradictions between a data set of texts, its network and what goes through it at once.
+
+Contradictions around a data set without a test split.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from usb_ext.config.kinds import Count, Positive, Ratio, Share, Text, Whole
 from usb_ext.settings.group import SettingsGroup
+from usb_ext.settings.kinds import Count, NonNegative, Positive, Ratio, Share, Text, Whole
+
+if TYPE_CHECKING:
+    from usb_ext.settings.model import Settings
 
 
 class DatasetSettings(SettingsGroup):
@@ -112,3 +123,120 @@ class DatasetSettings(SettingsGroup):
         if abs(value) >= 1:
             return value
         raise ValueError("a number of at least 1, or of at most -1 for the reverse order")
+
+
+TOYS: tuple[str, ...] = ("linear", "circles", "moons")
+"""Data sets whose examples are points of the plane."""
+
+POINT_NET = "mlp_100_100"
+"""The network that takes such points, beside the user's own."""
+
+
+class ToySettings(SettingsGroup):
+    """The points, their views, and the picture of the decision boundary."""
+
+    heading: ClassVar[str] = "Toy sets (linear, circles, moons)"
+
+    toy_train: Count = Field(
+        default=1040,
+        description="Training points: the labelled, those of num_val, and the rest unlabelled.",
+    )
+    toy_test: Count = Field(default=1000, description="Test points.")
+    toy_noise: NonNegative | None = Field(
+        default=None,
+        description="Standard deviation of the points around their curve or centre; None is 0.25 for "
+        "linear and 0.1 for circles and moons.",
+    )
+    toy_seed: Whole = Field(
+        default=0, description="Seed of the points, apart from seed and label_seed."
+    )
+    toy_weak: NonNegative = Field(
+        default=0.0, description="Standard deviation of the noise in a weak view; 0 is the point."
+    )
+    toy_strong: NonNegative = Field(
+        default=0.1, description="Standard deviation of the noise in a strong view."
+    )
+    boundary_panels: Count = Field(
+        default=4,
+        description="Steps at which boundary.png shows data of two features: the first, the last, and "
+        "others evenly between; 1 is the last alone.",
+    )
+
+
+def toy_contradictions(settings: "Settings") -> Iterator[str]:
+    """Points for a network that takes images, or images for one that takes points.
+
+    Args:
+        settings: a model whose single values are already valid.
+    """
+    dataset, net = settings.dataset, settings.net
+    if ":" in net or (dataset in TOYS) == (net == POINT_NET):
+        return
+    if dataset in TOYS:
+        yield (
+            f"net is {net}, which does not take the points of dataset {dataset}; use net: "
+            f"{POINT_NET}, or your own as package.module:function"
+        )
+    else:
+        yield f"net is {net}, which takes points of two features, but dataset is {dataset}"
+
+
+TEXTS: tuple[str, ...] = (
+    "aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review",
+)  # fmt: skip
+"""USB's data sets of texts."""
+
+TEXT_NETS: tuple[str, ...] = ("bert_base_uncased", "bert_base_cased")
+"""USB's networks for texts."""
+
+MIXING: tuple[str, ...] = ("mixmatch", "remixmatch")
+"""Algorithms that mix inputs, which texts are not; USB mixes their features instead."""
+
+
+def text_contradictions(settings: "Settings") -> Iterator[str]:
+    """Sentences about texts for other networks, and about ways through one that need images.
+
+    Args:
+        settings: a model whose single values are already valid.
+    """
+    dataset, net = settings.dataset, settings.net
+    texts = dataset in TEXTS
+    if texts and net not in TEXT_NETS:
+        yield f"net is {net}, but dataset {dataset} holds texts; use net: {' or '.join(TEXT_NETS)}"
+    elif net in TEXT_NETS and not texts:
+        yield f"net is {net}, which reads texts, but dataset is {dataset}"
+    if texts and settings.use_cat:
+        yield (
+            f"use_cat is True, but the texts of {dataset} are padded part by part and cannot be joined "
+            "to one batch; use use_cat: False"
+        )
+    if texts and settings.algorithm in MIXING and not settings.mixup_manifold:
+        yield (
+            f"mixup_manifold is {settings.mixup_manifold}, but {settings.algorithm} cannot mix texts "
+            "themselves; use mixup_manifold: True"
+        )
+
+
+def without_test_contradictions(s: "Settings") -> Iterator[str]:
+    """Only a folder of the user's may lack a test split, and nothing that is asked for may need one.
+
+    Args:
+        s: a model whose single values are already valid.
+    """
+    if not s.without_test:
+        return
+    if s.dataset != "imagefolder":
+        yield (
+            f"without_test is true, but dataset is {s.dataset}, which has a test split; leave it out, or "
+            "use dataset: imagefolder"
+        )
+    if s.active_base == "dash":
+        yield (
+            "without_test is true, but dash sets its threshold by the loss on the test split (as in USB); "
+            "use another base, such as flexmatch"
+        )
+    if s.consistency_features is not None:
+        yield (
+            "without_test is true, but consistency_features is logged at evaluations, of which there are "
+            "none; leave it out"
+        )

@@ -13,12 +13,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from usb_ext.config.as3l import AS3LSettings
-from usb_ext.config.distributed import DistributedSettings
-from usb_ext.config.smooth import CALIBRATE
-from usb_ext.settings.as3l import SelfSupervisedSettings
+from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
 from usb_ext.settings.model import DEAD, GROUPS, Settings
 from usb_ext.settings.names import EXTENSIONS
+from usb_ext.settings.run import DistributedSettings
+from usb_ext.settings.smooth import CALIBRATE
 from usb_ext.settings.training import precision_of
 
 WITHOUT_INFLUENCE: frozenset[str] = frozenset(

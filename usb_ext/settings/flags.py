@@ -8,10 +8,10 @@ dashes; the short names are those of USB's own command line.
 import re
 from collections.abc import Iterator, Sequence
 
-from usb_ext.config.yaml_reader import read_scalar
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.kinds import is_list, is_switch, is_text
 from usb_ext.settings.model import Settings, allowed_values
+from usb_ext.settings.sources import read_scalar
 from usb_ext.settings.words import nearest
 
 CONFIG = "config"

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from usb_ext.config.kinds import Count, NonNegative, Share, Whole
 from usb_ext.settings.group import SettingsGroup
+from usb_ext.settings.kinds import Count, NonNegative, Share, Whole
 from usb_ext.settings.names import EXTENSIONS, Base
 
 

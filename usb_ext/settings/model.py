@@ -11,26 +11,18 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from usb_ext.config.as3l import AS3LSettings
-from usb_ext.config.consistency import ConsistencySettings
-from usb_ext.config.dead import DeadSettings
-from usb_ext.config.distributed import DistributedSettings
-from usb_ext.config.network import NetworkSettings
-from usb_ext.config.smooth import SmoothSettings
-from usb_ext.config.speed import SpeedSettings
-from usb_ext.config.thresholds import ThresholdSettings
-from usb_ext.config.toy import ToySettings
-from usb_ext.settings.as3l import SelfSupervisedSettings
-from usb_ext.settings.data import DatasetSettings
+from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
+from usb_ext.settings.data import DatasetSettings, ToySettings
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.influence import InfluenceSettings
 from usb_ext.settings.kinds import allowed
 from usb_ext.settings.layermatch import ExtensionSettings
 from usb_ext.settings.names import BASES, DEFAULT_BASE, FIXED_BASE, OTHER_DEFAULTS, parts_of
 from usb_ext.settings.rules import check
-from usb_ext.settings.run import RunSettings
-from usb_ext.settings.training import ScheduleSettings
-from usb_ext.settings.usb_options import ImbalanceSettings
+from usb_ext.settings.run import DeadSettings, DistributedSettings, RunSettings, SpeedSettings
+from usb_ext.settings.smooth import SmoothSettings
+from usb_ext.settings.training import NetworkSettings, ScheduleSettings
+from usb_ext.settings.usb_options import ConsistencySettings, ImbalanceSettings, ThresholdSettings
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
     RunSettings,

@@ -1,11 +1,28 @@
-"""Settings of a run: what runs, where it is written, what is logged, on which device and seed."""
+"""Settings of a run: what runs, where it is written, what is logged, on which device and seed.
+
+USB's settings for several processes: accepted so that its files load.
+
+A run uses one device for now (`rules.py` refuses more than one process). Nothing here changes a
+result.
+
+Keys that occur in USB's files and that nothing in semilearn 0.3.2 reads.
+
+Every file of USB carries `clip`; the others come from algorithms that the released wheel does not
+hold. They are accepted with any single value, one warning names those that were given, and they
+change nothing. A test looks for readers in the wheel, so that a key does not stay here when it
+comes alive.
+
+Settings of speed: they change how fast a run goes, and its numbers by rounding at most.
+
+`augment` is the exception: both ways draw from the same distribution of views, but not the same views.
+"""
 
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from usb_ext.config.kinds import Count, Seed, Text
 from usb_ext.settings.group import SettingsGroup
+from usb_ext.settings.kinds import Count, Scalar, Seed, Text, Whole
 
 DEVICES = ("auto", "cpu", "mps", "cuda")
 
@@ -85,3 +102,84 @@ class RunSettings(SettingsGroup):
         if value in DEVICES or (kind == "cuda" and colon and number.isdecimal()):
             return value
         raise ValueError("auto, cpu, mps, cuda or cuda:N such as cuda:0")
+
+
+class DistributedSettings(SettingsGroup):
+    """Keys of USB's launcher, which starts the processes that we do not start."""
+
+    heading: ClassVar[str] = "Several processes (USB's keys; one device for now)"
+
+    world_size: Count = Field(default=1, description="Number of nodes; only 1 for now.")
+    rank: Whole = Field(default=0, description="Number of this node; only 0 for now.")
+    multiprocessing_distributed: bool = Field(
+        default=False, description="USB's switch for one process a GPU; no effect here."
+    )
+    dist_url: str = Field(
+        default="tcp://127.0.0.1:11111", description="Where USB's processes meet; no effect here."
+    )
+    dist_backend: str = Field(
+        default="nccl", description="How USB's processes talk; no effect here."
+    )
+    gpu: Whole | None = Field(
+        default=None, description="USB's number of the GPU; here device: cuda:N chooses it."
+    )
+
+
+class DeadSettings(SettingsGroup):
+    """Accepted, reported and without effect."""
+
+    heading: ClassVar[str] = "Keys of USB's files that have no effect"
+
+    clip: Scalar | None = Field(default=None, description="No effect; clip_grad clips gradients.")
+    dist_align_target: Scalar | None = Field(
+        default=None, description="No effect; SoftMatch's target is chosen by dist_uniform."
+    )
+    use_epass: Scalar | None = Field(default=None, description="No effect (EPASS projectors).")
+    use_refix: Scalar | None = Field(default=None, description="No effect (ReFixMatch).")
+    no_low: Scalar | None = Field(default=None, description="No effect (multi-head margins).")
+    smoothness: Scalar | None = Field(default=None, description="No effect (multi-head margins).")
+    num_heads: Scalar | None = Field(default=None, description="No effect (multi-head margins).")
+    apm_percentile: Scalar | None = Field(
+        default=None, description="No effect (multi-head margins)."
+    )
+    apm_disagreement_weight: Scalar | None = Field(
+        default=None, description="No effect (multi-head margins)."
+    )
+    threshold_algo: Scalar | None = Field(
+        default=None, description="No effect (multi-head margins)."
+    )
+    simis_la: Scalar | None = Field(default=None, description="No effect (SimiS).")
+
+
+class SpeedSettings(SettingsGroup):
+    """How images are augmented and how the network is run."""
+
+    heading: ClassVar[str] = "Speed"
+
+    augment: Literal["usb", "batched"] = Field(
+        default="usb",
+        description="Who makes the views: usb is USB's own pipeline, image by image with Pillow in "
+        "worker processes; batched makes the same views (RandAugment, Cutout, crop, mirror) with "
+        "tensor operations on whole batches, on the training device.",
+    )
+    image_budget_mb: Whole = Field(
+        default=8192,
+        description="Memory in MiB that augment: batched may take on the training device for the "
+        "images; a larger set stays in the host's memory and is sent in blocks.",
+    )
+    channels_last: bool = Field(
+        default=True,
+        description="Store images and convolution weights channels-last, which convolutions like.",
+    )
+    fused_optimizer: bool = Field(
+        default=True, description="Use torch's fused optimizer where the device has one."
+    )
+    compile: Literal["off", "default", "reduce-overhead"] = Field(
+        default="off",
+        description="torch.compile of the network; reduce-overhead also records CUDA graphs. "
+        "Without a compiler the run goes on uncompiled and says so.",
+    )
+    tf32: bool = Field(
+        default=False,
+        description="Let CUDA multiply float32 matrices with TF32's 10-bit mantissa.",
+    )

@@ -5,14 +5,16 @@ the data is reshuffled and some thresholds (Dash) move. The learning rate goes u
 `num_warmup_iter` iterations and then follows a cosine, lr cos(7 pi k / 16 K) at iteration k of K
 (LayerMatch, Tables 6 and 7). Defaults are USB's, which are those of a short trial and of no
 paper.
+
+Settings of the network, named as in USB.
 """
 
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from usb_ext.config.kinds import Count, Decay, NonNegative, Positive, Ratio, Whole
 from usb_ext.settings.group import SettingsGroup
+from usb_ext.settings.kinds import Count, Decay, NonNegative, Positive, Ratio, Text, Whole
 
 Precision = Literal["off", "bf16", "fp16"]
 
@@ -91,3 +93,31 @@ def precision_of(value: object) -> object:
     if isinstance(value, bool):
         return "fp16" if value else "off"
     return value
+
+
+class NetworkSettings(SettingsGroup):
+    """Which network, and which weights it starts from.
+
+    A network of USB takes `only_fc` and `only_feat` and returns `{"logits", "feat"}`; one of the
+    user's own, named by module and function, must do the same.
+    """
+
+    heading: ClassVar[str] = "Network"
+
+    net: Text = Field(
+        default="wrn_28_2",
+        description="Network: a name of USB's (wrn_28_2, wrn_28_8, wrn_var_37_2, resnet50, "
+        "vit_small_patch2_32, bert_base_uncased, ...), wrn_10_1, or your own as "
+        "package.module:function.",
+    )
+    net_from_name: bool = Field(
+        default=False,
+        description="USB's switch for torchvision's networks; only False works, there as here.",
+    )
+    use_pretrain: bool = Field(
+        default=False, description="Start from the weights at pretrain_path."
+    )
+    pretrain_path: str | None = Field(
+        default=None,
+        description="File or URL of the weights; USB writes '' for None.",
+    )

@@ -3,14 +3,32 @@
 `imb_algorithm` is composed with the algorithm (ABC, NeurIPS 2021; DARP, NeurIPS 2020; CReST, CVPR
 2021; CoSSL and DASO and DebiasPL, CVPR 2022; Adsh and SAW, ICML 2022). None means its own
 default.
+
+Options of pseudo-labels and thresholds, named as in USB.
+
+None means the algorithm's own default, which the algorithm declares and which differs between
+algorithms (T is 0.5 in FixMatch and 0.4 in UDA). An option that an algorithm does not declare
+does not change it. The help names who declares the option.
+
+Options of USB's other losses: mixing, rotation, adversarial, contrastive; named as in USB.
+
+None means the algorithm's own default (unsup_warm_up is 1/64 in MixMatch and ReMixMatch, 0.4 in the
+others). The help names who declares the option.
+
+Contradictions around the one class that loses unlabelled images (Smooth Pseudo-Labeling, Sec. 4.3.3).
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from usb_ext.config.kinds import Count, NonNegative, Positive, Share, Whole
 from usb_ext.settings.group import SettingsGroup
+from usb_ext.settings.kinds import Count, NonNegative, Positive, Share, Whole
+from usb_ext.settings.names import has_own_split
+
+if TYPE_CHECKING:
+    from usb_ext.settings.model import Settings
 
 
 class ImbalanceSettings(SettingsGroup):
@@ -123,3 +141,171 @@ class ImbalanceSettings(SettingsGroup):
     tras_tro: NonNegative | None = Field(
         default=None, description="Exponent of the class frequencies in the adjustment. TRAS."
     )
+
+
+class ThresholdSettings(SettingsGroup):
+    """How a weak prediction becomes a target, and which examples count."""
+
+    heading: ClassVar[str] = "Algorithm options: pseudo-labels and thresholds (None: its own)"
+
+    hard_label: bool | None = Field(
+        default=None,
+        description="Targets are classes, not probabilities (FixMatch, Eq. 4). FixMatch and kin.",
+    )
+    T: Positive | None = Field(
+        default=None,
+        description="Temperature of soft targets, above 0; below 1 sharpens (MixMatch, Eq. 7). "
+        "Most algorithms.",
+    )
+    p_cutoff: Share | None = Field(
+        default=None,
+        description="Confidence from which an unlabelled example counts, in [0, 1] (FixMatch, "
+        "Eq. 4: tau). FixMatch and kin, UDA, Pseudo-Label.",
+    )
+    ema_p: Share | None = Field(
+        default=None,
+        description="Momentum of the running statistics of predictions, in [0, 1]. FreeMatch, "
+        "SoftMatch, AdaMatch, LayerMatch.",
+    )
+    eman_m: Share | None = Field(
+        default=None,
+        description="Momentum of the teacher, weights and batch-norm statistics alike, in [0, 1] "
+        "(EMAN: 0.999). FixMatch-EMAN.",
+    )
+    ent_loss_ratio: NonNegative | None = Field(
+        default=None,
+        description="Weight of the fairness term (FreeMatch) or of the entropy (VAT); LayerMatch "
+        "has none (Eq. 9).",
+    )
+    use_quantile: bool | None = Field(
+        default=None,
+        description="Threshold from the 0.8 quantile of the confidences, not the mean. FreeMatch.",
+    )
+    clip_thresh: bool | None = Field(
+        default=None, description="Keep the threshold at or below 0.95. FreeMatch."
+    )
+    thresh_warmup: bool | None = Field(
+        default=None,
+        description="Count examples never selected as a class of their own. FlexMatch.",
+    )
+    dist_align: bool | None = Field(
+        default=None, description="Align predictions to a class distribution. SoftMatch."
+    )
+    dist_uniform: bool | None = Field(
+        default=None, description="Align to the uniform distribution. SoftMatch."
+    )
+    n_sigma: Count | None = Field(
+        default=None,
+        description="Width of the Gaussian weight in standard deviations: sigma is divided by half "
+        "of it. SoftMatch.",
+    )
+    per_class: bool | None = Field(
+        default=None, description="One Gaussian for each class. SoftMatch."
+    )
+    tsa_schedule: Literal["none", "linear", "log", "exp"] | None = Field(
+        default=None,
+        description="How fast labelled examples that are learned stop counting (training signal "
+        "annealing). UDA.",
+    )
+    gamma: Positive | None = Field(
+        default=None, description="Factor by which the loss threshold falls each time. Dash."
+    )
+    C: Positive | None = Field(
+        default=None, description="Factor on the first loss threshold. Dash."
+    )
+    rho_min: NonNegative | None = Field(
+        default=None, description="Smallest loss threshold, in nats. Dash."
+    )
+    num_wu_iter: Whole | None = Field(
+        default=None, description="Iterations on labelled examples alone, before the rest. Dash."
+    )
+    num_wu_eval_iter: Count | None = Field(
+        default=None, description="Iterations between evaluations in that warm-up. Dash."
+    )
+
+
+class ConsistencySettings(SettingsGroup):
+    """Weights and sizes of the losses beside the pseudo-label loss."""
+
+    heading: ClassVar[str] = "Algorithm options: other losses (None: its own)"
+
+    unsup_warm_up: Positive | None = Field(
+        default=None,
+        description="Share of num_train_iter over which the unlabelled loss rises to its weight, "
+        "above 0. MixMatch, ReMixMatch, Pi-Model, Mean Teacher, Pseudo-Label, VAT.",
+    )
+    mixup_alpha: NonNegative | None = Field(
+        default=None,
+        description="Parameter of the Beta distribution that mixes two examples (MixMatch, Eq. 8); "
+        "0 does not mix. MixMatch, ReMixMatch.",
+    )
+    mixup_manifold: bool | None = Field(
+        default=None, description="Mix features, not inputs; for text. MixMatch, ReMixMatch."
+    )
+    rot_loss_ratio: NonNegative | None = Field(
+        default=None,
+        description="Weight of the rotation loss; 0 for text and sound. ReMixMatch, CRMatch.",
+    )
+    kl_loss_ratio: NonNegative | None = Field(
+        default=None, description="Weight of the loss of the unmixed strong view. ReMixMatch."
+    )
+    vat_eps: Positive | None = Field(
+        default=None, description="Norm of the adversarial perturbation. VAT."
+    )
+    vat_embed: bool | None = Field(
+        default=None, description="Perturb word embeddings, not inputs; for text. VAT."
+    )
+    proj_size: Count | None = Field(
+        default=None, description="Size of the contrastive features. CoMatch, SimMatch."
+    )
+    smoothing_alpha: Share | None = Field(
+        default=None,
+        description="Share of its own prediction in an example's target, the rest from its "
+        "neighbours, in [0, 1]. CoMatch, SimMatch.",
+    )
+    da_len: Count | None = Field(
+        default=None,
+        description="Batches over which the class distribution is averaged. CoMatch, SimMatch.",
+    )
+    K: Count | None = Field(
+        default=None, description="Labelled examples in the memory bank. SimMatch."
+    )
+    in_loss_ratio: NonNegative | None = Field(
+        default=None, description="Weight of the instance loss. SimMatch."
+    )
+    contrast_p_cutoff: Share | None = Field(
+        default=None,
+        description="Similarity of two predictions from which they are a pair, in [0, 1]. CoMatch.",
+    )
+    contrast_loss_ratio: NonNegative | None = Field(
+        default=None, description="Weight of the contrastive loss. CoMatch."
+    )
+    queue_batch: Count | None = Field(
+        default=None, description="Batches held in the queue of features. CoMatch."
+    )
+
+
+def imbalance_contradictions(s: "Settings") -> Iterator[str]:
+    """Both settings or neither, a class that there is, and a data set whose split is ours.
+
+    Args:
+        s: a model whose single values are already valid.
+    """
+    one, share = s.imbalance_class, s.imbalance_fraction
+    if one is None and share is None:
+        return
+    if one is None or share is None:
+        given, other = (
+            ("imbalance_fraction", "class") if one is None else ("imbalance_class", "fraction")
+        )
+        yield f"{given} is {getattr(s, given)} but imbalance_{other} is not set; give both or neither"
+    if isinstance(one, int) and one >= s.num_classes:
+        yield (
+            f"imbalance_class is {one}, but the classes are 0 to {s.num_classes - 1}; use one of those, "
+            "or random"
+        )
+    if has_own_split(s.dataset):
+        yield (
+            f"imbalance_class is {one}, but USB splits {s.dataset} itself; leave it and "
+            "imbalance_fraction out"
+        )

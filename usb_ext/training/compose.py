@@ -1,22 +1,29 @@
-"""Which classes a run is made of: an algorithm, perhaps an imbalanced one, and the engine."""
+"""Which classes a run is made of: an algorithm, perhaps an imbalanced one, and the engine.
 
+From settings to the namespace that USB's classes read.
+
+Options that an algorithm declares and the settings leave open get the algorithm's own default, so the
+resolved settings of a run name every value it used.
+"""
+
+from argparse import Namespace
 from typing import Any
 
-import torch
-
-from usb_ext.algorithms.bases import RULES
-from usb_ext.algorithms.on_usb import WithGradReLU
 from usb_ext.core.errors import SettingsError
 from usb_ext.engine.engine import Engine
+from usb_ext.engine.parts import Watch
+from usb_ext.methods.as3l.consistency import watch_consistency
+from usb_ext.methods.influence.boundary import watch_boundary
+from usb_ext.methods.layermatch.grad_relu import WithGradReLU
 from usb_ext.methods.named import NAMED, on_base, register
+from usb_ext.methods.registry import EXTENSIONS, RULES
 from usb_ext.methods.step.step import WeakStrong
 from usb_ext.settings import Settings
-from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder
-from usb_ext.upstream.text_nets import HUB, text_net
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
-from usb_ext.upstream.usb_algorithms import mended
-from usb_ext.upstream.usb_pairs import check_pair
-from usb_ext.upstream.weights import load_pretrained
+from usb_ext.upstream.usb_algorithms import check_pair, forced_settings, mended
+
+WATCHES: tuple[Watch, ...] = (watch_consistency, watch_boundary)
+"""What may look on in any run, each where the settings or the data ask for it."""
 
 
 def algorithm_classes(settings: Settings) -> tuple[type, ...]:
@@ -59,25 +66,65 @@ def run_class(classes: tuple[type, ...]) -> type:
     return type("Run", (*mended(classes), Engine), {})
 
 
-def builder(settings: Settings) -> Any:
-    """The network's builder, with weights loaded strictly when asked for.
+UNDISTRIBUTED = {
+    "distributed": False,
+    "world_size": 1,
+    "rank": 0,
+    "multiprocessing_distributed": False,
+}
+
+
+def resolved(settings: Settings, classes: tuple[type, ...]) -> Settings:
+    """The settings with every option of the algorithm filled in.
+
+    Args:
+        settings: as given by the user.
+        classes: the classes the run is composed of; each that has `get_argument` declares options.
 
     Returns:
-        A callable as USB expects it; text and audio networks load their own weights.
+        New settings; options of other algorithms and extensions stay open.
     """
-    build = net_builder(settings.net)
-    own_loading = settings.net in TEXT_AND_AUDIO
+    values = settings.model_dump()
+    idle = _idle_options(settings)
+    for declared in declarations(classes):
+        name = declared.name.lstrip("-")
+        if values.get(name) is None and name not in idle:
+            values[name] = declared.default
+    values.update(forced_settings(classes))
+    if values["label_seed"] is None:
+        values["label_seed"] = values["seed"]
+    return Settings.model_validate(values)
 
-    def build_net(
-        num_classes: int, pretrained: bool = False, pretrained_path: str | None = None
-    ) -> torch.nn.Module:
-        if settings.net in HUB:
-            return text_net(settings.net, num_classes, settings.pretrain_path)
-        if own_loading:
-            return build(
-                num_classes=num_classes, pretrained=pretrained, pretrained_path=pretrained_path
-            )
-        net = build(num_classes=num_classes)
-        return load_pretrained(net, pretrained_path or "") if pretrained else net
 
-    return build_net
+def _idle_options(settings: Settings) -> set[str]:
+    """Options of extensions that the run has not: they stay open, and out of its hash."""
+    idle = (e for name, e in EXTENSIONS.items() if name not in settings.active_extensions)
+    return {declared.name.lstrip("-") for e in idle for declared in e.arguments()}
+
+
+def declarations(classes: tuple[type, ...]) -> list[Any]:
+    """The options that the classes declare, the first declaration of a name first."""
+    found: dict[str, Any] = {}
+    for part in classes:
+        get_argument = getattr(part, "get_argument", None)
+        for declared in (get_argument() if get_argument is not None else None) or []:
+            found.setdefault(declared.name, declared)
+    return list(found.values())
+
+
+def build_namespace(settings: Settings, parts: Any) -> Namespace:
+    """What USB calls `args`.
+
+    Args:
+        settings: resolved settings.
+        parts: what the stage prepared; kept as `args.parts` for the engine.
+
+    Returns:
+        A namespace with every setting, USB's distributed keys switched off, and `gpu` naming the
+        device.
+    """
+    values = {**settings.model_dump(), **UNDISTRIBUTED}
+    values["amp"] = settings.amp != "off"
+    values["gpu"] = parts.device
+    values["pretrain_path"] = settings.pretrain_path or ""
+    return Namespace(**values, parts=parts)

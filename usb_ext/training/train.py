@@ -1,36 +1,83 @@
-"""The train stage: from settings to a run folder."""
+"""The train stage: from settings to a run folder.
+
+Where a run goes on from, decided before any work.
+"""
 
 import contextlib
 import logging
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from usb_ext.atomic_files import write_json, write_text
-from usb_ext.core.errors import Interrupted
-from usb_ext.core.files import RunFolder, open_run_folder
+from usb_ext.core.errors import Interrupted, SettingsError
+from usb_ext.core.files import RunFolder, check_run_folder, open_run_folder, write_json, write_text
 from usb_ext.core.result import RunResult
-from usb_ext.core.runtime import check_precision, resolve_device, seed_everything
-from usb_ext.data.build import prepare
+from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_everything
 from usb_ext.data.prepared import Prepared
-from usb_ext.engine.arguments import build_namespace, resolved
+from usb_ext.data.sets import prepare
+from usb_ext.engine import checkpoint
+from usb_ext.engine.hooks.record import Progress
+from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
-from usb_ext.engine.resume import find_checkpoint
-from usb_ext.engine.warm_up import warm_up
-from usb_ext.hooks.progress import Progress
-from usb_ext.run_log import RunLog
-from usb_ext.settings import LoadedSettings, Settings, config_sha256, resolved_yaml
-from usb_ext.training.compose import algorithm_classes, builder, is_ours, run_class
+from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
+from usb_ext.training.compose import (
+    WATCHES,
+    algorithm_classes,
+    build_namespace,
+    is_ours,
+    resolved,
+    run_class,
+)
 from usb_ext.training.report import draw_report, instability_line, make_result
-from usb_ext.training.warm_up import calibrated, keep_calibration
-from usb_ext.upstream.fused import optimizers_fused
-from usb_ext.upstream.quiet import UsbLogger, printed_to_log
-from usb_ext.upstream.redirect import cuda_means
-from usb_ext.upstream.usb_log import tensorboard_log
+from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
+from usb_ext.upstream.quiet import (
+    UsbLogger,
+    cuda_means,
+    optimizers_fused,
+    printed_to_log,
+    tensorboard_log,
+)
 
 _log = logging.getLogger(__name__)
+
+
+def find_checkpoint(settings: Settings, folder: RunFolder) -> dict[str, Any] | None:
+    """The checkpoint that `--resume` means, or None to start afresh.
+
+    The run's own newest one comes before `load_path`, unless `load_path` names another file of the
+    same folder (the older checkpoint).
+
+    Raises:
+        SettingsError: a broken or foreign checkpoint, one of other settings, or another run's folder.
+    """
+    check_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
+    if not settings.resume:
+        return None
+    path = _path(settings, folder)
+    if path is None:
+        _log.warning("nothing to resume in %s; starting afresh", folder.path)
+        return None
+    state = checkpoint.read(path, folder)
+    differing = differing_keys(state["usb_ext"]["settings"], settings.model_dump(mode="json"))
+    if differing:
+        changes = ", ".join(f"{k} ({old} then, {new} now)" for k, (old, new) in differing.items())
+        raise SettingsError(
+            f"{path} is of a run with other settings: {changes}; give the same ones, or another "
+            "--save_name"
+        )
+    return state
+
+
+def _path(settings: Settings, folder: RunFolder) -> Path | None:
+    given = Path(settings.load_path).expanduser() if settings.load_path else None
+    candidates = [folder.latest, folder.previous]
+    if given is not None:
+        own = given.resolve() == folder.previous.resolve()
+        candidates = [given, *candidates] if own else [*candidates, given]
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
@@ -87,7 +134,7 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
 def _parts(settings: Settings, device: torch.device, folder: RunFolder, stop: Stop) -> Parts:
     progress = Progress(settings.progress, logging.getLogger("usb_ext.run"))
     values = settings.model_dump(mode="json")
-    return Parts(device, settings.amp, folder, progress, {}, values, stop)
+    return Parts(device, settings.amp, folder, progress, {}, values, stop, watches=WATCHES)
 
 
 def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> None:

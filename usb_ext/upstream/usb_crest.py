@@ -11,7 +11,7 @@ import torch
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.fused import optimizers_fused
+from usb_ext.upstream.quiet import optimizers_fused
 from usb_ext.upstream.shared import UnlabelledEvaluation, drop_hooks
 
 # isort: split

@@ -4,30 +4,156 @@ USB draws the labelled images from NumPy's global generator, swaps in given indi
 writes index files under site-packages and `data_statistics/` into the current folder. Its one function
 that draws is replaced while a data set is built, and the build runs in a temporary folder.
 (Removed by: patches/0006 and "label seed of its own".)
+
+USB's data sets of texts, without a copy of every text in the width of the longest.
+
+USB turns its list of texts into one NumPy array, which gives each entry as many characters as the longest
+review has: some gigabytes for IMDb. An array of objects holds the same texts and no copy. (Removed by:
+"texts as objects".)
+
+One line for the files of a data set that are not there, with the place to get them from.
+
+A validation set cut out of one of USB's data sets, which know none.
+
+The images go to a copy of USB's evaluation set, so that they are prepared as that one's are. (Removed by: "a
+validation split beside eval".)
 """
 
 import contextlib
-import random
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.settings.names import served_as
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+
+# isort: split
+import copy
+import random
+import tempfile
+from types import ModuleType
+
+import semilearn.datasets.nlp_datasets.json_data as usb_json
+
+from usb_ext.core.errors import DataMissing
+from usb_ext.settings.names import served_as
 from usb_ext.upstream.quiet import printed_to_log
-from usb_ext.upstream.usb_missing import not_found
-from usb_ext.upstream.usb_texts import TEXTS, damaged, texts_shared
-from usb_ext.upstream.usb_validation import with_validation
 
 # isort: split
 import semilearn.datasets.cv_datasets.stl10 as usb_stl10
 import semilearn.datasets.utils as usb_utils
 from semilearn.core.utils import get_dataset
+
+TEXTS = ("aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review")
+
+
+def as_objects(rows: list[tuple[str, ...]]) -> NDArray[np.object_]:
+    """N rows of m texts as an array of shape (N, m) that refers to them.
+
+    Args:
+        rows: N tuples of equal length.
+    """
+    table = np.empty((len(rows), len(rows[0]) if rows else 0), dtype=object)
+    for i, row in enumerate(rows):
+        table[i] = row
+    return table
+
+
+@contextlib.contextmanager
+def texts_shared() -> Iterator[None]:
+    """Within, USB splits an array of objects instead of making one of characters."""
+    original: Callable[..., Any] = usb_json.split_ssl_data
+
+    def split(args: Any, data: Any, targets: Any, *rest: Any, **named: Any) -> Any:
+        return original(args, as_objects(data), targets, *rest, **named)
+
+    usb_json.split_ssl_data = split
+    try:
+        yield
+    finally:
+        usb_json.split_ssl_data = original
+
+
+def damaged(dataset: str, folder: Path, error: Exception) -> SettingsError:
+    """What is said of files that are there and are not as USB writes them.
+
+    Args:
+        dataset: its name.
+        folder: where its files lie.
+        error: what reading them raised.
+    """
+    why = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)[:120]
+    return SettingsError(
+        f"{dataset} in {folder} is not as USB writes it ({why}); train.json, dev.json and test.json hold "
+        '{"0": {"ori": text, "aug_0": text, "aug_1": text, "label": class}, ...}, dev and test without aug'
+    )
+
+
+SOURCES = {
+    "cifar10": "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    "cifar100": "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+    "stl10": "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+    "svhn": "http://ufldl.stanford.edu/housenumbers/ (train_32x32.mat, extra_32x32.mat, test_32x32.mat)",
+}
+
+
+def not_found(args: Any, data_dir: Path, error: Exception) -> DataMissing:
+    """What is said where USB found no files and could fetch none: where it looked, and where they are.
+
+    Args:
+        args: the run's namespace.
+        data_dir: the folder of all data sets.
+        error: what USB's attempt raised.
+    """
+    where = data_dir / (args.dataset if args.dataset in TEXTS else args.dataset.lower())
+    source = SOURCES.get(args.dataset)
+    how = f"download {source} and unpack it there" if source else "USB's README tells how to get it"
+    reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+    return DataMissing(
+        f"{args.dataset} was not found in {where} and could not be fetched ({reason}); {how}, or name "
+        "another folder with --data_dir"
+    )
+
+
+def with_validation(
+    args: Any, datasets: dict[str, Any], held_out: Any, split: Any, num_images: int
+) -> dict[str, Any]:
+    """USB's dictionary with `val`.
+
+    Args:
+        args: the run's namespace.
+        datasets: USB's dictionary.
+        held_out: (v, ...) the validation images (or texts), None where USB made the split itself.
+        split: with `validation` (v,) positions and `validation_targets` (v,); or None.
+        num_images: N, images that were split.
+
+    Raises:
+        SettingsError: a validation set where USB's own split, or all images, are trained on.
+    """
+    if not (args.num_val or args.val_index_file):
+        return datasets
+    if split is None or args.algorithm == "fullysupervised":
+        full = args.algorithm == "fullysupervised"
+        why = "fullysupervised trains on every image of it" if full else "USB splits it itself"
+        raise SettingsError(
+            f"num_val or val_index_file asks for a validation set out of {args.dataset}, but {why}; "
+            "leave both out"
+        )
+    validation = copy.copy(datasets["eval"])
+    validation.data, validation.targets = held_out, split.validation_targets
+    if args.dataset == "stl10":
+        _take_out(datasets["train_ulb"], split.validation - num_images)
+    return {**datasets, "val": validation}
+
+
+def _take_out(unlabelled: Any, rows: Any) -> None:
+    """Remove rows: USB serves all of STL-10's training images as unlabelled ones, at the end."""
+    unlabelled.data = np.delete(unlabelled.data, rows, axis=0)
+    unlabelled.targets = np.delete(unlabelled.targets, rows)
+
 
 IMAGES = (
     "cifar10", "cifar100", "svhn", "stl10", "eurosat", "tissuemnist", "semi_aves", "semi_aves_out",

@@ -5,14 +5,21 @@ Samples whose runs agree move to one center; those between clusters are drawn se
 
 Because sum_j || f - c_j ||^2 = C || f - mean_j c_j ||^2 + a term without f, only the mean center of each
 sample is kept: (N, d) instead of (C, N, d), with the same gradients.
+
+From features as they come to those that AS3L clusters: scaling, then fine-tuning (Sec. 4.4).
+
+Selection and propagation both start here, with the same numbers and the same seed, so that they see the
+same features whether or not one hands them to the other.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from usb_ext.as3l.clustering.kmeans import Clustering, kmeans_runs
-from usb_ext.as3l.clustering.nearest import FloatArray, blocks
+from usb_ext.core.arrays import FloatArray, blocks, unit_length
 
 EPOCHS = 40
 BATCH = 512
@@ -110,3 +117,68 @@ def _mapped(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> FloatA
     for rows in blocks(len(x), x.shape[1]):
         found[rows] = F.linear(x[rows].to(weight.device), weight, bias).cpu().numpy()
     return found
+
+
+TUNING, CHOICE, SPREADING = range(3)
+NORMALISERS = ("l2", "none")
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How features are prepared.
+
+    Attributes:
+        runs: C, runs of K-means (6 in the paper, Sec. 5.1.2).
+        epochs: of the linear layer; 0 leaves it out.
+        normalise: ours: `l2` divides each sample by its length first, so that the step size of the
+            layer's optimizer has the same meaning for any features; `none` takes them as they are.
+        points_per_center: as in `kmeans.kmeans`.
+    """
+
+    runs: int = 6
+    epochs: int = EPOCHS
+    normalise: str = "l2"
+    points_per_center: int | None = None
+
+
+def stream(seed: int, purpose: int) -> np.random.Generator:
+    """A source of randomness of its own for TUNING, CHOICE and SPREADING, fixed by the seed."""
+    return np.random.default_rng([seed, purpose])
+
+
+def scaled(features: FloatArray, tuning: Tuning) -> FloatArray:
+    """Features (N, d) as `normalise` says."""
+    return unit_length(features) if tuning.normalise == "l2" else features
+
+
+def fine_features(
+    features: FloatArray,
+    num_clusters: int,
+    seed: int,
+    tuning: Tuning,
+    device: torch.device | None = None,
+) -> FloatArray:
+    """f_fine, or the scaled features where `epochs` is 0.
+
+    Args:
+        features: (N, d) float32.
+        num_clusters: K, the number of labels.
+        seed: of the draws.
+        tuning: how.
+        device: of the linear layer; None is the CPU.
+
+    Returns:
+        Shape (N, d), float32.
+    """
+    values = scaled(features, tuning)
+    if tuning.epochs == 0:
+        return values
+    return tuned_features(
+        values,
+        num_clusters,
+        stream(seed, TUNING),
+        runs=tuning.runs,
+        epochs=tuning.epochs,
+        points_per_center=tuning.points_per_center,
+        device=device,
+    )

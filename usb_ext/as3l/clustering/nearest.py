@@ -2,30 +2,19 @@
 
 AS3L (Secs. 4.3 and 4.4) clusters all N samples dozens of times. A block of rows meets all K centers in
 one matrix product, so time is linear in N and no array larger than a block by K is ever made.
+
+The k nearest other samples of each sample, exactly, with memory that is linear in N.
+
+For USL's density and LLGC's graph (AS3L compares itself with both, Table 8). ours: exact search; its
+time grows with N squared, which the two methods need and AS3L itself does not.
 """
 
-from collections.abc import Iterator
-
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
-BLOCK_VALUES = 2**20
-
-
-def blocks(num_rows: int, width: int, values: int = BLOCK_VALUES) -> Iterator[slice]:
-    """Slices that cover `num_rows` rows, each of about so many values.
-
-    Args:
-        num_rows: N.
-        width: values a row stands for, >= 1.
-        values: of a block, about a million.
-    """
-    rows = max(1, values // width)
-    for start in range(0, num_rows, rows):
-        yield slice(start, min(start + rows, num_rows))
+from usb_ext.core.arrays import FloatArray, IntArray, blocks
 
 
 def nearest_center(features: FloatArray, centers: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -102,7 +91,45 @@ def cluster_means(features: FloatArray, assignment: IntArray, former: FloatArray
     return np.where(counts[:, None] > 0, means, former).astype(former.dtype)
 
 
-def unit_length(features: FloatArray) -> FloatArray:
-    """Every sample divided by its length: features (N, d) to (N, d); a zero vector stays one."""
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return (features / np.where(lengths > 0, lengths, 1)).astype(features.dtype)
+QUERIES = 4096
+
+
+def neighbours(
+    features: FloatArray, k: int, inner_product: bool = False
+) -> tuple[IntArray, FloatArray]:
+    """The k nearest other samples.
+
+    Args:
+        features: (N, d).
+        k: 1 to N - 1.
+        inner_product: largest inner product instead of smallest squared distance.
+
+    Returns:
+        Positions (N, k), nearest first, and the squared distances or inner products (N, k).
+
+    Raises:
+        ValueError: k outside 1 to N - 1.
+    """
+    if not 1 <= k < len(features):
+        raise ValueError(f"{k} neighbours among {len(features)} samples")
+    points = np.ascontiguousarray(features, dtype=np.float32)
+    kind = faiss.IndexFlatIP if inner_product else faiss.IndexFlatL2
+    index = kind(points.shape[1])
+    index.add(points)
+    found = np.empty((len(points), k), dtype=np.int64)
+    values = np.empty((len(points), k), dtype=np.float32)
+    for start in range(0, len(points), QUERIES):
+        rows = slice(start, start + QUERIES)
+        measure, position = index.search(points[rows], k + 1)
+        found[rows], values[rows] = _without_self(position, measure, start)
+    return found, values
+
+
+def _without_self(
+    position: IntArray, measure: FloatArray, start: int
+) -> tuple[IntArray, FloatArray]:
+    """Drop the sample itself from its row of (n, k + 1), or the last one where it is not there."""
+    own = position == np.arange(start, start + len(position))[:, None]
+    own[~own.any(axis=1), -1] = True
+    shape = (len(position), position.shape[1] - 1)
+    return position[~own].reshape(shape), measure[~own].reshape(shape)

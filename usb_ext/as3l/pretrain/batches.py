@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from usb_ext.augment.self_supervised import ViewRecipe, draw_views, self_supervised_view
+from usb_ext.data.batches import AUGMENTATION, order_rng
 from usb_ext.data.image_store import ImageStore
-from usb_ext.data.seeding import AUGMENTATION, order_rng
-from usb_ext.functional.ssl_draws import ViewRecipe, draw_views
-from usb_ext.functional.ssl_views import self_supervised_view
 
 STREAM = 7
 """Apart from the streams of training (`engine.engine`, `upstream.usb_shared`)."""

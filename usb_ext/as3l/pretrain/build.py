@@ -10,17 +10,17 @@ from usb_ext.as3l.pretrain.loop import Pretraining
 from usb_ext.as3l.pretrain.made import initial_weights, made_with
 from usb_ext.as3l.pretrain.method import SelfSupervised
 from usb_ext.as3l.pretrain.watch import Watch
-from usb_ext.config.as3l import AUTO
+from usb_ext.augment.self_supervised import ViewRecipe
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder
 from usb_ext.core.runtime import seed_everything
 from usb_ext.data.image_store import MEBIBYTE, ImageStore
 from usb_ext.data.training_set import TrainingSet
 from usb_ext.engine.acceleration import likes_channels_last
+from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Stop
-from usb_ext.functional.ssl_draws import ViewRecipe
 from usb_ext.settings import Settings
-from usb_ext.training.compose import builder
+from usb_ext.settings.as3l import AUTO
 
 
 def build(

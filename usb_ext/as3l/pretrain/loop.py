@@ -1,6 +1,12 @@
-"""The loop of pre-training: SGD on a cosine, checkpoints, looks at the features, the wish to stop."""
+"""The loop of pre-training: SGD on a cosine, checkpoints, looks at the features, the wish to stop.
+
+All state of a pre-training, so that a stopped one goes on bit by bit as if it had not been stopped.
+
+How long pre-training will take, measured on a few steps before it starts.
+"""
 
 import contextlib
+import copy
 import json
 import logging
 import math
@@ -16,7 +22,43 @@ from usb_ext.core.errors import Interrupted, RunFailed
 from usb_ext.core.files import RunFolder
 from usb_ext.engine import checkpoint
 from usb_ext.engine.parts import Stop
-from usb_ext.pretraining.state import collect
+from usb_ext.engine.state import get_random_state, set_random_state
+
+
+def collect(training: Any) -> dict[str, Any]:
+    """The state of a `loop.Pretraining`, in the envelope of the engine's checkpoints.
+
+    Views and order depend on the step alone and need none; the global generators are kept for networks
+    with dropout.
+    """
+    metrics = training.folder.metrics
+    return {
+        "method": training.method.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "step": training.step,
+        "loss_sum": training.loss_sum,
+        "usb_ext": {
+            "format": checkpoint.FORMAT,
+            "settings": training.settings,
+            "random": get_random_state(),
+            "seconds": training.seconds,
+            "bytes": metrics.stat().st_size if metrics.exists() else 0,
+        },
+    }
+
+
+def restore(training: Any, state: dict[str, Any]) -> None:
+    """Put a `loop.Pretraining` where `collect` found it; metrics written since are cut off."""
+    own, metrics = state["usb_ext"], training.folder.metrics
+    training.method.load_state_dict(state["method"])
+    training.optimizer.load_state_dict(state["optimizer"])
+    training.step, training.seconds_before = state["step"], own["seconds"]
+    training.loss_sum.copy_(state["loss_sum"])
+    if metrics.exists():
+        with metrics.open("rb+") as file:
+            file.truncate(min(own["bytes"], metrics.stat().st_size))
+    set_random_state(own["random"])
+
 
 _log = logging.getLogger(__name__)
 Scores = Callable[[SelfSupervised], dict[str, float]]
@@ -134,3 +176,37 @@ class Pretraining:
     def save(self) -> None:
         """Write the newest checkpoint; the one before stays as `previous_model.pth`."""
         checkpoint.write(self.folder, collect(self))
+
+
+STEPS = 2
+
+
+def seconds_a_step(training: Pretraining) -> float:
+    """Seconds of one step, on a copy: the training is left as it is, its random numbers too.
+
+    Args:
+        training: not yet started.
+
+    Returns:
+        The mean of `STEPS` steps after one to warm up.
+    """
+    saved = get_random_state()
+    trial = copy.copy(training)
+    trial.method = copy.deepcopy(training.method)
+    group = training.optimizer.param_groups[0]
+    trial.optimizer = torch.optim.SGD(trial.method.learned(), lr=group["lr"], momentum=0.9)
+    float(trial.one_step(0))
+    start = time.perf_counter()
+    for step in range(STEPS):
+        float(trial.one_step(step))
+    seconds = (time.perf_counter() - start) / STEPS
+    set_random_state(saved)
+    return seconds
+
+
+def in_words(seconds: float) -> str:
+    """A duration as people say it: `40 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    for unit, length, decimals in (("days", 86400, 1), ("h", 3600, 1), ("min", 60, 0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.{decimals}f} {unit}"
+    return f"{seconds:.0f} s"

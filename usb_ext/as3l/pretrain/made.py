@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from usb_ext.config.as3l import AUTO
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder
 from usb_ext.engine import checkpoint
 from usb_ext.settings import Settings
+from usb_ext.settings.as3l import AUTO
 from usb_ext.settings.stage_values import PRETRAIN, differences, stage_values
 
 FILES = ("backbone.pth", "features.npz", "pretrain.json")

@@ -3,17 +3,97 @@
 SimSiam (Chen & He, 2021, Eq. 2): half of D(p1, sg z2) + D(p2, sg z1), D the negative cosine. BYOL (Grill
 et al., 2020) takes z from a second network, a running average of the first. SimCLR (Chen et al., 2020)
 tells the two views of an image from those of the others of its batch.
+
+Projectors, predictors and losses, from lightly, which is an optional part of the installation.
 """
 
 import copy
 import math
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
 
-from usb_ext.functional.ema import lerp_into
-from usb_ext.pretraining.heads import criterion, predictor, projector
+from usb_ext.core.errors import SettingsError
+from usb_ext.engine.hooks.average import lerp_into
 from usb_ext.settings import Settings
+
+OUTPUT_DIM = {"simclr": 128, "byol": 256}
+"""Size of the projector's output where none is given; SimSiam's is its width."""
+
+
+def lightly_parts() -> tuple[ModuleType, ModuleType]:
+    """lightly's modules of heads and of losses.
+
+    Raises:
+        SettingsError: lightly is not installed.
+    """
+    try:
+        import lightly.loss
+        import lightly.models.modules.heads
+    except ImportError as error:
+        raise SettingsError(
+            f'pre-training needs the package lightly ({error}); pip install "usb_ext[as3l]", or give '
+            "features of your own with --features FILE.npz"
+        ) from error
+    return lightly.models.modules.heads, lightly.loss
+
+
+def projector(settings: Settings, features: int) -> nn.Module:
+    """From features (N, d) to projections (N, p).
+
+    SimSiam's ends with a batch norm without weights, as in its paper; with 2 layers it is the one for
+    CIFAR, with 3 the one for ImageNet.
+
+    Args:
+        settings: method, layers and sizes.
+        features: d.
+    """
+    heads, _ = lightly_parts()
+    s, width = settings, settings.ssl_projector_dim
+    if s.ssl_method == "simclr":
+        made = heads.SimCLRProjectionHead(features, width, output_dim(s), s.ssl_projector_layers)
+    elif s.ssl_method == "byol":
+        made = heads.BYOLProjectionHead(features, width, output_dim(s))
+    else:
+        sizes = [features, *[width] * (s.ssl_projector_layers - 1), output_dim(s)]
+        blocks: list[Any] = [
+            (a, b, nn.BatchNorm1d(b), nn.ReLU())
+            for a, b in zip(sizes[:-2], sizes[1:-1], strict=True)
+        ]
+        last = (*sizes[-2:], nn.BatchNorm1d(sizes[-1], affine=False), None)
+        made = heads.ProjectionHead([*blocks, last])
+    return _module(made)
+
+
+def predictor(settings: Settings) -> nn.Module | None:
+    """From projections (N, p) to predictions (N, p); None for SimCLR, which has none."""
+    heads, _ = lightly_parts()
+    if settings.ssl_method == "simclr":
+        return None
+    kinds = {"simsiam": heads.SimSiamPredictionHead, "byol": heads.BYOLPredictionHead}
+    size = output_dim(settings)
+    return _module(kinds[settings.ssl_method](size, settings.ssl_predictor_dim, size))
+
+
+def criterion(settings: Settings) -> nn.Module:
+    """The loss of two batches of projections: negative cosine, or SimCLR's NT-Xent."""
+    _, losses = lightly_parts()
+    if settings.ssl_method == "simclr":
+        return _module(losses.NTXentLoss(temperature=settings.ssl_temperature))
+    return _module(losses.NegativeCosineSimilarity())
+
+
+def output_dim(settings: Settings) -> int:
+    """Size p of the projector's output."""
+    own = OUTPUT_DIM.get(settings.ssl_method, settings.ssl_projector_dim)
+    return settings.ssl_output_dim or own
+
+
+def _module(made: Any) -> nn.Module:
+    found: nn.Module = made
+    return found
 
 
 class SelfSupervised(nn.Module):

@@ -7,19 +7,15 @@ from typing import Any
 import torch
 
 from usb_ext.as3l.pretrain.build import build
-from usb_ext.as3l.pretrain.loop import Pretraining
+from usb_ext.as3l.pretrain.loop import Pretraining, in_words, restore, seconds_a_step
 from usb_ext.as3l.pretrain.made import finished, found_checkpoint, made_with, pretrain_folder
 from usb_ext.as3l.pretrain.watch import Watch
-from usb_ext.atomic_files import replace_file, write_json, write_text
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder, open_run_folder
-from usb_ext.core.runtime import device_name, resolve_device, versions
+from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json, write_text
+from usb_ext.core.runtime import RunLog, device_name, resolve_device, versions
 from usb_ext.data.features import Features, read_features, write_features
 from usb_ext.data.training_set import TrainingSet, load_training_set
 from usb_ext.engine.parts import Stop
-from usb_ext.pretraining.estimate import in_words, seconds_a_step
-from usb_ext.pretraining.state import restore
-from usb_ext.run_log import RunLog
 from usb_ext.settings import LoadedSettings, Settings, resolved_yaml
 
 _log = logging.getLogger(__name__)

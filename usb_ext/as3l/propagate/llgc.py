@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags, identity
 from scipy.sparse.linalg import cg
 
-from usb_ext.as3l.clustering.nearest import FloatArray, IntArray, unit_length
-from usb_ext.functional.neighbours import neighbours
+from usb_ext.as3l.clustering.nearest import neighbours
+from usb_ext.core.arrays import FloatArray, IntArray, unit_length
 
 
 @dataclass(frozen=True)

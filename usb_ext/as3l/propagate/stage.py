@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usb_ext.as3l.clustering.fine_tuning import SPREADING, Tuning, fine_features, stream
 from usb_ext.as3l.feature_images import images_of
 from usb_ext.as3l.given_labels import GivenLabels, given_labels
 from usb_ext.as3l.propagate.llgc import llgc
-from usb_ext.as3l.propagate.report import prior_report, summary
-from usb_ext.atomic_files import replace_file, write_json
+from usb_ext.as3l.propagate.report import draw_reliability, prior_report, summary
+from usb_ext.as3l.propagate.seed_kmeans import seed_prior
 from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import replace_file, write_json
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.features import read_features
 from usb_ext.data.npz_file import make_folder
 from usb_ext.data.prior_file import Prior, write_prior
-from usb_ext.functional.fine_features import SPREADING, Tuning, fine_features, stream
-from usb_ext.functional.seed_prior import seed_prior
 from usb_ext.settings import Settings
-from usb_ext.stages.reliability_picture import draw_reliability
 
 METHODS = ("seed_kmeans", "llgc")
 

@@ -1,11 +1,80 @@
-"""AS3L's choice of the samples to label: nearest to the centers of stable cores (Sec. 4.4)."""
+"""AS3L's choice of the samples to label: nearest to the centers of stable cores (Sec. 4.4).
+
+Which cluster of one run is which cluster of another (AS3L, Sec. 4.4; the method is open there).
+
+The numbers of clusters are arbitrary in every run. ours: the Hungarian method finds the renumbering
+under which the two runs put most samples into the same cluster.
+
+Stable cores: samples that every run of K-means puts into the same cluster (AS3L, Sec. 4.4).
+"""
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from usb_ext.as3l.clustering.kmeans import kmeans_runs
-from usb_ext.as3l.clustering.nearest import FloatArray, IntArray
-from usb_ext.functional.alignment import aligned
-from usb_ext.functional.stable_cores import core_centers, stable_cores
+from usb_ext.as3l.clustering.nearest import cluster_means
+from usb_ext.core.arrays import FloatArray, IntArray
+
+
+def alignment(reference: IntArray, other: IntArray, num_clusters: int) -> IntArray:
+    """The renumbering of `other` that agrees with `reference` most.
+
+    Args:
+        reference: (N,) clusters of the first run, 0 to K - 1.
+        other: (N,) clusters of another run of the same samples.
+        num_clusters: K.
+
+    Returns:
+        New number of each cluster of `other`, shape (K,), a permutation.
+    """
+    pairs = np.bincount(other * num_clusters + reference, minlength=num_clusters**2)
+    shared = pairs.reshape(num_clusters, num_clusters)
+    old, new = linear_sum_assignment(shared, maximize=True)
+    renumbered = np.empty(num_clusters, dtype=np.int64)
+    renumbered[old] = new
+    return renumbered
+
+
+def aligned(assignments: list[IntArray], num_clusters: int) -> IntArray:
+    """All runs in the numbers of the first.
+
+    Args:
+        assignments: C arrays of shape (N,).
+        num_clusters: K.
+
+    Returns:
+        Shape (C, N).
+    """
+    first = assignments[0]
+    others = [alignment(first, a, num_clusters)[a] for a in assignments[1:]]
+    return np.stack([first, *others])
+
+
+def stable_cores(assignments: IntArray) -> IntArray:
+    """The core that each sample belongs to.
+
+    Args:
+        assignments: (C, N) clusters of each run, in one numbering (`alignment.aligned`).
+
+    Returns:
+        Shape (N,): the cluster on which all C runs agree, or -1.
+    """
+    agree = (assignments == assignments[0]).all(axis=0)
+    return np.where(agree, assignments[0], -1)
+
+
+def core_centers(features: FloatArray, cores: IntArray, fallback: FloatArray) -> FloatArray:
+    """Mean of each core. ours: an empty core falls back to the first run's center.
+
+    Args:
+        features: (N, d).
+        cores: (N,) core of each sample, -1 for none.
+        fallback: (K, d) centers of the first run.
+
+    Returns:
+        Centers (K, d).
+    """
+    return cluster_means(features, cores, fallback)
 
 
 def select_as3l(

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from usb_ext.as3l.clustering.nearest import FloatArray, IntArray
 from usb_ext.as3l.select.as3l import select_as3l
-from usb_ext.as3l.select.baselines import select_kmedoids
+from usb_ext.as3l.select.baselines import (
+    select_coreset,
+    select_kmedoids,
+    select_random,
+    select_stratified,
+)
 from usb_ext.as3l.select.usl import select_usl
-from usb_ext.functional.select_coreset import select_coreset
-from usb_ext.functional.select_random import select_random, select_stratified
+from usb_ext.core.arrays import FloatArray, IntArray
 
 STRATEGIES = ("as3l", "random", "stratified", "kmedoids", "coreset", "usl")
 

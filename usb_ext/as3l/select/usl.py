@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from usb_ext.as3l.clustering.kmeans import kmeans
-from usb_ext.as3l.clustering.nearest import FloatArray, IntArray, blocks
-from usb_ext.functional.neighbours import neighbours
+from usb_ext.as3l.clustering.nearest import neighbours
+from usb_ext.core.arrays import FloatArray, IntArray, blocks
 
 
 @dataclass(frozen=True)

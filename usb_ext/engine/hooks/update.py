@@ -3,6 +3,15 @@
 The check does not wait for the device: each step only notes, on the device, the first step at which a
 term was not finite. The note is read when the log is read and before a checkpoint is written, so the
 last good checkpoint is never replaced by a bad one.
+
+ParameterUpdateHook: backward, clipping, optimizer, scheduler, without waiting for the device.
+
+USB's ParamUpdateHook records CUDA events and synchronises twice a step.
+
+What hooks do across the processes of a distributed run; in a run of one process nothing.
+
+A hook's state must be the same in every process, or the checkpoint that one of them writes is wrong for
+the others.
 """
 
 from typing import Any
@@ -61,3 +70,20 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
             f"{names} is not finite at step {first + 1}; the last good checkpoint is kept in "
             f"{algorithm.folder.path}. Try a smaller --lr or --clip_grad 1"
         )
+
+
+class ParameterUpdateHook(Hook):  # type: ignore[misc]
+    """One optimizer step from `out_dict["loss"]`; stateless."""
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Backward pass and update."""
+        scaler = algorithm.loss_scaler
+        scaler.scale(algorithm.out_dict["loss"]).backward()
+        if algorithm.clip_grad > 0:
+            scaler.unscale_(algorithm.optimizer)
+            torch.nn.utils.clip_grad_norm_(algorithm.model.parameters(), algorithm.clip_grad)
+        scaler.step(algorithm.optimizer)
+        scaler.update()
+        if algorithm.scheduler is not None:
+            algorithm.scheduler.step()
+        algorithm.model.zero_grad()

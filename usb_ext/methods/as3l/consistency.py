@@ -3,12 +3,27 @@
 AS3L judges self-supervised features by the labels of each sample's nearest neighbours (Sec. 3, Fig. 2);
 SimSiam's authors watch a weighted vote of the neighbours while they pre-train. Features are compared by
 the angle between them (cosine), in blocks of queries, so memory is linear in the number of samples.
+
+LabelConsistencyHook: do pseudo-labels agree with those of the neighbours in feature space?
+
+AS3L (Sec. 3, Fig. 2) asks how much of a self-supervised feature space is left in training, by the share
+of a sample's nearest neighbours that have its label. Here the features stay and the pseudo-labels move.
+
+The nearest neighbours of a run's unlabelled images in a file of features (AS3L, Sec. 3).
 """
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from usb_ext.as3l.clustering.nearest import blocks
+from usb_ext.core.arrays import blocks
+from usb_ext.core.errors import SettingsError
+from usb_ext.data.features import read_features
+from usb_ext.data.prepared import Prepared
+from usb_ext.upstream.usb import Hook
 
 BLOCK_VALUES = 2**25
 _NEVER = -2.0  # below every cosine
@@ -105,3 +120,120 @@ def feature_spread(features: torch.Tensor) -> torch.Tensor:
     unit = F.normalize(features, dim=1)
     spread: torch.Tensor = unit.std(0, unbiased=False).mean() * features.shape[1] ** 0.5
     return spread
+
+
+KEY = "train/label_consistency"
+
+
+class LabelConsistencyHook(Hook):  # type: ignore[misc]
+    """Owns the pseudo-label of each unlabelled example as it was last seen, -1 before.
+
+    Pseudo-labels are the argmax of what the base sees of the weak views, selected or not. The value is
+    logged at each evaluation. Across processes: each notes the examples it was served, and logs its own
+    value; the state is that of the process which saves.
+
+    Args:
+        count: U, number of unlabelled examples.
+        watched: (n,) positions in the unlabelled set of the examples that are compared.
+        near: (n, k) neighbours of each, as places in `watched`.
+    """
+
+    def __init__(self, count: int, watched: torch.Tensor, near: torch.Tensor) -> None:
+        super().__init__()
+        self.watched, self.near = watched, near
+        self.seen = torch.full((count,), -1, dtype=torch.long)
+
+    @torch.no_grad()
+    def after_weak(self, algorithm: Any, weak: Any) -> None:
+        """Note the pseudo-labels of a step.
+
+        Args:
+            algorithm: the running algorithm.
+            weak: `probs` (U', C) and `indices` (U',), or None, of the step's unlabelled examples.
+        """
+        if weak.indices is None:
+            return
+        if self.seen.device != weak.probs.device:
+            self.seen = self.seen.to(weak.probs.device)
+        self.seen[weak.indices] = weak.probs.argmax(dim=-1)
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """At an evaluation, log the consistency of what has been seen so far."""
+        if "eval/top-1-acc" not in algorithm.log_dict:
+            return
+        value = float(label_consistency(self.seen.cpu()[self.watched], self.near))
+        if value == value:  # NaN before two neighbours were seen
+            algorithm.log_dict[KEY] = value
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The pseudo-labels, shape (U,)."""
+        return {"seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Take a copy of what `state_dict` gave, shape (U,)."""
+        self.seen = state["seen"].clone()
+
+
+def watch_consistency(algorithm: Any) -> list[tuple[Hook, str, str]]:
+    """The hook of a run that names `consistency_features`, with its name and priority.
+
+    Args:
+        algorithm: its data sets are there.
+
+    Raises:
+        SettingsError, DataMissing: as `neighbours_of_run`.
+    """
+    args = algorithm.args
+    if not args.consistency_features:
+        return []
+    hook = LabelConsistencyHook(args.ulb_dest_len, *neighbours_of_run(args))
+    return [(hook, "LabelConsistencyHook", "NORMAL")]
+
+
+MOST = 20_000
+"""ours: of a larger unlabelled set so many images, evenly spaced, are compared with each other."""
+
+
+def neighbours_of_run(args: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which unlabelled images are compared, and their `consistency_k` nearest neighbours among them.
+
+    Args:
+        args: the run's namespace; `args.parts.data` is its prepared data.
+
+    Returns:
+        (n,) positions in the unlabelled set, and (n, k) places among those n, both on the CPU.
+
+    Raises:
+        SettingsError: the images cannot be told apart, the file is of another data set or lacks some of
+            them, or there are too few for k neighbours.
+        DataMissing: no such file, or no features in it.
+    """
+    path, data = Path(args.consistency_features), _prepared(args)
+    features = read_features(path)
+    what = f"consistency_features {path}"
+    if features.dataset not in (None, args.dataset):
+        raise SettingsError(f"{what} is of dataset {features.dataset}, the run's is {args.dataset}")
+    rows = np.full(data.ids.count, -1, dtype=np.int64)
+    rows[data.ids.positions(features.ids, what)] = np.arange(len(features.ids))
+    served = rows[data.positions]
+    if (served < 0).any():
+        lacking = int((served < 0).sum())
+        raise SettingsError(f"{what} lacks {lacking} of the {len(served)} unlabelled images")
+    watched = np.unique(np.linspace(0, len(served) - 1, min(MOST, len(served))).astype(np.int64))
+    if args.consistency_k >= len(watched):
+        raise SettingsError(
+            f"consistency_k is {args.consistency_k}, but there are {len(watched)} unlabelled images; use "
+            f"at most {len(watched) - 1}"
+        )
+    values = torch.from_numpy(features.values[served[watched]]).to(args.parts.device)
+    return torch.from_numpy(watched), nearest_others(values, args.consistency_k).cpu()
+
+
+def _prepared(args: Any) -> Any:
+    data: Prepared | None = getattr(getattr(args, "parts", None), "data", None)
+    if data is None or data.positions is None or data.ids is None:
+        raise SettingsError(
+            f"consistency_features cannot tell the unlabelled images of {args.dataset} apart, because USB "
+            "splits it itself; put the images into class folders and use dataset: imagefolder"
+        )
+    return data

@@ -2,12 +2,27 @@
 
 Every clustering gives each sample of a labelled cluster a vote for the cluster's class. Eq. 5:
 y_post = normalize(y_prior + y_weak) up to iteration T, y_weak after it.
+
+PriorLabelHook: prior pseudo-labels join the weak predictions until iteration T (AS3L, Eq. 5).
+
+Which prior pseudo-label belongs to which unlabelled image of a run (AS3L, Sec. 4.2).
 """
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from usb_ext.as3l.clustering.nearest import FloatArray, IntArray
+from usb_ext.core.arrays import FloatArray, IntArray
+from usb_ext.core.errors import RunFailed, SettingsError
+from usb_ext.data.prepared import Prepared
+from usb_ext.data.prior_file import prior_of
+from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.extension import Extension
+from usb_ext.upstream.usb import Hook, SSL_Argument
 
 NORMALISERS = ("row", "runs")
 
@@ -103,3 +118,121 @@ def posterior_logits(prior: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     tiny = torch.finfo(logits.dtype).tiny
     log_post = posterior(prior, logits.softmax(dim=-1)).clamp_min(tiny).log()
     return torch.where(known, log_post, logits)
+
+
+class PriorLabelHook(Hook):  # type: ignore[misc]
+    """Owns y_prior of every unlabelled example, which training never changes.
+
+    ours: steps are counted from 0 and t < T takes the prior, so that T is the number of steps with it and
+    T = 0 is the base. Across processes there is nothing to exchange: each holds the same table.
+
+    Args:
+        prior: (n, C) prior pseudo-labels, row i of the example with `idx_ulb` i; it follows the device
+            of the predictions.
+        until: T, in steps.
+    """
+
+    def __init__(self, prior: torch.Tensor, until: int) -> None:
+        super().__init__()
+        self.prior = prior
+        self.until = until
+        self.sha256 = hashlib.sha256(prior.cpu().numpy().tobytes()).hexdigest()
+
+    @torch.no_grad()
+    def join(self, algorithm: Any, weak: Any) -> Any:
+        """What the weak views say, with y_post in place of y_weak; unchanged from step T on.
+
+        Args:
+            algorithm: its `it` is t.
+            weak: `algorithms.base_rule.Weak`: logits (U, C), probabilities (U, C), which are aligned
+                where the base does so, and positions (U,) in the unlabelled set.
+
+        Returns:
+            A changed copy: log y_post of the logits and y_post of the probabilities, both (U, C).
+
+        Raises:
+            RunFailed: the training loop gives no positions.
+        """
+        if algorithm.it >= self.until:
+            return weak
+        if weak.indices is None:
+            raise RunFailed("prior_label needs idx_ulb, the positions of the unlabelled examples")
+        if self.prior.device != weak.logits.device:
+            self.prior = self.prior.to(weak.logits.device)
+        wide = torch.promote_types(weak.logits.dtype, torch.float32)
+        prior = self.prior[weak.indices].to(wide)
+        return replace(
+            weak,
+            logits=posterior_logits(prior, weak.logits.to(wide)),
+            probs=posterior(prior, weak.probs.to(wide)),
+        )
+
+    def state_dict(self) -> dict[str, str]:
+        """A digest: the table itself is read again from its file."""
+        return {"sha256": self.sha256}
+
+    def load_state_dict(self, state: dict[str, str]) -> None:
+        """Make sure that a resumed run goes on with the prior pseudo-labels it began with.
+
+        Raises:
+            SettingsError: the file has changed.
+        """
+        if state["sha256"] != self.sha256:
+            raise SettingsError(
+                "prior_file holds other prior pseudo-labels than when the run began; put the old file "
+                "back, or start again with --overwrite"
+            )
+
+
+def prior_of_run(args: Any) -> torch.Tensor:
+    """y_prior in the order of the run's unlabelled images.
+
+    Args:
+        args: the run's namespace; `args.parts.data` is its prepared data.
+
+    Returns:
+        Shape (U, C), float32, on the CPU.
+
+    Raises:
+        SettingsError: the images cannot be told apart, or the file is of another data set.
+        DataMissing: no such file.
+    """
+    data: Prepared | None = getattr(getattr(args, "parts", None), "data", None)
+    if data is None or data.positions is None or data.ids is None:
+        raise SettingsError(
+            f"prior_label cannot tell the unlabelled images of {args.dataset} apart, because USB splits "
+            "it itself; put the images into class folders and use dataset: imagefolder"
+        )
+    values = prior_of(
+        Path(args.prior_file),
+        data.ids,
+        data.positions,
+        args.num_classes,
+        data.classes,
+        args.dataset,
+    )
+    return torch.from_numpy(values)
+
+
+class PriorLabel(Extension):
+    """Prior pseudo-labels join the weak predictions in the first steps (AS3L, Eq. 5).
+
+    Masking and targets both see y_post. ours: so do the running statistics that a base keeps of what
+    its masking sees (FlexMatch's counts, FreeMatch's threshold, SoftMatch's mean and variance), while
+    those of distribution alignment see the model's own predictions, which come before.
+    """
+
+    name = "prior_label"
+
+    def arguments(self) -> list[Any]:
+        """The file with y_prior, and T."""
+        return [SSL_Argument("--prior_file", str, None), SSL_Argument("--prior_until", int, 6720)]
+
+    def hook(self, algorithm: Any) -> Hook:
+        """The hook with y_prior of the run's unlabelled examples."""
+        return PriorLabelHook(prior_of_run(algorithm.args), algorithm.args.prior_until)
+
+    def weak(self, algorithm: Any, weak: Weak) -> Weak:
+        """y_post in the place of y_weak: logits and probabilities of shape (U, C)."""
+        joined: Weak = algorithm.call_hook("join", "PriorLabelHook", weak=weak)
+        return joined

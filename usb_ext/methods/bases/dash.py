@@ -5,8 +5,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.algorithms.logits_rule import LogitsRule
-from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.base import LogitsRule, Weak
 from usb_ext.upstream.usb import DashThresholdingHook, Hook, PseudoLabelingHook, SSL_Argument
 
 

@@ -4,6 +4,11 @@ EMAN (Cai et al., CVPR 2021) averages not the weights alone but also batch norm'
 variance: teacher <- m teacher + (1 - m) student after every optimizer step, m = 0.999. The teacher is
 always in evaluation mode, so one image's label does not depend on the others of its batch. AS3L's Table 4
 trains with it (FixMatch-EMAN).
+
+FixMatch-EMAN as a base: pseudo-labels from an averaged teacher (Cai et al., 2021; AS3L, Table 4).
+
+USB has no such algorithm. A FixMatch whose weak views go through a second network, the running average
+of the trained one (`hooks/averaged_teacher.py`); the trained one sees labelled and strong views only.
 """
 
 import copy
@@ -12,8 +17,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from usb_ext.functional.ema import lerp_into
-from usb_ext.upstream.usb import Hook
+from usb_ext.engine.hooks.average import lerp_into
+from usb_ext.methods.step.base import BaseRule
+from usb_ext.upstream.usb import Hook, SSL_Argument
 
 
 class AveragedTeacherHook(Hook):  # type: ignore[misc]
@@ -73,3 +79,32 @@ class AveragedTeacherHook(Hook):  # type: ignore[misc]
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Take back what `state_dict` gave, tensors of the network's shapes; `before_run` has made it."""
         self.network.load_state_dict(state)
+
+
+TEACHER = "TeacherHook"
+
+
+class FixMatchEMANRule(BaseRule):
+    """FixMatch with a teacher; threshold 0.7, momentum 0.999 and lambda_u 10 as in EMAN's code.
+
+    lambda_u is the setting `ulb_loss_ratio`, whose default for this base stands in `config/names.py`.
+    """
+
+    name = "fixmatch_eman"
+
+    def arguments(self) -> list[Any]:
+        """FixMatch's with its threshold lowered, and the teacher's momentum."""
+        own = super().arguments()
+        for argument in own:
+            if argument.name == "--p_cutoff":
+                argument.default = 0.7
+        return [*own, SSL_Argument("--eman_m", float, 0.999)]
+
+    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+        """FixMatch's and the one with the teacher."""
+        teacher = AveragedTeacherHook(algorithm.args.eman_m)
+        return [*super().hooks(algorithm), (teacher, TEACHER)]
+
+    def teacher(self, algorithm: Any) -> Any:
+        """The teacher, from weak views (U, ...) to `{"logits": (U, C), "feat": (U, d)}`."""
+        return lambda x: algorithm.call_hook("outputs", TEACHER, x=x)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from usb_ext.algorithms.logits_rule import LogitsRule
+from usb_ext.methods.step.base import LogitsRule
 from usb_ext.upstream.usb import SSL_Argument
 
 

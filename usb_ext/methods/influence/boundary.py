@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from usb_ext.hooks.example_weights import example_weights
+from usb_ext.methods.influence.hook import example_weights
 from usb_ext.upstream.usb import Hook
 
 SIDE = 80
@@ -34,8 +34,8 @@ def panel_steps(num_steps: int, panels: int) -> list[int]:
     return sorted({*spread, num_steps})
 
 
-def boundary_hook(algorithm: Any) -> "BoundaryHook | None":
-    """The hook for a run on points of the plane; None for other data.
+def watch_boundary(algorithm: Any) -> list[tuple[Hook, str, str]]:
+    """The hook for a run on points of the plane, with its name and priority; none for other data.
 
     Args:
         algorithm: its data sets are there; `boundary_panels` is among its settings.
@@ -43,9 +43,9 @@ def boundary_hook(algorithm: Any) -> "BoundaryHook | None":
     data = algorithm.dataset_dict["train_lb"], algorithm.dataset_dict["train_ulb"]
     parts = [torch.as_tensor(part.data) for part in data if has_two_features(part)]
     if not parts:
-        return None
+        return []
     steps = panel_steps(algorithm.num_train_iter, algorithm.args.boundary_panels)
-    return BoundaryHook(torch.cat(parts), steps)
+    return [(BoundaryHook(torch.cat(parts), steps), "BoundaryHook", "VERY_LOW")]
 
 
 class BoundaryHook(Hook):  # type: ignore[misc]

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from usb_ext.hooks.influence_options import InfluenceOptions
 from usb_ext.methods.influence.gradients import InverseSettings
 from usb_ext.methods.influence.hook import InfluenceWeightingHook
+from usb_ext.methods.influence.update import InfluenceOptions
 from usb_ext.methods.influence.weights_file import read_weights
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import Extension

@@ -1,20 +1,65 @@
-"""InfluenceWeightingHook: a learned weight for every unlabelled example (Ren et al., 2020, Algorithm 1)."""
+"""InfluenceWeightingHook: a learned weight for every unlabelled example (Ren et al., 2020, Algorithm 1).
+
+Validation batches, one an update: the V' of Algorithm 1 (Ren et al., 2020).
+
+The learned weight of each unlabelled example, wherever a run has one.
+"""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
 from usb_ext.core.errors import RunFailed, SettingsError
-from usb_ext.functional.averaging import example_shares
-from usb_ext.hooks.influence_found import Found, summary
-from usb_ext.hooks.influence_options import InfluenceOptions
-from usb_ext.hooks.influence_validation import ValidationBatches
 from usb_ext.methods.influence.passes import Inputs, Seen, evaluating, precision
-from usb_ext.methods.influence.update import head_gradients, network_gradients
+from usb_ext.methods.influence.update import (
+    Found,
+    InfluenceOptions,
+    head_gradients,
+    network_gradients,
+    summary,
+)
 from usb_ext.methods.influence.weight_optimizer import ScalarTableOptimizer
+from usb_ext.methods.step.extension import example_shares
 from usb_ext.upstream.usb import Hook
+
+
+class ValidationBatches:
+    """The batches of the loader `val`, from any number on.
+
+    Batch k depends on the seed and on k alone (`data/batches.py`), so nothing but k has to be saved.
+    """
+
+    def __init__(self) -> None:
+        self._batches: Iterator[Any] | None = None
+
+    def batch(
+        self, algorithm: Any, number: int, device: torch.device
+    ) -> tuple[Inputs, torch.Tensor]:
+        """Validation batch `number`, asked for in order: (V, ...) inputs and (V,) classes.
+
+        Args:
+            algorithm: the running algorithm with its loaders.
+            number: updates so far.
+            device: where the batch is wanted.
+
+        Raises:
+            SettingsError: no validation images.
+        """
+        if self._batches is None:
+            loader = algorithm.loader_dict.get("val")
+            if loader is None:
+                raise SettingsError("influence needs validation images; set num_val, such as 100")
+            loader.batch_sampler.start_iter = number
+            self._batches = iter(loader)
+        batch = next(self._batches)
+        inputs, labels = batch["x_lb"], batch["y_lb"].to(device, non_blocking=True)
+        if isinstance(inputs, dict):
+            return {k: v.to(device, non_blocking=True) for k, v in inputs.items()}, labels
+        return inputs.to(device, non_blocking=True), labels
+
 
 _log = logging.getLogger(__name__)
 
@@ -142,3 +187,20 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
         self.updates, self.raised = state["updates"], state["raised"]
         self.summary = {k: v.to(self.table.device) for k, v in state["summary"].items()}
         self.validation = ValidationBatches()
+
+
+WEIGHTING_HOOK = "InfluenceWeightingHook"
+"""Name of the hook whose `weights` (N,) belong to the positions `idx_ulb`."""
+
+
+def example_weights(algorithm: Any) -> torch.Tensor | None:
+    """Weights (N,) of the N unlabelled examples by position, float32 on the CPU; None without such a hook.
+
+    Args:
+        algorithm: the running algorithm.
+    """
+    hook = algorithm.hooks_dict.get(WEIGHTING_HOOK)
+    if hook is None:
+        return None
+    weights: torch.Tensor = hook.weights.detach().to("cpu", torch.float32, copy=True)
+    return weights

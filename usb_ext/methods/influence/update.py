@@ -1,25 +1,102 @@
-"""From a training and a validation batch to the derivative of each example's weight (Eq. 6 of Ren et al.)."""
+"""From a training and a validation batch to the derivative of each example's weight (Eq. 6 of Ren et al.).
 
+What one update of the weights found, and what is logged of it.
+
+What the influence hook is told: its settings, and which parameters an inverse looks at.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from usb_ext.functional.network_influence import Parameters, network_weight_gradients
-from usb_ext.hooks.influence_found import Found
-from usb_ext.hooks.influence_options import InfluenceOptions
-from usb_ext.hooks.last_block import chosen_parameters
-from usb_ext.methods.influence.gradients import inverse_product, weight_gradients
+from usb_ext.methods.influence.gradients import (
+    InverseSettings,
+    Parameters,
+    inverse_product,
+    network_weight_gradients,
+    weight_gradients,
+)
 from usb_ext.methods.influence.last_layer import Curvature, mean_gradient
 from usb_ext.methods.influence.passes import (
     HeadBatch,
     Inputs,
     Seen,
+    chosen_parameters,
     head_pass,
     mass,
     per_example_losses,
     precision,
 )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one update found.
+
+    Attributes:
+        gradients: (U,), d L_V / d lambda_u.
+        validation_loss: mean cross-entropy of the validation batch, shape ().
+        raises: tenfold raises of the damping.
+        iterations: products with H.
+    """
+
+    gradients: torch.Tensor
+    validation_loss: torch.Tensor
+    raises: int
+    iterations: int
+
+
+def summary(table: torch.Tensor, found: Found, raised: int) -> dict[str, torch.Tensor]:
+    """What is logged of an update: tensors of shape () on the table's device, under USB's prefix.
+
+    Args:
+        table: (N_ulb,) or (1,) weights after the update.
+        found: the update.
+        raised: tenfold raises of the damping so far.
+    """
+    values = {
+        "val_loss": found.validation_loss,
+        "weight_mean": table.mean(),
+        "weight_std": table.std(correction=0),
+        "weight_zero": (table == 0).float().mean(),
+        "damping_raised": torch.tensor(float(raised)),
+        "products": torch.tensor(float(found.iterations)),
+    }
+    return {
+        f"train/influence_{name}": value.detach().to(table.device, torch.float32)
+        for name, value in values.items()
+    }
+
+
+@dataclass(frozen=True)
+class InfluenceOptions:
+    """Settings of the hook; the names are those of the settings without `influence_`.
+
+    Attributes:
+        every: N, training steps between two updates.
+        lr: eta.
+        optimizer: `m_adam`, `adam` or `sgd`.
+        single: one weight for all examples.
+        weight_max: upper bound of a weight; infinity for none.
+        bias: whether the head's bias counts among its parameters.
+        scope: `head`, `last_block` or `network`.
+        shift: damping plus weight decay, on the diagonal of H.
+        inverse: how H^-1 is applied.
+        mean: `batch` or `selected`, what the unlabelled loss is divided by.
+    """
+
+    every: int
+    lr: float
+    optimizer: str
+    single: bool
+    weight_max: float
+    bias: bool
+    scope: str
+    shift: float
+    inverse: InverseSettings
+    mean: str
 
 
 def head_gradients(

@@ -10,17 +10,16 @@ from typing import Any, ClassVar
 
 import torch
 
-from usb_ext.algorithms.bases import RULES
-from usb_ext.algorithms.taught_views import forward_taught
-from usb_ext.functional.averaging import selected_share
-from usb_ext.methods.registry import EXTENSIONS
+from usb_ext.methods.registry import EXTENSIONS, RULES
 from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.extension import selected_share
 from usb_ext.methods.step.head_tap import HeadTap, find_head
 from usb_ext.methods.step.views import (
     Inputs,
     Views,
     forward_apart,
     forward_one_view,
+    forward_taught,
     forward_together,
 )
 from usb_ext.upstream.usb import AlgorithmBase

@@ -1,0 +1,51 @@
+"""Runs of a comparison that need files of AS3L's stages: made once for all of them, before they start."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from usb_ext.as3l.workflow import check, make, ready, wants_stages
+from usb_ext.comparison.plan import Planned
+from usb_ext.comparison.processes import to_stderr
+from usb_ext.core.errors import SettingsError
+
+Prepare = Callable[[Sequence[Planned]], None]
+
+
+def with_stages(
+    plan: Sequence[Planned], say: Callable[[str], object] = to_stderr
+) -> tuple[list[Planned], Prepare]:
+    """The runs with made files in place of `auto`, and what makes those files.
+
+    Features lie in the comparison's `runs/` once, and a choice of images with its prior pseudo-labels
+    once for each strategy, number of labels and label seed: methods that differ elsewhere share them.
+
+    Args:
+        plan: all runs of a comparison.
+        say: shows a line.
+
+    Raises:
+        SettingsError: settings that a method cannot take; its label stands in front.
+    """
+    given = {run.name: run.settings for run in plan if wants_stages(run.settings)}
+
+    def prepare(todo: Sequence[Planned]) -> None:
+        said: set[str] = set()
+
+        def show(text: str) -> None:
+            if text not in said:
+                said.add(text)
+                say(f"{text}\n")
+
+        for run in todo:
+            if run.name in given:
+                make(given[run.name], show)
+
+    return [_filled(run) if run.name in given else run for run in plan], prepare
+
+
+def _filled(run: Planned) -> Planned:
+    try:
+        check(run.settings)
+        return replace(run, settings=ready(run.settings).settings)
+    except SettingsError as error:
+        raise SettingsError(f"method {run.method.label!r}: {error}") from error

@@ -1,1 +1,0 @@
-"""Runs that were made, read back from their folders, and set beside each other and the papers."""

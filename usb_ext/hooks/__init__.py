@@ -1,1 +1,0 @@
-"""Hooks, one a file; each owns its state and says how it is saved and restored."""

@@ -1,0 +1,69 @@
+"""LayerMatch's two parts as extensions that go on any base (Liang et al., Secs. 4.2.1 and 4.2.2)."""
+
+from typing import Any
+
+import torch
+
+from usb_ext.methods.layermatch.avg_clustering import AvgClusteringHook
+from usb_ext.methods.layermatch.grad_relu import GradReLUHook
+from usb_ext.methods.step.extension import Extension
+from usb_ext.methods.step.views import Views
+from usb_ext.upstream.usb import Hook, SSL_Argument
+
+
+class GradReLU(Extension):
+    """No pseudo-label gradient in the head (LayerMatch, Sec. 4.2.1)."""
+
+    name = "grad_relu"
+    taps_head = True
+
+    def hook(self, algorithm: Any) -> Hook:
+        """The hook on the algorithm's tap."""
+        return GradReLUHook(algorithm.head_tap)
+
+
+class AvgClustering(Extension):
+    """A second loss through a slowly averaged head (LayerMatch, Eqs. 8 and 9)."""
+
+    name = "avg_clustering"
+    taps_head = True
+
+    def arguments(self) -> list[Any]:
+        """w_ac, N, m and alpha, with the paper's values (Sec. 5.1)."""
+        return [
+            SSL_Argument("--ac_loss_ratio", float, 1.0),
+            SSL_Argument("--ac_reset_iter", int, 2048),
+            SSL_Argument("--ac_momentum", float, 0.999),
+            SSL_Argument("--ac_lr", float, 5e-4),
+        ]
+
+    def hook(self, algorithm: Any) -> Hook:
+        """The hook with the averaged head."""
+        args = algorithm.args
+        return AvgClusteringHook(
+            algorithm.head_tap,
+            reset_iter=args.ac_reset_iter,
+            momentum=args.ac_momentum,
+            lr=args.ac_lr,
+            mean=algorithm.ulb_loss_mean,
+        )
+
+    def losses(
+        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """w_ac L_AC.
+
+        Args:
+            algorithm: the running algorithm.
+            views: outputs; `head_inputs_s` is (U, d).
+            targets: (U,) or (U, C).
+            weights: (U,).
+        """
+        loss = algorithm.call_hook(
+            "loss",
+            "AvgClusteringHook",
+            features=views.head_inputs_s,
+            targets=targets,
+            weights=weights,
+        )
+        return {"ac_loss": algorithm.args.ac_loss_ratio * loss}

@@ -1,1 +1,0 @@
-"""Stages: what a command does. They talk to each other through files."""
