@@ -19,7 +19,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished tiny pre-training on digits, for tests that only look at it."""
-    from helpers_ssl import pretrained
+    from support.ssl import pretrained
 
     folder = tmp_path_factory.mktemp("made")
     pretrained(folder)

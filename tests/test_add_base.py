@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from helpers_run import metrics_of, run
-from helpers_usb import batch, build
+from support.run import metrics_of, run
+from support.usb import batch, build
 
 import usb_ext
 from usb_ext.methods.named import on_base

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers_run import run
+from support.run import run
 
 import usb_ext
 from usb_ext.core.errors import SettingsError

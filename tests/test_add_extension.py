@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers_run import TINY, metrics_of
+from support.run import TINY, metrics_of
 
 import usb_ext
 from usb_ext.methods.registry import EXTENSIONS

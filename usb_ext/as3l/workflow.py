@@ -213,7 +213,7 @@ def _candidates(s: Settings, features: Path, folder: Path) -> Path:
         return features
     from dataclasses import replace
 
-    from usb_ext.as3l.feature_images import images_of
+    from usb_ext.as3l.inputs.feature_images import images_of
     from usb_ext.data.features import read_features, write_features
 
     whole = read_features(features)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from usb_ext.engine.classification import scores
+from usb_ext.core.classification import scores
 
 
 def to_device(value: Any, device: torch.device) -> Any:

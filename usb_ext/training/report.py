@@ -11,12 +11,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from usb_ext.core.classification import collapsed_classes
 from usb_ext.core.files import RunFolder
 from usb_ext.core.result import RunResult, evaluation_summary
 from usb_ext.core.runtime import commit, device_name, versions
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import OWN
-from usb_ext.engine.classification import collapsed_classes
 from usb_ext.engine.hooks.score import ScoreHook
 from usb_ext.methods.influence.report import (
     draw_extremes,

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from usb_ext.as3l.given_labels import GivenLabels
+from usb_ext.as3l.inputs.given_labels import GivenLabels
 from usb_ext.core.arrays import FloatArray
 
 BINS = 15

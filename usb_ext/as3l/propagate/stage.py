@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usb_ext.as3l.clustering.fine_tuning import SPREADING, Tuning, fine_features, stream
-from usb_ext.as3l.feature_images import images_of
-from usb_ext.as3l.given_labels import GivenLabels, given_labels
+from usb_ext.as3l.inputs.feature_images import images_of
+from usb_ext.as3l.inputs.given_labels import GivenLabels, given_labels
 from usb_ext.as3l.propagate.llgc import llgc
 from usb_ext.as3l.propagate.report import draw_reliability, prior_report, summary
 from usb_ext.as3l.propagate.seed_kmeans import seed_prior

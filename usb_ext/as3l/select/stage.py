@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from usb_ext.as3l.clustering.fine_tuning import CHOICE, Tuning, fine_features, scaled, stream
-from usb_ext.as3l.feature_images import FeatureImages, images_of
+from usb_ext.as3l.inputs.feature_images import FeatureImages, images_of
 from usb_ext.as3l.select.strategies import Selection, select
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import replace_file, write_text

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from usb_ext.engine.classification import rarely_predicted
+from usb_ext.core.classification import rarely_predicted
 from usb_ext.upstream.usb import Hook
 
 IntArray = npt.NDArray[np.int64]

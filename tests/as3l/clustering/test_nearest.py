@@ -1,0 +1,76 @@
+"""Distances and sums by blocks, against index loops."""
+
+import numpy as np
+import pytest
+from support.features import random_points, squared
+
+from usb_ext.as3l.clustering.nearest import (
+    cluster_means,
+    cluster_sums,
+    nearest_center,
+    squared_distances,
+)
+from usb_ext.core import arrays
+from usb_ext.core.arrays import blocks, unit_length
+
+
+@pytest.fixture(params=[3, 10**6], ids=["blocks of one row", "one block"])
+def block_values(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "BLOCK_VALUES", request.param)
+
+
+def test_nearest_center_equals_the_loop(block_values: None) -> None:
+    points, centers = random_points(40, 4, 0), random_points(6, 4, 1)
+    assignment, distance = nearest_center(points, centers)
+    for i, point in enumerate(points):
+        own = [squared(point, c) for c in centers]
+        assert assignment[i] == int(np.argmin(own))
+        assert distance[i] == pytest.approx(min(own), rel=1e-10, abs=1e-12)
+
+
+def test_of_equally_near_centers_the_first() -> None:
+    centers = np.array([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])
+    assignment, distance = nearest_center(np.zeros((1, 2)), centers)
+    assert assignment.tolist() == [0] and distance.tolist() == [1.0]
+
+
+def test_a_distance_is_never_negative() -> None:
+    points = random_points(50, 8, 2, np.float32) + 100
+    assert nearest_center(points, points)[1].min() >= 0
+
+
+def test_sums_counts_and_means_equal_the_loop(block_values: None) -> None:
+    points = random_points(30, 3, 3)
+    assignment = np.random.default_rng(4).integers(-1, 4, size=30)
+    assignment[assignment == 2] = 0  # cluster 2 stays empty
+    former = random_points(4, 3, 5)
+    sums, counts = cluster_sums(points, assignment, 4)
+    means = cluster_means(points, assignment, former)
+    for k in range(4):
+        own = [points[i] for i in range(30) if assignment[i] == k]
+        assert counts[k] == len(own)
+        np.testing.assert_allclose(sums[k], sum(own, np.zeros(3)), atol=1e-12)
+        wanted = former[k] if k == 2 else sum(own, np.zeros(3)) / len(own)
+        np.testing.assert_allclose(means[k], wanted, atol=1e-12)
+
+
+def test_distances_of_pairs(block_values: None) -> None:
+    a, b = random_points(9, 3, 6), random_points(9, 3, 7)
+    wanted = [squared(x, y) for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(squared_distances(a, b), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "width"), [(0, 4), (1, 4), (7, 2), (5, 100)])
+def test_blocks_cover_every_row_once(
+    monkeypatch: pytest.MonkeyPatch, rows: int, width: int
+) -> None:
+    monkeypatch.setattr(arrays, "BLOCK_VALUES", 6)
+    seen = [i for part in blocks(rows, width) for i in range(rows)[part]]
+    assert seen == list(range(rows))
+
+
+def test_unit_length_keeps_directions_and_zeros() -> None:
+    points = np.array([[3.0, 4.0], [0.0, 0.0], [0.0, -2.0]], dtype=np.float32)
+    scaled = unit_length(points)
+    np.testing.assert_allclose(scaled, [[0.6, 0.8], [0, 0], [0, -1]], rtol=1e-6)
+    assert scaled.dtype == np.float32

@@ -1,0 +1,114 @@
+"""What AS3L's stages hand to training, and comparisons whose runs need it (AS3L, Table 5)."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.run import TINY as TINY_RUN
+from support.ssl import TINY as TINY_SSL
+
+from usb_ext.as3l.workflow import made_files, ready, wants_stages
+from usb_ext.cli.main import main
+from usb_ext.comparison.as3l_stages import with_stages
+from usb_ext.comparison.methods import parse_methods
+from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import load_settings
+
+WHOLE: dict[str, Any] = {
+    **TINY_RUN, **TINY_SSL, "algorithm": "as3l", "label_split": "file", "label_file": "auto",
+    "prior_file": "auto", "prior_until": 2, "use_pretrain": True, "pretrain_path": "auto",
+    "num_train_iter": 2, "num_eval_iter": 2, "ssl_epochs": 1, "as3l_tune_epochs": 1, "as3l_runs": 2,
+}  # fmt: skip
+ARMS = ("random=as3l:as3l_strategy=random,prior_label=False", "active + prior=as3l")
+
+
+def plan(out: Path, *seeds: int) -> list[Planned]:
+    given = {**WHOLE, "save_dir": str(out)}
+    folds = pair_seeds(list(seeds), None, load_settings(given).settings)
+    return make_plan(given, parse_methods(ARMS), folds, [10], out)
+
+
+def test_files_are_named_by_the_settings(tmp_path: Path) -> None:
+    s = load_settings({**WHOLE, "save_dir": str(tmp_path), "seed": 3}).settings
+    made = made_files(s)
+    assert made.features.parent.parent == tmp_path and made.features.name == "features.npz"
+    assert made.selected == tmp_path / "labels_digits_as3l_10_s3" / "selected.json"
+    assert made.prior == made.selected.with_name("prior.npz") and made.labels is None
+    trained = ready(s).settings
+    assert trained.label_file == str(made.selected) and trained.prior_file == str(made.prior)
+    assert trained.pretrain_path == str(made.features.with_name("backbone.pth"))
+    assert wants_stages(s) and not wants_stages(trained)
+
+
+def test_files_of_the_user_stand_in_place_of_made_ones(tmp_path: Path) -> None:
+    own = {
+        "features": "clip.npz",
+        "label_file": "mine.csv",
+        "prior_label": False,
+        "use_pretrain": False,
+    }
+    made = made_files(load_settings({**WHOLE, "save_dir": str(tmp_path), **own}).settings)
+    assert made == (Path("clip.npz"), Path("mine.csv"), Path("mine.csv"), None)
+
+
+def test_runs_share_what_is_made_and_differ_in_what_is_chosen(tmp_path: Path) -> None:
+    filled, _ = with_stages(plan(tmp_path, 0, 1))
+    labels = [run.settings.label_file for run in filled]
+    assert len(set(labels)) == 4  # 2 strategies x 2 folds
+    assert len({run.settings.pretrain_path for run in filled}) == 1
+    assert [run.settings.prior_file is None for run in filled] == [True, False] * 2
+
+
+def test_comparison_makes_what_its_runs_need_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command on Table 5's outer arms, then again: nothing is made or trained a second time."""
+    from usb_ext.comparison import stage as stage
+    from usb_ext.training.train import train
+
+    class Here:
+        """A run that is trained at once, in this process."""
+
+        def __init__(self, run: Planned, out: Path, lock: int) -> None:
+            train(load_settings(run.settings.model_dump()))
+
+        def poll(self) -> int:
+            return 0
+
+        def send(self, signal_number: int) -> None: ...
+
+        def message(self) -> str:
+            return ""
+
+    monkeypatch.setattr(stage, "compare", partial(stage.compare, start=Here))
+    given = {k: v for k, v in WHOLE.items() if k not in ("algorithm", "num_labels", "seed")}
+    settings = tmp_path / "arms.yaml"
+    settings.write_text("".join(f"{k}: {json.dumps(v)}\n" for k, v in given.items()))
+    words = ["compare", "--c", str(settings), "--num-labels", "10", "--out", str(tmp_path / "out")]
+    words += ["--methods", *ARMS, "--seeds", "0"]
+    assert main(words) == 0, capsys.readouterr().err
+    runs = tmp_path / "out" / "runs"
+    chosen = json.loads((runs / "labels_digits_as3l_10_s0" / "selected.json").read_text())["ids"]
+    trained = json.loads((runs / "active-+-prior_n10_l0_s0" / "labelled.json").read_text())
+    assert sorted(chosen) == sorted(trained)
+    before = {p: p.stat().st_mtime_ns for p in runs.rglob("*") if p.is_file()}
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "to do: 0" in capsys.readouterr().err
+    assert {p: p.stat().st_mtime_ns for p in runs.rglob("*") if p.is_file()} == before
+
+
+def test_a_method_without_a_choice_of_labels_is_refused_before_any_run(tmp_path: Path) -> None:
+    """Weights of pre-training are asked for, and labels that are not chosen by a stage."""
+    without = ("label_file", "prior_file", "prior_until", "algorithm")
+    given = {k: v for k, v in WHOLE.items() if k not in without}
+    given |= {"algorithm": "flexmatch", "label_split": "per_class", "save_dir": str(tmp_path)}
+    folds = pair_seeds([0], None, load_settings(given).settings)
+    runs = make_plan(given, parse_methods(["odd=flexmatch"]), folds, [10], tmp_path)
+    with pytest.raises(
+        SettingsError, match="method 'odd': AS3L chooses the labelled images itself"
+    ):
+        with_stages(runs)

@@ -1,0 +1,1 @@
+"""What tests share: tiny runs, nets, sets and files, made where they are needed."""

@@ -1,0 +1,54 @@
+"""Real processes, really stopped: SIGTERM, Ctrl-C and `kill -9`, then --resume."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.run import TINY, assert_same_state, checkpoint_of, metrics_of, run
+
+SCRIPT = Path(__file__).parents[2] / "usb_ext" / "train.py"
+STEPS = {"num_train_iter": 40, "num_save_iter": 2, "num_eval_iter": 40, "epoch": 1}
+
+
+def _start(folder: Path, *extra: str) -> subprocess.Popen[str]:
+    settings = {**TINY, **STEPS, "save_dir": str(folder)}
+    flags = [w for name, value in settings.items() for w in (f"--{name}", str(value))]
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *flags, *extra], stderr=subprocess.PIPE, text=True
+    )
+
+
+def _wait_for_steps(process: subprocess.Popen[str], folder: Path, steps: int) -> None:
+    metrics = folder / "run" / "metrics.jsonl"
+    for _ in range(1200):
+        if metrics.exists() and len(metrics.read_text().splitlines()) >= steps:
+            return
+        if process.poll() is not None:
+            pytest.fail(f"the run ended early: {process.stderr and process.stderr.read()}")
+        time.sleep(0.05)
+    pytest.fail("the run made no steps")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+)
+def test_stopped_process_resumes_bit_identically(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = _start(tmp_path / "cut")
+    _wait_for_steps(process, tmp_path / "cut", 5)
+    os.kill(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    if number != signal.SIGKILL:
+        assert "--resume" in errors and "Traceback" not in errors
+        assert len(errors.strip().splitlines()) <= 2
+    assert 2 <= checkpoint_of(tmp_path / "cut")["it"] < 40
+    run(tmp_path / "cut", resume=True, **STEPS)
+    run(tmp_path / "whole", **STEPS)
+    assert_same_state(checkpoint_of(tmp_path / "whole"), checkpoint_of(tmp_path / "cut"))
+    assert metrics_of(tmp_path / "whole") == metrics_of(tmp_path / "cut")

@@ -1,0 +1,81 @@
+"""Pairs that USB would find out about in the middle of a run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.built import UNBALANCED
+from support.run import run
+
+from usb_ext.core.errors import SettingsError
+from usb_ext.methods.named import register
+from usb_ext.methods.registry import USB_RULES
+from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
+from usb_ext.upstream.usb_algorithms import (
+    NO_FEATURES,
+    ONLY,
+    REFUSED,
+    SQUARED_ERROR,
+    check_pair,
+    supported,
+)
+
+
+def test_tables_name_registered_algorithms() -> None:
+    known = set(ALGORITHMS.keys())
+    assert {*ONLY, *REFUSED} == set(IMB_ALGORITHMS.keys())
+    for names in (NO_FEATURES, SQUARED_ERROR, tuple(ONLY.values()), *REFUSED.values()):
+        assert set(names) <= known
+
+
+def test_fixmatch_takes_every_imbalanced_algorithm() -> None:
+    for imbalanced in IMB_ALGORITHMS.keys():
+        check_pair("fixmatch", imbalanced)
+
+
+def test_an_algorithm_of_a_users_own_is_not_refused() -> None:
+    register()
+    assert "layermatch" in supported("abc") and "layermatch" not in supported("tras")
+    check_pair("comatch", None)
+
+
+PAIRS = [(i, a) for i in IMB_ALGORITHMS.keys() for a in supported(i) if a != "weak_strong"]
+FEW_STEPS: dict[str, Any] = {
+    **UNBALANCED, "num_train_iter": 4, "num_wu_iter": 1, "da_len": 2, "queue_batch": 1,
+    "proj_size": 8, "crest_num_gens": 2, "cossl_warm_epoch": 1, "cossl_tfe_warm_bs": 8,
+    "daso_num_pretrain_iter": 2, "daso_num_pl_dist_iter": 1, "tras_warmup_epochs": 1,
+    "darp_warmup_epochs": 0, "darp_num_refine_iter": 1,
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("imbalanced", "algorithm"), PAIRS)
+def test_a_pair_that_is_not_refused_trains(tmp_path: Path, imbalanced: str, algorithm: str) -> None:
+    size = 32 if algorithm == "crmatch" else 16
+    if algorithm == "layermatch" and imbalanced.startswith("crest"):
+        pytest.skip("LayerMatch has extensions, which CReST refuses")
+    step = {"step": "usb"} if algorithm in USB_RULES else {}
+    given = {**FEW_STEPS, "algorithm": algorithm, "imb_algorithm": imbalanced, "img_size": size}
+    result = run(tmp_path, **given, **step)
+    assert result is not None and result.iterations == 4
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "imbalanced", "message"),
+    [
+        (
+            "flexmatch",
+            "adsh",
+            "imb_algorithm adsh does not work on algorithm flexmatch.*: fixmatch$",
+        ),
+        ("vat", "abc", "abc does not work on algorithm vat.*fixmatch.*remixmatch"),
+        ("mixmatch", "debiaspl", "debiaspl does not work on algorithm mixmatch"),
+        ("simmatch", "crest+", r"crest\+ does not work on algorithm simmatch"),
+    ],
+)
+def test_refused_before_any_work(
+    tmp_path: Path, algorithm: str, imbalanced: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        run(tmp_path, algorithm=algorithm, imb_algorithm=imbalanced)
+    assert caught.value.exit_code == 2 and not (tmp_path / "run").exists()
