@@ -29,19 +29,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def registries() -> Iterator[None]:
     """What `usb_ext.add_extension`, `add_base` and `add_dataset` add goes again after the test."""
-    from usb_ext.data import sets as own_sets
-    from usb_ext.methods.registry import EXTENSIONS, RULES
-    from usb_ext.settings import names
+    from usb_ext.data import sets
+    from usb_ext.methods.step.registry import EXTENSIONS, RULES
+    from usb_ext.settings import algorithms
     from usb_ext.upstream.usb import ALGORITHMS
 
     tables: tuple[dict[str, Any], ...] = (
-        EXTENSIONS, RULES, names.DEFAULT_BASE, own_sets.ADDED, ALGORITHMS._dict,
+        algorithms.BASES, algorithms.EXTENSIONS, RULES.made, EXTENSIONS.made, sets.ADDED, ALGORITHMS._dict,
     )  # fmt: skip
-    lists = (names.EXTENSIONS, names.CARRIERS, own_sets.OWN)
-    known, listed = [dict(table) for table in tables], [list(found) for found in lists]
+    known, own_sets = [dict(table) for table in tables], list(sets.OWN)
     yield
     for table, before in zip(tables, known, strict=True):
         table.clear()
         table.update(before)
-    for found, names_before in zip(lists, listed, strict=True):
-        found[:] = names_before
+    sets.OWN[:] = own_sets

@@ -7,7 +7,7 @@ import pytest
 from support.run import TINY, metrics_of
 
 import usb_ext
-from usb_ext.methods.registry import EXTENSIONS
+from usb_ext.methods.step.registry import EXTENSIONS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 SECTIONS = {text.splitlines()[0]: text for text in README.split("\n## ") if text.startswith("Add ")}

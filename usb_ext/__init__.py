@@ -65,13 +65,9 @@ def add_extension(extension: Any) -> None:
     Raises:
         ValueError: if the name is taken or empty.
     """
-    from usb_ext.methods.registry import EXTENSIONS
-    from usb_ext.settings.names import EXTENSIONS as NAMES
+    from usb_ext.methods.step.registry import put_extension
 
-    if not extension.name or extension.name in EXTENSIONS:
-        raise ValueError(f"extension name {extension.name!r} is empty or taken")
-    EXTENSIONS[extension.name] = extension
-    NAMES.append(extension.name)
+    put_extension(extension)
 
 
 def add_base(rule: "BaseRule") -> None:

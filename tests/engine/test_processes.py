@@ -20,7 +20,7 @@ from usb_ext.engine.processes import gathered, mean_over_processes, several
 from usb_ext.methods.bases.flexmatch import FlexMatchThreshold
 from usb_ext.methods.bases.softmatch import SoftMatchWeight
 from usb_ext.methods.layermatch.grad_relu import GradReLUHook
-from usb_ext.methods.named import LayerMatch, register
+from usb_ext.methods.named import NAMED, register
 from usb_ext.upstream.nets import net_builder
 from usb_ext.upstream.usb import ALGORITHMS
 
@@ -217,7 +217,7 @@ def checks(rank: int, folder: str) -> None:
         plain_helpers(rank)
         threshold_hooks_follow_the_rows_of_all(rank)
         options = {"ema_p": 0.3, "ac_reset_iter": PERIOD, "ac_momentum": MOMENTUM, "ac_lr": LR}
-        follows_the_oracle(distributed(LayerMatch, rank, **options), rank, averaged=True)
+        follows_the_oracle(distributed(NAMED["layermatch"], rank, **options), rank, averaged=True)
         register()
         usbs = distributed(ALGORITHMS["fixmatch"], rank, p_cutoff=CUTOFF)
         follows_the_oracle(usbs, rank, averaged=False)

@@ -4,7 +4,7 @@ import pytest
 
 import usb_ext
 from usb_ext.papers.names import CLASSES, DATASETS, EXTENDED, LAYERMATCH, PLAIN, wanted
-from usb_ext.settings.names import BASES
+from usb_ext.settings.algorithms import BASES
 from usb_ext.upstream.usb import ALGORITHMS
 
 CELLS = [cell for table in usb_ext.published() for cell in usb_ext.published(table)]

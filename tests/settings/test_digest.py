@@ -138,7 +138,8 @@ def test_the_hash_is_sha256_over_sorted_json() -> None:
     """Recomputed here from the written file: JSON of the influential keys, no None, no blanks."""
     given = settings(algorithm="fixmatch", lr=0.1, extensions=["grad_relu"])
     values = {k: v for k, v in read(resolved_yaml(given)).items() if k in INFLUENTIAL}
-    values = {k: v for k, v in values.items() if not k.startswith("influence_")}
+    absent = ("influence_", "ac_", "smooth_", "lambda_phi", "prior_")  # options of other extensions
+    values = {k: v for k, v in values.items() if not k.startswith(absent)}
     values |= {"amp": "off", "label_seed": given.seed}
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     assert config_sha256(given) == hashlib.sha256(text.encode()).hexdigest()
@@ -148,7 +149,24 @@ def test_the_hash_sees_the_options_of_an_extension_that_is_on() -> None:
     on = {"algorithm": "influence_uda", "num_val": 100, "influence_every": 10}
     assert config_sha256(settings(**on)) != config_sha256(settings(**on, influence_lr=0.1))
     off = {"algorithm": "uda", "num_val": 100}
-    assert config_sha256(settings(**off)) == config_sha256(settings(**off, influence_lr=0.1))
+    for idle in (
+        {"influence_lr": 0.1},
+        {"prior_until": 3},
+        {"ac_reset_iter": 7},
+        {"lambda_phi": 0.5},
+    ):
+        if "lambda_phi" not in idle:  # which the rules refuse without the part
+            assert config_sha256(settings(**off)) == config_sha256(settings(**off, **idle))
+        now = settings(**off).model_dump()
+        assert differing_keys({**now, **idle}, now) == {}
+
+
+def test_an_option_of_an_extension_that_is_on_differs() -> None:
+    layermatch = settings(algorithm="layermatch").model_dump()
+    changed = {**layermatch, "ac_reset_iter": 7}
+    assert differing_keys(layermatch, changed) == {"ac_reset_iter": (2048, 7)}
+    without = {**layermatch, "avg_clustering": False}
+    assert differing_keys(without, {**changed, "avg_clustering": False}) == {}
 
 
 def test_differing_keys_give_both_values() -> None:

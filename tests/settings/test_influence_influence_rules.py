@@ -4,8 +4,8 @@ import pytest
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings
+from usb_ext.settings.algorithms import EXTENSIONS
 from usb_ext.settings.influence import InfluenceSettings, scope_of
-from usb_ext.settings.names import EXTENSIONS
 
 GIVEN: dict[str, object] = {"algorithm": "influence_uda", "num_val": 100, "num_train_iter": 200}
 
@@ -88,8 +88,11 @@ def test_ranges(name: str, value: object) -> None:
 
 
 def test_the_extension_declares_what_the_settings_hold() -> None:
-    from usb_ext.methods.registry import EXTENSIONS as MADE
+    from usb_ext.methods.named import NAMED
 
-    declared = {a.name.lstrip("-"): a.default for a in MADE["influence"].arguments()}
+    arguments = NAMED["influence"].get_argument()
+    declared = {
+        n: a.default for a in arguments if (n := a.name.lstrip("-")).startswith("influence_")
+    }
     fields = {n: f.default for n, f in InfluenceSettings.model_fields.items()}
     assert declared == {n: v for n, v in fields.items() if n not in EXTENSIONS}

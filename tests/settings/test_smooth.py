@@ -6,7 +6,7 @@ import pytest
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import config_sha256, differing_keys, load_settings
-from usb_ext.settings.names import bases_with_threshold
+from usb_ext.settings.algorithms import bases_with_threshold
 from usb_ext.settings.smooth import exponent_of
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -121,6 +121,6 @@ def test_adsh_has_thresholds_of_its_own() -> None:
 
 def test_settings_at_none_change_no_hash() -> None:
     given = {"algorithm": "fixmatch", "num_labels": 40}
-    names = ("smooth_weight", "smooth_exponent", "lambda_phi", "calibration_iter")
+    names = ("smooth_weight", "calibration_iter", "calibration_share")
     plain = config_sha256(load_settings(given).settings)
     assert config_sha256(load_settings({**given, **dict.fromkeys(names)}).settings) == plain

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.settings import load_settings, resolved_yaml
-from usb_ext.settings.names import DEFAULT_BASE, parts_of
+from usb_ext.settings.algorithms import ALGORITHMS, base_of, parts_of
 
 VIT: dict[str, Any] = {
     "algorithm": "layermatch", "dataset": "cifar10", "num_classes": 10, "num_labels": 40,
@@ -37,7 +37,7 @@ def fake_run(
     asked = parts_of(settings.algorithm, settings.extensions)
     parts = [part for part in asked if getattr(settings, part, None) is not False]
     own_step = settings.algorithm in ("fixmatch", "freematch", "flexmatch", "uda")
-    base = DEFAULT_BASE.get(settings.algorithm, settings.algorithm if own_step else None)
+    base = base_of(settings.algorithm) if settings.algorithm in ALGORITHMS or own_step else None
     content = {
         "status": "completed", "algorithm": settings.algorithm, "base": base, "extensions": parts,
         "dataset": settings.dataset, "num_labels": settings.num_labels, "seed": settings.seed,

@@ -2,9 +2,10 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
-from usb_ext.settings import load_settings
+from usb_ext.settings import config_sha256, load_settings
 from usb_ext.training.compose import algorithm_classes, build_namespace, declarations, resolved
 
 
@@ -44,11 +45,14 @@ def test_open_options_are_filled_and_given_ones_stay() -> None:
     assert (filled.T, filled.p_cutoff, filled.label_seed) == (0.25, 0.5, 3)
 
 
-def test_options_of_extensions_that_do_not_run_stay_open() -> None:
-    """They would enter the run's hash though nothing reads them."""
-    runs = (settings(algorithm="fixmatch", extensions=names) for names in ([], ["smooth_weight"]))
-    open_, filled = (resolved(s, algorithm_classes(s)).smooth_exponent for s in runs)  # type: ignore[arg-type]
-    assert open_ is None and filled is not None
+@pytest.mark.parametrize(
+    "name", ["smooth_exponent", "prior_until", "ac_reset_iter", "influence_lr"]
+)
+def test_options_of_extensions_that_do_not_run_stay_out_of_the_hash(name: str) -> None:
+    """Nothing reads them, so two runs that differ there alone are the same run."""
+    runs = (settings(algorithm="fixmatch", **given) for given in ({}, {name: 3}))
+    hashes = {config_sha256(resolved(s, algorithm_classes(s))) for s in runs}  # type: ignore[arg-type]
+    assert len(hashes) == 1
 
 
 def test_usb_finds_one_process_its_device_and_no_empty_path() -> None:

@@ -113,7 +113,8 @@ def test_algorithm_is_registered_in_usb() -> None:
     usb_ext.register()
     from usb_ext.upstream.usb import ALGORITHMS
 
-    assert ALGORITHMS["layermatch"].__name__ == "LayerMatch"
+    declared = ALGORITHMS["layermatch"].declared
+    assert (declared.base, declared.extensions) == ("freematch", ("grad_relu", "avg_clustering"))
 
 
 def test_weights_that_are_missing_leave_no_folder_behind(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from usb_ext.cli.main import main
 from usb_ext.core.errors import RunFailed
 from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.engine.engine import Engine
-from usb_ext.methods.registry import USB_RULES
 from usb_ext.settings import load_settings
+from usb_ext.settings.algorithms import BASES
 from usb_ext.training import train as stage
 from usb_ext.upstream.nets import wrn_10_1
 
@@ -106,7 +106,7 @@ def assert_resumes(tmp_path: Path, cut_after: int, **changed: Any) -> None:
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_of_usbs_algorithms_trains_and_resumes(tmp_path: Path, name: str) -> None:
-    step = {"step": "usb"} if name in USB_RULES else {}
+    step = {"step": "usb"} if name in BASES else {}
     assert_resumes(tmp_path, 4, algorithm=name, **step, **OPTIONS[name])
 
 

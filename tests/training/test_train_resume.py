@@ -8,7 +8,7 @@ import torch
 from support.run import assert_same_state, checkpoint_of, metrics_of, run
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.methods.registry import RULES
+from usb_ext.methods.step.registry import RULES
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("layermatch", {"ac_reset_iter": 5}),

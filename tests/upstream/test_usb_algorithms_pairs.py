@@ -9,7 +9,7 @@ from support.run import run
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.methods.named import register
-from usb_ext.methods.registry import USB_RULES
+from usb_ext.settings.algorithms import BASES
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
 from usb_ext.upstream.usb_algorithms import (
     NO_FEATURES,
@@ -54,7 +54,7 @@ def test_a_pair_that_is_not_refused_trains(tmp_path: Path, imbalanced: str, algo
     size = 32 if algorithm == "crmatch" else 16
     if algorithm == "layermatch" and imbalanced.startswith("crest"):
         pytest.skip("LayerMatch has extensions, which CReST refuses")
-    step = {"step": "usb"} if algorithm in USB_RULES else {}
+    step = {"step": "usb"} if algorithm in BASES else {}
     given = {**FEW_STEPS, "algorithm": algorithm, "imb_algorithm": imbalanced, "img_size": size}
     result = run(tmp_path, **given, **step)
     assert result is not None and result.iterations == 4

@@ -15,7 +15,7 @@ from PIL import Image
 from torchvision import transforms
 
 from usb_ext.augment.draws import Op
-from usb_ext.settings.names import served_as
+from usb_ext.settings.algorithms import served_as
 
 
 @dataclass(frozen=True)

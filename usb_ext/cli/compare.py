@@ -14,13 +14,13 @@ from usb_ext.comparison.methods import (
     add_report,
     add_runs,
     add_settings,
-    default,
     given_settings,
     parse_methods,
     read_target,
 )
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings
+from usb_ext.settings.model import default_of
 
 if TYPE_CHECKING:
     from usb_ext.comparison.plan import Planned
@@ -119,7 +119,7 @@ def _plan(
 ) -> "list[Planned]":
     from usb_ext.comparison.plan import make_plan, pair_seeds
 
-    counts = arguments.num_labels or [given.get("num_labels", default("num_labels"))]
+    counts = arguments.num_labels or [given.get("num_labels", default_of("num_labels"))]
     first = {"algorithm": methods[0].algorithm, "num_labels": counts[0], **methods[0].values}
     folds = pair_seeds(arguments.seeds, arguments.label_seeds, load_settings(given, first).settings)
     if len(set(counts)) < len(counts):
@@ -131,7 +131,7 @@ def _out(arguments: argparse.Namespace, given: Mapping[str, object]) -> Path:
     if arguments.out is not None:
         return Path(arguments.out)
     stem = Path(arguments.c).stem if arguments.c else "methods"
-    return Path(str(given.get("save_dir", default("save_dir")))) / f"compare_{stem}"
+    return Path(str(given.get("save_dir", default_of("save_dir")))) / f"compare_{stem}"
 
 
 COMPARE = Command(

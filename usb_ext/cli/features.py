@@ -10,6 +10,7 @@ from typing import Any
 from usb_ext.cli.command import Command, Show
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings, load_settings
+from usb_ext.settings.model import choices_of, default_of
 
 DATA = {"dataset": str, "data_dir": str, "img_size": int, "num_classes": int}
 COUNTS = ("runs", "points_per_center", "threads")
@@ -29,13 +30,9 @@ def add_feature_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--features", required=True, metavar="FILE", help="features.npz")
     command.add_argument("--out", default=".", metavar="DIR", help="folder for the results")
     command.add_argument("--seed", type=int, default=0, help="of every draw (0)")
-    command.add_argument("--runs", type=int, default=6, help="runs of K-means, C (6)")
-    command.add_argument(
-        "--tune_epochs", type=int, default=40, help="of feature fine-tuning, Eq. 6; 0: none (40)"
-    )
-    command.add_argument(
-        "--normalise", choices=("l2", "none"), default="l2", help="features to length 1 first (l2)"
-    )
+    _as_setting(command, "as3l_runs", "runs of K-means, C")
+    _as_setting(command, "as3l_tune_epochs", "of feature fine-tuning, Eq. 6; 0: none")
+    _as_setting(command, "as3l_normalise", "features to length 1 first")
     command.add_argument(
         "--points_per_center", type=int, help="images a center that K-means trains on (all)"
     )
@@ -43,6 +40,18 @@ def add_feature_flags(command: argparse.ArgumentParser) -> None:
         "--device", default="cpu", help="of feature fine-tuning: cpu, cuda, ... (cpu)"
     )
     command.add_argument("--threads", type=int, help="CPU threads")
+
+
+def _as_setting(command: argparse.ArgumentParser, name: str, text: str) -> None:
+    """Add a flag that stands for a setting `as3l_...`, with its choices and its default."""
+    default, choices = default_of(name), choices_of(name)
+    command.add_argument(
+        f"--{name.removeprefix('as3l_')}",
+        type=str if choices else int,
+        choices=choices or None,
+        default=default,
+        help=f"{text} ({default})",
+    )
 
 
 def data_settings(arguments: argparse.Namespace) -> Settings | None:
@@ -89,13 +98,10 @@ def path_of(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
 
-STRATEGIES = ("as3l", "random", "stratified", "kmedoids", "coreset", "usl")
-
-
 def select_flags(command: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext select`."""
     command.add_argument("--budget", type=int, required=True, metavar="N", help="labels to ask for")
-    command.add_argument("--strategy", choices=STRATEGIES, default="as3l", help="how (as3l)")
+    _as_setting(command, "as3l_strategy", "how")
     add_feature_flags(command)
     add_data_flags(command)
 
@@ -141,21 +147,13 @@ def propagate_flags(command: argparse.ArgumentParser) -> None:
         metavar="K",
         help="of each run (1 to 6 times the classes)",
     )
-    command.add_argument(
-        "--method", choices=("seed_kmeans", "llgc"), default="seed_kmeans", help="(seed_kmeans)"
+    _as_setting(command, "as3l_method", "how labels spread")
+    _as_setting(
+        command,
+        "as3l_seeding",
+        "clusters with labels: as many as there are labels for, or one a class",
     )
-    command.add_argument(
-        "--seeding",
-        choices=("split", "class"),
-        default="split",
-        help="clusters with labels: as many as there are labels for, or one a class (split)",
-    )
-    command.add_argument(
-        "--normaliser",
-        choices=("row", "runs"),
-        default="row",
-        help="votes divided by their sum, or by the number of runs (row)",
-    )
+    _as_setting(command, "as3l_normaliser", "votes divided by their sum, or by the number of runs")
     add_feature_flags(command)
     add_data_flags(command)
 

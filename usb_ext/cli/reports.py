@@ -6,8 +6,9 @@ import torch
 
 from usb_ext.core.runtime import device_name, resolve_device, versions
 from usb_ext.data.sets import OWN
-from usb_ext.methods.named import NAMED, register
-from usb_ext.methods.registry import EXTENSIONS, RULES
+from usb_ext.methods.named import register
+from usb_ext.settings.algorithms import ALGORITHMS as OURS
+from usb_ext.settings.algorithms import BASES, EXTENSIONS, carriers
 from usb_ext.upstream.loading import load_semilearn
 from usb_ext.upstream.nets import net_names
 from usb_ext.upstream.stand_ins import bridged
@@ -18,32 +19,21 @@ from usb_ext.upstream.usb_datasets import AUDIO, IMAGES, TEXTS
 def catalogue() -> str:
     """Which algorithms, bases, extensions, networks and data sets there are: a text of a few lines."""
     register()
-    named = [_named(name) for name in NAMED]
-    usb = [name for name in sorted(ALGORITHMS.keys()) if name not in NAMED and name not in RULES]
-    extensions = [f"  {e.name}: {_first_line(e)}" for e in EXTENSIONS.values()]
+    usb = [name for name in sorted(ALGORITHMS.keys()) if name not in carriers()]
     return "\n".join(
         [
             "algorithms of usb_ext:",
-            *named,
-            f"bases (any extension goes on any of them): {', '.join(RULES)}",
+            *(f"  {one} [{' + '.join((one.base, *one.extensions))}]" for one in OURS.values()),
+            "bases (any extension goes on any of them):",
+            *(f"  {base}" for base in BASES.values()),
             "extensions:",
-            *extensions,
+            *(f"  {extension}" for extension in EXTENSIONS.values()),
             f"USB's other algorithms: {', '.join(usb)}",
             f"USB's imbalanced algorithms (--imb_algorithm): {', '.join(sorted(IMB_ALGORITHMS.keys()))}",
             f"networks: {', '.join(net_names())}",
             f"data sets: {', '.join((*OWN, *IMAGES, *TEXTS, *AUDIO))}",
         ]
     )
-
-
-def _named(name: str) -> str:
-    algorithm = NAMED[name]
-    parts = " + ".join((algorithm.default_base, *algorithm.default_extensions))
-    return f"  {name}: {_first_line(algorithm)} [{parts}]"
-
-
-def _first_line(documented: object) -> str:
-    return (documented.__doc__ or "").strip().splitlines()[0]
 
 
 def doctor() -> str:

@@ -204,11 +204,6 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, object]:
     return {**file, **parse_flags(words)[1]}
 
 
-def default(name: str) -> Any:
-    """What a setting is where nobody gives it."""
-    return Settings.model_fields[name].default
-
-
 @dataclass(frozen=True)
 class Order:
     """What is asked of a comparison.

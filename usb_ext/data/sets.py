@@ -20,7 +20,7 @@ from usb_ext.data.label_files import label_file_classes
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
 from usb_ext.data.toy import TOYS, PointArrays, load_toy
 from usb_ext.data.validation import without
-from usb_ext.settings.names import served_as
+from usb_ext.settings.algorithms import served_as
 from usb_ext.upstream.usb import BasicDataset, RandAugment
 from usb_ext.upstream.usb_datasets import AUDIO, IMAGES, TEXTS, load_usb_datasets
 

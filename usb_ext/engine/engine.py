@@ -21,6 +21,7 @@ from usb_ext.engine.hooks.update import FiniteLossHook, ParameterUpdateHook
 from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.loop import Loop
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
+from usb_ext.settings.run import save_interval
 from usb_ext.upstream.usb import AimHook, AlgorithmBase, WANDBHook
 
 
@@ -40,7 +41,7 @@ class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
     ) -> None:
         self.device = args.parts.device
         self.folder = args.parts.folder
-        self.checkpoint_iter = args.num_save_iter or args.num_eval_iter
+        self.checkpoint_iter = save_interval(args.num_save_iter, args.num_eval_iter)
         self.last_confusion: list[list[int]] = []
         self.best_is_new = False
         self.memory_format = torch.preserve_format

@@ -17,7 +17,7 @@ from usb_ext.comparison.statistics import FloatArray, band_over_runs
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder, replace_file
 from usb_ext.papers.found_runs import SEEDS, FoundRun, find_runs, read_curve
-from usb_ext.settings.names import parts_of
+from usb_ext.settings.algorithms import parts_of
 
 MAX_KEYS = 3
 

@@ -8,12 +8,28 @@ Settings of the stages between features and training (AS3L, Secs. 4.3 and 4.4), 
 `usb-ext as3l` reads them; `usb-ext select` and `usb-ext propagate` have flags of the same meaning.
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator
 
+from usb_ext.settings.algorithms import carriers
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import Count, Decay, NonNegative, Positive, Ratio, Seed, Share, Whole
+
+if TYPE_CHECKING:
+    from usb_ext.settings.model import Settings
+
+Strategy = Literal["as3l", "random", "stratified", "kmedoids", "coreset", "usl"]
+"""How images to label are chosen (Table 7)."""
+
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+
+RUNS = 6
+"""Runs of K-means (Sec. 5.1.2: C)."""
+
+TUNE_EPOCHS = 40
+"""ours: epochs of feature fine-tuning (Eq. 6)."""
 
 
 class SelfSupervisedSettings(SettingsGroup):
@@ -108,7 +124,7 @@ class AS3LSettings(SettingsGroup):
 
     heading: ClassVar[str] = "AS3L: choice, prior pseudo-labels, consistency (usb-ext as3l)"
 
-    as3l_strategy: Literal["as3l", "random", "stratified", "kmedoids", "coreset", "usl"] = Field(
+    as3l_strategy: Strategy = Field(
         default="as3l", description="How the num_labels images to label are chosen (Table 7)."
     )
     as3l_candidates: Literal["all", "known"] = Field(
@@ -121,9 +137,10 @@ class AS3LSettings(SettingsGroup):
         description="Name of the folder in save_dir for the choice and its prior pseudo-labels; None "
         "makes it, such as labels_digits_as3l_10_s0.",
     )
-    as3l_runs: Count = Field(default=6, description="Runs of K-means (Sec. 5.1.2: C).")
+    as3l_runs: Count = Field(default=RUNS, description="Runs of K-means (Sec. 5.1.2: C).")
     as3l_tune_epochs: Whole = Field(
-        default=40, description="Epochs of feature fine-tuning (Eq. 6); 0 is none (Table 6)."
+        default=TUNE_EPOCHS,
+        description="Epochs of feature fine-tuning (Eq. 6); 0 is none (Table 6).",
     )
     as3l_normalise: Literal["l2", "none"] = Field(
         default="l2", description="Whether features are scaled to length 1 first."
@@ -163,3 +180,51 @@ class AS3LSettings(SettingsGroup):
     def _clusters_as_tuple(cls, value: object) -> object:
         """A YAML list; the model itself holds a tuple."""
         return tuple(value) if isinstance(value, list) else value
+
+
+class PriorSettings(SettingsGroup):
+    """Prior pseudo-labels in training."""
+
+    heading: ClassVar[str] = "AS3L: prior pseudo-labels in training"
+    part_of: ClassVar[str] = "prior_label"
+
+    prior_label: bool | None = Field(
+        default=None,
+        description="False takes the prior pseudo-labels away (AS3L, Table 5); else as declared.",
+    )
+    prior_file: str | None = Field(
+        default=None,
+        description="Prior pseudo-labels, the prior.npz of `usb-ext propagate`; needed by "
+        "prior_label.",
+    )
+    prior_until: Whole = Field(
+        default=6720,
+        description="Iterations in which they join the weak predictions (AS3L, Eq. 5: T; its 60 "
+        "epochs of 112 iterations on CIFAR); 0 is the base.",
+    )
+
+
+def as3l_contradictions(settings: "Settings") -> Iterator[str]:
+    """The sentences of every rule in this file.
+
+    Args:
+        settings: a model whose single values are already valid.
+    """
+    for rule in (_prior, _consistency):
+        yield from rule(settings)
+
+
+def _prior(s: "Settings") -> Iterator[str]:
+    if s.prior_file is None and "prior_label" in s.active_extensions:
+        yield (
+            "prior_label needs prior_file, the prior.npz that `usb-ext propagate` writes; or use "
+            "prior_label: False to run without prior pseudo-labels"
+        )
+
+
+def _consistency(s: "Settings") -> Iterator[str]:
+    if s.consistency_features is not None and (s.step == "usb" or s.algorithm not in carriers()):
+        yield (
+            f"consistency_features is {s.consistency_features!r} but USB's own class of {s.algorithm} "
+            "does not show its pseudo-labels; leave it out, or use a base with step: ours"
+        )

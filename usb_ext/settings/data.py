@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
 
 
+OWN_SPLIT: tuple[str, ...] = ("imagenet", "semi_", "fsdnoisy")
+"""Beginnings of the names of data sets whose labelled part is not drawn evenly per class.
+
+USB takes a share of the images (imagenet, imagenet127) or the labelled part that the data set comes
+with (semi_aves, semi_inat, fsdnoisy).
+"""
+
+
+def has_own_split(dataset: str) -> bool:
+    """Whether the labelled part of a data set is fixed elsewhere than by a draw per class.
+
+    Args:
+        dataset: name as in the setting `dataset`.
+    """
+    return dataset.startswith(OWN_SPLIT)
+
+
 class DatasetSettings(SettingsGroup):
     """The data set and its labelled and unlabelled parts.
 

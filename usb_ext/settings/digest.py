@@ -13,9 +13,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from usb_ext.settings.algorithms import EXTENSIONS, parts_of
 from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
-from usb_ext.settings.model import DEAD, GROUPS, Settings
-from usb_ext.settings.names import EXTENSIONS
+from usb_ext.settings.model import DEAD, GROUPS, Settings, default_of, options_of
 from usb_ext.settings.run import DistributedSettings
 from usb_ext.settings.smooth import CALIBRATE
 from usb_ext.settings.training import precision_of
@@ -60,17 +60,31 @@ def resolved_yaml(settings: Settings) -> str:
 def config_sha256(settings: Settings) -> str:
     """SHA-256, in 64 hexadecimal digits, over the settings that influence the result.
 
-    Settings that are None do not enter, nor those that begin with the name of an extension that the run
-    does not have, so that an option added later changes no earlier hash.
+    Settings that are None do not enter, nor the options of an extension that the run does not have, so
+    that an option added later changes no earlier hash.
 
     Args:
         settings: what to hash.
     """
     values = influential(settings.model_dump())
-    idle = tuple(f"{name}_" for name in EXTENSIONS if name not in settings.active_extensions)
-    entered = {n: v for n, v in values.items() if v is not None and not n.startswith(idle)}
+    idle = idle_options(settings.model_dump())
+    entered = {n: v for n, v in values.items() if v is not None and n not in idle}
     text = json.dumps(entered, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def idle_options(values: Mapping[str, object]) -> frozenset[str]:
+    """Options of extensions that a run does not have.
+
+    Args:
+        values: of its settings by name, such as a stored `config.yaml`; a name that is missing is at its
+            default.
+    """
+    asked = values.get("extensions")
+    algorithm = str(values.get("algorithm", default_of("algorithm")))
+    parts = parts_of(algorithm, tuple(asked) if isinstance(asked, list | tuple) else ())
+    idle = (name for name in EXTENSIONS if name not in parts or values.get(name) is False)
+    return frozenset(option for name in idle for option in options_of(name))
 
 
 def differing_keys(
@@ -78,12 +92,15 @@ def differing_keys(
 ) -> dict[str, tuple[object, object]]:
     """The settings that influence the result and differ, with both values.
 
+    Options of extensions that neither run has are left out.
+
     Args:
         a: values by name, such as a stored `config.yaml`; a name that is missing is at its default.
         b: the same for the other run.
     """
     left, right = influential(a), influential(b)
-    return {n: (left[n], right[n]) for n in INFLUENTIAL if not _equal(left[n], right[n])}
+    compared = [n for n in INFLUENTIAL if n not in idle_options(left) & idle_options(right)]
+    return {n: (left[n], right[n]) for n in compared if not _equal(left[n], right[n])}
 
 
 def _equal(a: object, b: object) -> bool:

@@ -22,6 +22,8 @@ class SettingsGroup(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     heading: ClassVar[str] = ""
+    part_of: ClassVar[str] = ""
+    """The extension whose options these are; its switch, a setting of its own name, is none of them."""
 
     @model_validator(mode="before")
     @classmethod

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from usb_ext.settings.algorithms import carriers
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import Count, NonNegative, Positive, Ratio
-from usb_ext.settings.names import CARRIERS
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -23,6 +23,7 @@ class InfluenceSettings(SettingsGroup):
     """What `extensions: [influence]` and the algorithms named influence read."""
 
     heading: ClassVar[str] = "Influence weighting"
+    part_of: ClassVar[str] = "influence"
 
     influence: bool | None = Field(
         default=None,
@@ -106,7 +107,7 @@ def influence_contradictions(settings: "Settings") -> Iterator[str]:
         settings: a model whose single values are already valid.
     """
     yield from _validation(settings)
-    if "influence" in settings.extensions and settings.algorithm not in CARRIERS:
+    if "influence" in settings.extensions and settings.algorithm not in carriers():
         yield (
             "influence weights one loss term of each unlabelled example, and the class of "
             f"{settings.algorithm} shows none; use algorithm: influence_uda or influence_fixmatch"

@@ -11,48 +11,36 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
+from usb_ext.settings.algorithms import base_of, other_defaults, parts_of
+from usb_ext.settings.as3l import AS3LSettings, PriorSettings, SelfSupervisedSettings
 from usb_ext.settings.data import DatasetSettings, ToySettings
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.influence import InfluenceSettings
 from usb_ext.settings.kinds import allowed
-from usb_ext.settings.layermatch import ExtensionSettings
-from usb_ext.settings.names import BASES, DEFAULT_BASE, FIXED_BASE, OTHER_DEFAULTS, parts_of
+from usb_ext.settings.layermatch import AvgClusteringSettings, GradReLUSettings
 from usb_ext.settings.rules import check
-from usb_ext.settings.run import DeadSettings, DistributedSettings, RunSettings, SpeedSettings
-from usb_ext.settings.smooth import SmoothSettings
+from usb_ext.settings.run import (
+    DeadSettings,
+    DistributedSettings,
+    RunSettings,
+    SpeedSettings,
+    save_interval,
+)
+from usb_ext.settings.smooth import CalibrationSettings, SmoothSettings
+from usb_ext.settings.step import StepSettings
 from usb_ext.settings.training import NetworkSettings, ScheduleSettings
 from usb_ext.settings.usb_options import ConsistencySettings, ImbalanceSettings, ThresholdSettings
-
-GROUPS: tuple[type[SettingsGroup], ...] = (
-    RunSettings,
-    ExtensionSettings,
-    SmoothSettings,
-    InfluenceSettings,
-    ScheduleSettings,
-    NetworkSettings,
-    SpeedSettings,
-    DatasetSettings,
-    ToySettings,
-    ThresholdSettings,
-    ConsistencySettings,
-    ImbalanceSettings,
-    SelfSupervisedSettings,
-    AS3LSettings,
-    DistributedSettings,
-    DeadSettings,
-)
-"""The groups in the order of the help page and of `config.yaml`."""
-
-DEAD: frozenset[str] = frozenset(DeadSettings.model_fields)
-"""Names that are accepted and read by nothing."""
 
 
 class Settings(
     RunSettings,
-    ExtensionSettings,
+    StepSettings,
+    GradReLUSettings,
+    AvgClusteringSettings,
     SmoothSettings,
+    CalibrationSettings,
     InfluenceSettings,
+    PriorSettings,
     ScheduleSettings,
     NetworkSettings,
     SpeedSettings,
@@ -80,8 +68,10 @@ class Settings(
         """Fill in what is not given and has another default with the run's base."""
         if not isinstance(raw, Mapping):
             return raw
-        base = raw.get("base") or raw.get("algorithm")
-        return {**OTHER_DEFAULTS.get(base, {}), **raw} if isinstance(base, str) else raw
+        algorithm, base = raw.get("algorithm"), raw.get("base")
+        if not (isinstance(algorithm, str) and isinstance(base, str | None)):
+            return raw
+        return {**other_defaults(algorithm, base), **raw}
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -107,20 +97,45 @@ class Settings(
 
     @property
     def save_interval(self) -> int:
-        """Iterations between two checkpoints: num_save_iter, or num_eval_iter."""
-        return self.num_save_iter or self.num_eval_iter
+        """Iterations between two checkpoints."""
+        return save_interval(self.num_save_iter, self.num_eval_iter)
 
     @property
     def active_base(self) -> str | None:
         """Base of the run: as given, or the algorithm's own; None for an algorithm without one."""
-        own = self.algorithm if self.algorithm in BASES else None
-        return self.base or (DEFAULT_BASE | FIXED_BASE).get(self.algorithm, own)
+        return self.base or base_of(self.algorithm)
 
     @property
     def active_extensions(self) -> tuple[str, ...]:
         """Extensions of the run: declared and asked for, less those switched off."""
         parts = parts_of(self.algorithm, self.extensions)
         return tuple(name for name in parts if getattr(self, name, None) is not False)
+
+
+GROUPS: tuple[type[SettingsGroup], ...] = Settings.__bases__
+"""The groups in the order of the help page and of `config.yaml`."""
+
+DEAD: frozenset[str] = frozenset(DeadSettings.model_fields)
+"""Names that are accepted and read by nothing."""
+
+
+def options_of(extension: str) -> tuple[str, ...]:
+    """Names of an extension's options, without its switch; none for an extension of a user's.
+
+    Args:
+        extension: its name.
+    """
+    groups = (group for group in GROUPS if group.part_of == extension)
+    return tuple(name for group in groups for name in group.model_fields if name != extension)
+
+
+def default_of(name: str) -> Any:
+    """What a setting is where nobody gives it.
+
+    Args:
+        name: a setting's name.
+    """
+    return Settings.model_fields[name].default
 
 
 @cache
@@ -133,6 +148,15 @@ def schema_of(name: str) -> dict[str, Any]:
     group = next(g for g in GROUPS if name in g.model_fields)
     schema: dict[str, Any] = group.model_json_schema()["properties"][name]
     return schema
+
+
+def choices_of(name: str) -> tuple[str, ...]:
+    """What a setting with a closed choice may be; empty for any other.
+
+    Args:
+        name: a setting's name.
+    """
+    return tuple(schema_of(name).get("enum", ()))
 
 
 def allowed_values(name: str) -> str:

@@ -27,6 +27,11 @@ from usb_ext.settings.kinds import Count, Scalar, Seed, Text, Whole
 DEVICES = ("auto", "cpu", "mps", "cuda")
 
 
+def save_interval(num_save_iter: int | None, num_eval_iter: int) -> int:
+    """Iterations between two checkpoints: `num_save_iter`, or `num_eval_iter` where it is None."""
+    return num_save_iter or num_eval_iter
+
+
 class RunSettings(SettingsGroup):
     """What runs and what it leaves behind: the folder `save_dir/save_name`."""
 

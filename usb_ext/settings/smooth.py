@@ -4,8 +4,6 @@ Smooth Pseudo-Labeling: the factor needs a threshold tau in [0, 1) (Eq. 13), its
 lambda_u (1 - tau) / s (Sec. C.2).
 
 Settings of the smooth pseudo-label weight and of the calibration that goes with it.
-
-None means the default that the algorithm declares; the resolved settings of a run name the value.
 """
 
 from collections.abc import Iterator
@@ -13,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from usb_ext.settings.algorithms import BASES, bases_with_threshold, declared_by, one_view
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import Count, NonNegative, Positive, Ratio
-from usb_ext.settings.names import ONE_VIEW, WITHOUT_THRESHOLD, bases_with_threshold, declared_by
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -40,23 +38,37 @@ def exponent_of(value: str | float) -> float:
 class SmoothSettings(SettingsGroup):
     """The weight of Smooth Pseudo-Labeling instead of a hard threshold."""
 
-    heading: ClassVar[str] = "Smooth Pseudo-Labeling (None: the algorithm's own)"
+    heading: ClassVar[str] = "Smooth Pseudo-Labeling"
+    part_of: ClassVar[str] = "smooth_weight"
 
     smooth_weight: bool | None = Field(
         default=None,
         description="False takes the smooth weight away from an algorithm that has it (its hard "
         "threshold stays); None and True leave it as declared.",
     )
-    smooth_exponent: Literal["linear", "sq", "sqrt"] | Positive | None = Field(
-        default=None,
+    smooth_exponent: Literal["linear", "sq", "sqrt"] | Positive = Field(
+        default=1.0,
         description="Shape of the weight between threshold and 1 (Smooth Pseudo-Labeling, Sec. 3.5: "
-        "mu): linear is 1, sq 2, sqrt 0.5; None is 1. tau is p_cutoff or the base's own threshold.",
+        "mu): linear is 1, sq 2, sqrt 0.5. tau is p_cutoff or the base's own threshold.",
     )
-    lambda_phi: NonNegative | None = Field(
-        default=None,
+    lambda_phi: NonNegative = Field(
+        default=0.0,
         description="Weight of the factor as a loss (Smooth Pseudo-Labeling, Eq. 23), below "
-        "ulb_loss_ratio (1 - tau) / s (C.2); None is 0.",
+        "ulb_loss_ratio (1 - tau) / s (C.2).",
     )
+
+    @field_validator("smooth_exponent", mode="after")
+    @classmethod
+    def _as_number(cls, value: str | float) -> float:
+        """A shape's name as the number it stands for, so that equal runs have equal settings."""
+        return exponent_of(value)
+
+
+class CalibrationSettings(SettingsGroup):
+    """How the weight of the unlabelled loss is measured before the run (C.1)."""
+
+    heading: ClassVar[str] = "Calibration of ulb_loss_ratio (Smooth Pseudo-Labeling)"
+
     calibration_iter: Count | None = Field(
         default=None,
         description="With ulb_loss_ratio: calibrate, steps of each of the two trial runs; None is "
@@ -67,12 +79,6 @@ class SmoothSettings(SettingsGroup):
         description="Share of a trial run, at its end, that the two losses are averaged over; None "
         "is 0.5.",
     )
-
-    @field_validator("smooth_exponent", mode="after")
-    @classmethod
-    def _as_number(cls, value: str | float | None) -> float | None:
-        """A shape's name as the number it stands for, so that equal runs have equal settings."""
-        return None if value is None else exponent_of(value)
 
 
 FIXED_THRESHOLD = ("fixmatch", "uda")
@@ -105,7 +111,8 @@ def _absent(s: "Settings") -> Iterator[str]:
 
 
 def _threshold(s: "Settings") -> Iterator[str]:
-    if s.active_base in WITHOUT_THRESHOLD:
+    base = BASES.get(s.active_base or "")
+    if base is not None and not base.has_threshold:
         yield (
             f"smooth_weight replaces a threshold, but base {s.active_base} has none (its weight is a "
             f"Gaussian of the confidence); bases that work: {', '.join(bases_with_threshold())}"
@@ -125,12 +132,12 @@ def _threshold(s: "Settings") -> Iterator[str]:
 def _factor_loss(s: "Settings") -> Iterator[str]:
     if not s.lambda_phi:
         return
-    if not s.use_cat and s.algorithm not in ONE_VIEW:
+    if not s.use_cat and not one_view(s.algorithm):
         yield (
             f"lambda_phi is {s.lambda_phi:g} but use_cat: False computes the weak views without a "
             "gradient; use use_cat: True or lambda_phi: 0"
         )
-    if s.smooth_exponent is not None and float(s.smooth_exponent) < 0.5:
+    if float(s.smooth_exponent) < 0.5:
         yield (
             f"lambda_phi is {s.lambda_phi:g} but with smooth_exponent {float(s.smooth_exponent):g} the "
             "gradient of that loss has no bound at the threshold; use smooth_exponent: sqrt (0.5) or "
@@ -145,8 +152,8 @@ def _limit(s: "Settings") -> Iterator[str]:
     ours: the linear factor on a fixed threshold is checked here, the others while they run.
     """
     tau, weight = s.p_cutoff, s.ulb_loss_ratio
-    known = s.active_base in FIXED_THRESHOLD and s.smooth_exponent in (None, 1.0)
-    if not known or not tau or isinstance(weight, str) or s.lambda_phi is None:
+    known = s.active_base in FIXED_THRESHOLD and s.smooth_exponent == 1.0
+    if not known or not tau or isinstance(weight, str):
         return
     limit = weight * (1 - tau) / tau
     if s.lambda_phi > limit:

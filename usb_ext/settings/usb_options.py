@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from usb_ext.settings.data import has_own_split
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import Count, NonNegative, Positive, Share, Whole
-from usb_ext.settings.names import has_own_split
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings

@@ -114,7 +114,8 @@ def _setting_lines(group: type[SettingsGroup], name: str) -> list[str]:
     """A setting's flag and default, then what it is and what it takes."""
     field = group.model_fields[name]
     default = list(field.default) if isinstance(field.default, tuple) else field.default
-    takes = "" if is_text(field.annotation) else f" Takes {allowed_values(name)}."
+    free = is_text(field.annotation) and field.json_schema_extra is None
+    takes = "" if free else f" Takes {allowed_values(name)}."
     text = f"{field.description}{takes}"
     body = wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
     return [f"    --{name}  (default: {default})", *body]

@@ -16,9 +16,10 @@ from usb_ext.methods.as3l.consistency import watch_consistency
 from usb_ext.methods.influence.boundary import watch_boundary
 from usb_ext.methods.layermatch.grad_relu import WithGradReLU
 from usb_ext.methods.named import NAMED, on_base, register
-from usb_ext.methods.registry import EXTENSIONS, RULES
+from usb_ext.methods.step.registry import RULES
 from usb_ext.methods.step.step import WeakStrong
 from usb_ext.settings import Settings
+from usb_ext.settings.digest import idle_options
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
 from usb_ext.upstream.usb_algorithms import check_pair, forced_settings, mended
 
@@ -46,8 +47,9 @@ def algorithm_classes(settings: Settings) -> tuple[type, ...]:
     ours = settings.step == "ours" and (imbalanced is None or settings.extensions)
     algorithm: type = on_base(name) if name in RULES and ours else ALGORITHMS[name]
     if settings.base is not None and issubclass(algorithm, WeakStrong):
-        # so that the options of that base are declared, with its defaults
-        algorithm = type(algorithm.__name__, (algorithm,), {"default_base": settings.base})
+        algorithm = on_base(
+            settings.base, algorithm
+        )  # whose options are declared with its defaults
     if imbalanced is not None:
         return IMB_ALGORITHMS[imbalanced], algorithm
     carries = settings.step == "usb" and "grad_relu" in settings.active_extensions
@@ -85,7 +87,7 @@ def resolved(settings: Settings, classes: tuple[type, ...]) -> Settings:
         New settings; options of other algorithms and extensions stay open.
     """
     values = settings.model_dump()
-    idle = _idle_options(settings)
+    idle = idle_options(values)
     for declared in declarations(classes):
         name = declared.name.lstrip("-")
         if values.get(name) is None and name not in idle:
@@ -94,12 +96,6 @@ def resolved(settings: Settings, classes: tuple[type, ...]) -> Settings:
     if values["label_seed"] is None:
         values["label_seed"] = values["seed"]
     return Settings.model_validate(values)
-
-
-def _idle_options(settings: Settings) -> set[str]:
-    """Options of extensions that the run has not: they stay open, and out of its hash."""
-    idle = (e for name, e in EXTENSIONS.items() if name not in settings.active_extensions)
-    return {declared.name.lstrip("-") for e in idle for declared in e.arguments()}
 
 
 def declarations(classes: tuple[type, ...]) -> list[Any]:

@@ -39,7 +39,7 @@ from types import ModuleType
 import semilearn.datasets.nlp_datasets.json_data as usb_json
 
 from usb_ext.core.errors import DataMissing
-from usb_ext.settings.names import served_as
+from usb_ext.settings.algorithms import served_as
 from usb_ext.upstream.quiet import printed_to_log
 
 # isort: split

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 from support.features import blobs
 
-from usb_ext.as3l.select.strategies import STRATEGIES, select
-from usb_ext.cli.features import STRATEGIES as FLAGS
-
-
-def test_the_command_offers_them_all() -> None:
-    assert FLAGS == STRATEGIES
+from usb_ext.as3l.select.strategies import select
+from usb_ext.settings.as3l import STRATEGIES
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

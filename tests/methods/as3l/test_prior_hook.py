@@ -14,9 +14,9 @@ from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.data.prior_file import Prior, write_prior
 from usb_ext.methods.as3l import prior as as3l_prior
 from usb_ext.methods.as3l.prior import PriorLabelHook
-from usb_ext.methods.named import AS3L
-from usb_ext.methods.registry import RULES
+from usb_ext.methods.named import NAMED
 from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.registry import RULES
 from usb_ext.methods.step.views import Views
 
 ALIGNED = ("softmatch", "adamatch")
@@ -194,7 +194,7 @@ def test_flexmatch_remembers_the_class_of_y_post(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(as3l_prior, "prior_of_run", lambda args: prior)
     indices = torch.tensor([10, 11, 12, 13])
     for cutoff, remembered in ((0.59, [3, 3, 1, -1]), (0.61, [-1, -1, -1, -1])):
-        ours = build(AS3L, prior_until=1, p_cutoff=cutoff)
+        ours = build(NAMED["as3l"], prior_until=1, p_cutoff=cutoff)
         ours.it = 0
         undecided(ours, indices)
         assert ours.hooks_dict["MaskingHook"].selected_label[indices].tolist() == remembered
@@ -228,7 +228,8 @@ def test_half_precision_is_widened_and_positions_are_needed() -> None:
 
 
 def test_as3l_is_flexmatch_with_the_prior() -> None:
-    assert (AS3L.default_base, AS3L.default_extensions) == ("flexmatch", ("prior_label",))
+    declared = NAMED["as3l"].declared
+    assert (declared.base, declared.extensions) == ("flexmatch", ("prior_label",))
 
 
 def digits_prior(path: Path, seed: int = 0) -> str:

@@ -11,6 +11,7 @@ from support.usb import TinyNet, batch, build, our_class
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.methods.bases.fixmatch_eman import TEACHER, FixMatchEMANRule
+from usb_ext.methods.step.registry import RULES
 from usb_ext.settings import load_settings
 from usb_ext.training.compose import algorithm_classes, resolved
 
@@ -105,7 +106,7 @@ def test_its_defaults_are_those_of_emans_code() -> None:
     settings = load_settings(given).settings
     done = resolved(settings, algorithm_classes(settings))
     assert (done.p_cutoff, done.ulb_loss_ratio, done.eman_m) == (0.7, 10.0, 0.999)
-    assert FixMatchEMANRule.name == settings.active_base
+    assert isinstance(RULES[str(settings.active_base)], FixMatchEMANRule)
 
 
 def test_a_value_that_is_given_wins_over_the_bases_default() -> None:

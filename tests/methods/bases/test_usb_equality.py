@@ -10,11 +10,14 @@ import pytest
 import torch
 from support.usb import batch, build, our_class, usb_class
 
-from usb_ext.methods.registry import RULES, USB_RULES
+from usb_ext.methods.step.registry import RULES
+from usb_ext.settings.algorithms import BASES
+
+USB_BASES = [name for name, base in BASES.items() if base.in_usb]
 
 STEPS = 6
 VARIANTS = [
-    *[(name, {}) for name in USB_RULES],
+    *[(name, {}) for name in USB_BASES],
     ("fixmatch", {"use_cat": False}),
     ("fixmatch", {"hard_label": False, "p_cutoff": 0.4}),
     ("flexmatch", {"use_cat": False, "p_cutoff": 0.5}),
@@ -87,10 +90,10 @@ def test_equals_usb(name: str, changed: dict[str, Any]) -> None:
 
 
 def test_layermatch_without_its_parts_is_freematch_without_fairness() -> None:
-    from usb_ext.methods.named import LayerMatch
+    from usb_ext.methods.named import NAMED
 
     plain = build(usb_class("freematch"), ent_loss_ratio=0.0)
-    ours = build(LayerMatch, grad_relu=False, avg_clustering=False)
+    ours = build(NAMED["layermatch"], grad_relu=False, avg_clustering=False)
     assert ours.extensions == ()
     data = batch(seed=3)
     loss_usb, _ = _step(plain, data)
@@ -98,7 +101,7 @@ def test_layermatch_without_its_parts_is_freematch_without_fairness() -> None:
     torch.testing.assert_close(loss_ours, loss_usb, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", USB_RULES)
+@pytest.mark.parametrize("name", USB_BASES)
 @pytest.mark.parametrize("use_cat", [True, False])
 def test_grad_relu_on_every_base_leaves_the_supervised_gradient_in_the_head(
     name: str, use_cat: bool

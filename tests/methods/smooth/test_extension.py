@@ -11,7 +11,7 @@ from support.usb import batch, build, our_class
 from usb_ext.core.errors import SettingsError
 from usb_ext.methods.smooth.extension import SmoothWeightHook
 from usb_ext.methods.smooth.weight import smooth_weight
-from usb_ext.settings.names import bases_with_threshold
+from usb_ext.settings.algorithms import bases_with_threshold
 
 STEPS = 12
 VARIANTS: list[tuple[str, dict[str, Any]]] = [

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 
 from usb_ext.as3l.clustering.kmeans import Clustering, kmeans_runs
 from usb_ext.core.arrays import FloatArray, blocks, unit_length
+from usb_ext.settings.as3l import RUNS, TUNE_EPOCHS
 
-EPOCHS = 40
 BATCH = 512
 LR = 1e-3
 
@@ -31,8 +31,8 @@ def tuned_features(
     num_clusters: int,
     rng: np.random.Generator,
     *,
-    runs: int = 6,
-    epochs: int = EPOCHS,
+    runs: int = RUNS,
+    epochs: int = TUNE_EPOCHS,
     points_per_center: int | None = None,
     device: torch.device | None = None,
 ) -> FloatArray:
@@ -69,7 +69,7 @@ def fine_tune(
     targets: FloatArray,
     generator: torch.Generator,
     *,
-    epochs: int = EPOCHS,
+    epochs: int = TUNE_EPOCHS,
     batch_size: int = BATCH,
     lr: float = LR,
     device: torch.device | None = None,
@@ -135,8 +135,8 @@ class Tuning:
         points_per_center: as in `kmeans.kmeans`.
     """
 
-    runs: int = 6
-    epochs: int = EPOCHS
+    runs: int = RUNS
+    epochs: int = TUNE_EPOCHS
     normalise: str = "l2"
     points_per_center: int | None = None
 

@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from usb_ext.as3l.clustering.kmeans import kmeans_runs
 from usb_ext.as3l.clustering.nearest import cluster_means
 from usb_ext.core.arrays import FloatArray, IntArray
+from usb_ext.settings.as3l import RUNS
 
 
 def alignment(reference: IntArray, other: IntArray, num_clusters: int) -> IntArray:
@@ -81,7 +82,7 @@ def select_as3l(
     features: FloatArray,
     budget: int,
     rng: np.random.Generator,
-    runs: int = 6,
+    runs: int = RUNS,
     points_per_center: int | None = None,
 ) -> tuple[IntArray, IntArray]:
     """One sample for each of `budget` clusters of the fine-tuned features.

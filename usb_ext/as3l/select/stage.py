@@ -93,7 +93,7 @@ class SelectOrder:
     Attributes:
         features: the features file.
         budget: labels to ask for.
-        strategy: one of `functional.selection.STRATEGIES`.
+        strategy: one of `settings.as3l.STRATEGIES`.
         seed: of every draw.
         out: folder for the results.
         tuning: how the features are prepared.

@@ -17,8 +17,7 @@ from usb_ext.as3l.select.baselines import (
 )
 from usb_ext.as3l.select.usl import select_usl
 from usb_ext.core.arrays import FloatArray, IntArray
-
-STRATEGIES = ("as3l", "random", "stratified", "kmedoids", "coreset", "usl")
+from usb_ext.settings.as3l import RUNS
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +39,14 @@ def select(
     budget: int,
     rng: np.random.Generator,
     *,
-    runs: int = 6,
+    runs: int = RUNS,
     targets: IntArray | None = None,
     points_per_center: int | None = None,
 ) -> Selection:
     """Choose `budget` samples.
 
     Args:
-        strategy: one of STRATEGIES.
+        strategy: one of `STRATEGIES`.
         features: (N, d); for `as3l` the fine-tuned ones.
         budget: 1 to N.
         rng: source of randomness.

@@ -22,7 +22,7 @@ from usb_ext.data.prepared import Prepared
 from usb_ext.data.prior_file import prior_of
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import Extension
-from usb_ext.upstream.usb import Hook, SSL_Argument
+from usb_ext.upstream.usb import Hook
 
 NORMALISERS = ("row", "runs")
 
@@ -221,12 +221,6 @@ class PriorLabel(Extension):
     its masking sees (FlexMatch's counts, FreeMatch's threshold, SoftMatch's mean and variance), while
     those of distribution alignment see the model's own predictions, which come before.
     """
-
-    name = "prior_label"
-
-    def arguments(self) -> list[Any]:
-        """The file with y_prior, and T."""
-        return [SSL_Argument("--prior_file", str, None), SSL_Argument("--prior_until", int, 6720)]
 
     def hook(self, algorithm: Any) -> Hook:
         """The hook with y_prior of the run's unlabelled examples."""

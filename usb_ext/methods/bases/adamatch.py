@@ -11,18 +11,11 @@ from usb_ext.upstream.usb import (
     DistAlignEMAHook,
     Hook,
     PseudoLabelingHook,
-    SSL_Argument,
 )
 
 
 class AdaMatchRule(BaseRule):
     """A threshold relative to the confidence on labelled data, after alignment (Berthelot et al., 2022)."""
-
-    name = "adamatch"
-
-    def arguments(self) -> list[Any]:
-        """FixMatch's and the momentum of the alignment."""
-        return [*super().arguments(), SSL_Argument("--ema_p", float, 0.999)]
 
     def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
         """Alignment to the class distribution that the model predicts on labelled data."""

@@ -6,24 +6,11 @@ from typing import Any
 import torch
 
 from usb_ext.methods.step.base import LogitsRule, Weak
-from usb_ext.upstream.usb import DashThresholdingHook, Hook, PseudoLabelingHook, SSL_Argument
+from usb_ext.upstream.usb import DashThresholdingHook, Hook, PseudoLabelingHook
 
 
 class DashRule(LogitsRule):
     """Selects the examples whose loss on their own pseudo-label is below a falling threshold."""
-
-    name = "dash"
-
-    def arguments(self) -> list[Any]:
-        """Threshold schedule and length of the warm-up (steps)."""
-        return [
-            SSL_Argument("--T", float, 0.5),
-            SSL_Argument("--gamma", float, 1.27),
-            SSL_Argument("--C", float, 1.0001),
-            SSL_Argument("--rho_min", float, 0.05),
-            SSL_Argument("--num_wu_iter", int, 2048),
-            SSL_Argument("--num_wu_eval_iter", int, 100),
-        ]
 
     def prepare(self, algorithm: Any, args: Any) -> None:
         """Soft labels until the threshold has fallen to its minimum; the hook switches."""

@@ -19,7 +19,7 @@ from torch import nn
 
 from usb_ext.engine.hooks.average import lerp_into
 from usb_ext.methods.step.base import BaseRule
-from usb_ext.upstream.usb import Hook, SSL_Argument
+from usb_ext.upstream.usb import Hook
 
 
 class AveragedTeacherHook(Hook):  # type: ignore[misc]
@@ -89,16 +89,6 @@ class FixMatchEMANRule(BaseRule):
 
     lambda_u is the setting `ulb_loss_ratio`, whose default for this base stands in `config/names.py`.
     """
-
-    name = "fixmatch_eman"
-
-    def arguments(self) -> list[Any]:
-        """FixMatch's with its threshold lowered, and the teacher's momentum."""
-        own = super().arguments()
-        for argument in own:
-            if argument.name == "--p_cutoff":
-                argument.default = 0.7
-        return [*own, SSL_Argument("--eman_m", float, 0.999)]
 
     def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
         """FixMatch's and the one with the teacher."""

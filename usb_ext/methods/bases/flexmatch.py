@@ -17,8 +17,6 @@ from usb_ext.upstream.usb import (
     FlexMatchThresholdingHook,
     Hook,
     PseudoLabelingHook,
-    SSL_Argument,
-    str2bool,
 )
 
 
@@ -104,12 +102,6 @@ class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
 
 class FlexMatchRule(BaseRule):
     """A threshold per class that follows how many examples were ever selected (Zhang et al., 2021)."""
-
-    name = "flexmatch"
-
-    def arguments(self) -> list[Any]:
-        """FixMatch's and `thresh_warmup`."""
-        return [*super().arguments(), SSL_Argument("--thresh_warmup", str2bool, True)]
 
     def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
         """The hook with a record of the last confident class of every unlabelled example."""

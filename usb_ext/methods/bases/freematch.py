@@ -23,8 +23,6 @@ from usb_ext.upstream.usb import (
     FreeMatchThresholdingHook,
     Hook,
     PseudoLabelingHook,
-    SSL_Argument,
-    str2bool,
 )
 
 
@@ -104,19 +102,6 @@ def _normalised(values: torch.Tensor) -> torch.Tensor:
 
 class FreeMatchRule(LogitsRule):
     """A self-adaptive threshold, and a fairness term on the strong views (Wang et al., 2023)."""
-
-    name = "freematch"
-
-    def arguments(self) -> list[Any]:
-        """No fixed cutoff; momentum of the running statistics and weight of the fairness term."""
-        return [
-            SSL_Argument("--hard_label", str2bool, True),
-            SSL_Argument("--T", float, 0.5),
-            SSL_Argument("--ema_p", float, 0.999),
-            SSL_Argument("--ent_loss_ratio", float, 0.01),
-            SSL_Argument("--use_quantile", str2bool, False),
-            SSL_Argument("--clip_thresh", str2bool, False),
-        ]
 
     def prepare(self, algorithm: Any, args: Any) -> None:
         """Set what USB's hook reads from the algorithm."""

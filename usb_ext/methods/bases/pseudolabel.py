@@ -3,21 +3,10 @@
 from typing import Any
 
 from usb_ext.methods.step.base import LogitsRule
-from usb_ext.upstream.usb import SSL_Argument
 
 
 class PseudoLabelRule(LogitsRule):
     """The weak view is its own target above a fixed threshold; its loss warms up (Lee, 2013, Eq. 16)."""
-
-    name = "pseudolabel"
-    one_view = True
-
-    def arguments(self) -> list[Any]:
-        """Threshold, and the share of the run over which the unlabelled loss rises to its weight."""
-        return [
-            SSL_Argument("--p_cutoff", float, 0.95),
-            SSL_Argument("--unsup_warm_up", float, 0.4),
-        ]
 
     def prepare(self, algorithm: Any, args: Any) -> None:
         """Hard labels, as USB's Pseudo-Label makes them."""

@@ -16,8 +16,6 @@ from usb_ext.upstream.usb import (
     Hook,
     PseudoLabelingHook,
     SoftMatchWeightingHook,
-    SSL_Argument,
-    str2bool,
 )
 
 ALONE = SimpleNamespace(distributed=False)
@@ -64,21 +62,6 @@ class SoftMatchWeight(SoftMatchWeightingHook):  # type: ignore[misc]
 
 class SoftMatchRule(BaseRule):
     """A truncated Gaussian weight of the confidence, after uniform alignment (Chen et al., 2023)."""
-
-    name = "softmatch"
-    has_threshold = False
-
-    def arguments(self) -> list[Any]:
-        """No cutoff; alignment and the width of the Gaussian."""
-        return [
-            SSL_Argument("--hard_label", str2bool, True),
-            SSL_Argument("--T", float, 0.5),
-            SSL_Argument("--dist_align", str2bool, True),
-            SSL_Argument("--dist_uniform", str2bool, True),
-            SSL_Argument("--ema_p", float, 0.999),
-            SSL_Argument("--n_sigma", int, 2),
-            SSL_Argument("--per_class", str2bool, False),
-        ]
 
     def prepare(self, algorithm: Any, args: Any) -> None:
         """Set temperature and kind of label."""

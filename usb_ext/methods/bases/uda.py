@@ -6,21 +6,10 @@ from typing import Any
 import torch
 
 from usb_ext.methods.step.base import BaseRule
-from usb_ext.upstream.usb import SSL_Argument
 
 
 class UDARule(BaseRule):
     """Soft labels and training-signal annealing of the supervised loss (Xie et al., 2020)."""
-
-    name = "uda"
-
-    def arguments(self) -> list[Any]:
-        """Annealing schedule, temperature, cutoff."""
-        return [
-            SSL_Argument("--tsa_schedule", str, "none"),
-            SSL_Argument("--T", float, 0.4),
-            SSL_Argument("--p_cutoff", float, 0.8),
-        ]
 
     def prepare(self, algorithm: Any, args: Any) -> None:
         """Soft labels, as USB's UDA makes them."""

@@ -14,25 +14,14 @@ from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import Extension
 from usb_ext.methods.step.head_tap import find_head
 from usb_ext.methods.step.views import Inputs, Views
-from usb_ext.settings.influence import InfluenceSettings, scope_of
-from usb_ext.upstream.usb import Hook, SSL_Argument, str2bool
+from usb_ext.settings.influence import scope_of
+from usb_ext.upstream.usb import Hook, str2bool
 
 HOOK = InfluenceWeightingHook.__name__
 
 
 class Influence(Extension):
     """A weight for each unlabelled example, moved by its influence on a validation set (Algorithm 1)."""
-
-    name = "influence"
-
-    def arguments(self) -> list[Any]:
-        """The settings of `config/influence.py` with their defaults."""
-        fields = InfluenceSettings.model_fields.items()
-        return [
-            SSL_Argument(f"--{name}", _parser(field.default), field.default)
-            for name, field in fields
-            if name != self.name
-        ]
 
     def hook(self, algorithm: Any) -> Hook:
         """The hook with the weights, all 1 or as a file has them.

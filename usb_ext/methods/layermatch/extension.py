@@ -8,13 +8,12 @@ from usb_ext.methods.layermatch.avg_clustering import AvgClusteringHook
 from usb_ext.methods.layermatch.grad_relu import GradReLUHook
 from usb_ext.methods.step.extension import Extension
 from usb_ext.methods.step.views import Views
-from usb_ext.upstream.usb import Hook, SSL_Argument
+from usb_ext.upstream.usb import Hook
 
 
 class GradReLU(Extension):
     """No pseudo-label gradient in the head (LayerMatch, Sec. 4.2.1)."""
 
-    name = "grad_relu"
     taps_head = True
 
     def hook(self, algorithm: Any) -> Hook:
@@ -25,17 +24,7 @@ class GradReLU(Extension):
 class AvgClustering(Extension):
     """A second loss through a slowly averaged head (LayerMatch, Eqs. 8 and 9)."""
 
-    name = "avg_clustering"
     taps_head = True
-
-    def arguments(self) -> list[Any]:
-        """w_ac, N, m and alpha, with the paper's values (Sec. 5.1)."""
-        return [
-            SSL_Argument("--ac_loss_ratio", float, 1.0),
-            SSL_Argument("--ac_reset_iter", int, 2048),
-            SSL_Argument("--ac_momentum", float, 0.999),
-            SSL_Argument("--ac_lr", float, 5e-4),
-        ]
 
     def hook(self, algorithm: Any) -> Hook:
         """The hook with the averaged head."""

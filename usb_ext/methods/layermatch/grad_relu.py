@@ -10,14 +10,15 @@ from typing import Any, ClassVar
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.methods.step.head_tap import HeadTap, find_head
-from usb_ext.settings.names import NEEDS_CAT, ONE_BATCH
+from usb_ext.settings.algorithms import BASES
+from usb_ext.settings.step import NEEDS_CAT
 from usb_ext.upstream.usb import ALGORITHMS, Hook
 
 
 class GradReLUHook(Hook):  # type: ignore[misc]
     """Keeps every loss but the supervised one away from the head's parameters.
 
-    It acts in the forward pass (see `functional/grad_relu.py`), so there is nothing to do between the
+    It acts in the forward pass (see `step/head_tap.py`), so there is nothing to do between the
     backward pass and the optimizer step, where USB has no seam, and nothing to save: the hook has no
     state, and every process of a distributed run cuts its own rows. In our step the number of labelled
     rows is announced before each forward pass, with `use_cat` or without. On USB's own classes it is
@@ -41,10 +42,11 @@ class GradReLUHook(Hook):  # type: ignore[misc]
             SettingsError: if it is none of them, `use_cat` is off, or the network has no
                 classification layer that can be found.
         """
-        kinds: Any = tuple(ALGORITHMS[name] for name in ONE_BATCH)
+        one_batch = [name for name, base in BASES.items() if base.one_batch]
+        kinds: Any = tuple(ALGORITHMS[name] for name in one_batch)
         if not isinstance(algorithm, kinds):
             raise SettingsError(
-                f"{type(algorithm).__name__} is not USB's class of {', '.join(ONE_BATCH)}, whose batches "
+                f"{type(algorithm).__name__} is not USB's class of {', '.join(one_batch)}, whose batches "
                 "start with the labelled rows; our own algorithms take extensions: [grad_relu]"
             )
         if not algorithm.use_cat:

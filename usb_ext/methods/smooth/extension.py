@@ -16,7 +16,7 @@ from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import Extension, selected_share
 from usb_ext.methods.step.views import Views
 from usb_ext.settings.smooth import exponent_of
-from usb_ext.upstream.usb import Hook, SSL_Argument
+from usb_ext.upstream.usb import Hook
 
 _log = logging.getLogger(__name__)
 
@@ -116,15 +116,6 @@ class SmoothWeight(Extension):
 
     On every base with a threshold; tau is, example by example, the one that the base used in the step.
     """
-
-    name = "smooth_weight"
-
-    def arguments(self) -> list[Any]:
-        """mu (linear) and lambda_Phi (none), with the paper's values (Secs. 3.5 and A.3.7)."""
-        return [
-            SSL_Argument("--smooth_exponent", exponent_of, 1.0),
-            SSL_Argument("--lambda_phi", float, 0.0),
-        ]
 
     def hook(self, algorithm: Any) -> Hook:
         """The hook that gives the factor.

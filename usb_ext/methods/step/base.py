@@ -1,24 +1,24 @@
 """A base: how a weak/strong method turns weak views into weights and targets.
 
 FixMatch, FlexMatch, FreeMatch, SoftMatch, AdaMatch, UDA, Dash and Pseudo-Label share everything but
-this. A base names USB's own hooks, which keep the state, and says what they are called with; `bases.py`
-holds them.
+this. A base names USB's own hooks, which keep the state, and says what they are called with; each
+stands in a file of its own in `bases/`.
 
 Bases whose hooks take the weak logits and make probabilities themselves: Dash, FreeMatch, Pseudo-Label.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from usb_ext.methods.step.views import Views
+from usb_ext.settings.algorithms import FIXMATCH
 from usb_ext.upstream.usb import (
     FixedThresholdingHook,
     Hook,
     PseudoLabelingHook,
-    SSL_Argument,
-    str2bool,
 )
 
 
@@ -43,19 +43,21 @@ class BaseRule:
     """FixMatch's rule, which the other bases change in places (Sohn et al., 2020).
 
     A fixed threshold on the largest weak probability, hard labels by argmax.
+
+    Attributes:
+        name: as in the setting `algorithm`.
+        options: its options with its defaults; each is a setting.
+        has_threshold: whether it selects examples, rather than weighting all of them.
+        one_view: whether the pseudo-label is learned on the view that made it.
     """
 
-    name = "fixmatch"
-    has_threshold = True
-    one_view = False
+    declared: ClassVar[tuple[str, ...]] = ("name", "options", "has_threshold", "one_view")
+    """What a declaration says of a rule of ours; a user's own rule says it here."""
 
-    def arguments(self) -> list[Any]:
-        """USB argument declarations (name, type, default) of the base."""
-        return [
-            SSL_Argument("--hard_label", str2bool, True),
-            SSL_Argument("--T", float, 0.5),
-            SSL_Argument("--p_cutoff", float, 0.95),
-        ]
+    name: str = ""
+    options: Mapping[str, object] = FIXMATCH
+    has_threshold: bool = True
+    one_view: bool = False
 
     def prepare(self, algorithm: Any, args: Any) -> None:
         """Set what USB's hooks read from the algorithm."""

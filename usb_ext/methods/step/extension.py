@@ -7,7 +7,7 @@ the whole batch, and the paper's numbers were made with USB.
 ours: the setting `ulb_loss_mean` chooses, and `batch` is the default.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -17,14 +17,18 @@ from usb_ext.upstream.usb import Hook
 
 
 class Extension:
-    """One addition to the step; the parts that a kind does not need stay as they are here."""
+    """One addition to the step; the parts that a kind does not need stay as they are here.
 
-    name = ""
-    taps_head = False
+    Attributes:
+        name: as in the setting `extensions`.
+        taps_head: whether it needs what enters the classification layer (`Views.head_inputs_s`).
+    """
 
-    def arguments(self) -> list[Any]:
-        """USB argument declarations (name, type, default)."""
-        return []
+    declared: ClassVar[tuple[str, ...]] = ("name",)
+    """What a declaration says of an extension of ours; a user's own says it here."""
+
+    name: str = ""
+    taps_head: bool = False
 
     def hook(self, algorithm: Any) -> Hook:
         """The hook that owns the extension's state."""

@@ -1,8 +1,8 @@
 """The package's only `train_step`: a base's rule, and any subset of extensions on top of it.
 
-forward -> weak probabilities -> weights -> targets -> losses -> logs. The base (`bases.py`) says how
+forward -> weak probabilities -> weights -> targets -> losses -> logs. The base (`bases/`) says how
 weak views become weights and targets, with USB's own hooks; an extension adds or changes one thing.
-A named algorithm is a fixed choice of both (`named.py`). The classes work in USB's own loop as well as
+A named algorithm is a declared choice of both. The classes work in USB's own loop as well as
 in our engine.
 """
 
@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 import torch
 
-from usb_ext.methods.registry import EXTENSIONS, RULES
+from usb_ext.methods.step.arguments import usb_arguments
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import selected_share
 from usb_ext.methods.step.head_tap import HeadTap, find_head
+from usb_ext.methods.step.registry import EXTENSIONS, RULES
 from usb_ext.methods.step.views import (
     Inputs,
     Views,
@@ -22,6 +23,8 @@ from usb_ext.methods.step.views import (
     forward_taught,
     forward_together,
 )
+from usb_ext.settings.algorithms import ALGORITHMS, Algorithm
+from usb_ext.settings.model import default_of, options_of
 from usb_ext.upstream.usb import AlgorithmBase
 
 StepResult = tuple[dict[str, Any], dict[str, Any]]
@@ -38,11 +41,10 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
         logger: logger or None.
     """
 
-    default_base: ClassVar[str] = "fixmatch"
-    default_extensions: ClassVar[tuple[str, ...]] = ()
+    declared: ClassVar[Algorithm] = ALGORITHMS["weak_strong"]
 
     def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
-        self.rule = RULES[getattr(args, "base", None) or self.default_base]
+        self.rule = RULES[getattr(args, "base", None) or self.declared.base]
         self.extensions = self.choose_extensions(args)
         self.head_tap: HeadTap | None = None
         self.ulb_loss_mean = getattr(args, "ulb_loss_mean", "batch")
@@ -52,14 +54,18 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
     @classmethod
     def choose_extensions(cls, args: Any) -> tuple[str, ...]:
         """Declared and asked-for extensions, less those switched off (`grad_relu: False`)."""
-        asked = (*cls.default_extensions, *(getattr(args, "extensions", None) or ()))
+        asked = (*cls.declared.extensions, *(getattr(args, "extensions", None) or ()))
         return tuple(n for n in EXTENSIONS if n in asked and getattr(args, n, None) is not False)
 
     @classmethod
     def get_argument(cls) -> list[Any]:
         """USB argument declarations of the declared base and of every extension."""
-        own = [a for extension in EXTENSIONS.values() for a in extension.arguments()]
-        return [*RULES[cls.default_base].arguments(), *own]
+        base = RULES[cls.declared.base].options
+        own = {name: value for name, value in cls.declared.options.items() if name in base}
+        options = {**base, **own}
+        for name in EXTENSIONS:
+            options.update({option: default_of(option) for option in options_of(name)})
+        return usb_arguments(options)
 
     def set_hooks(self) -> None:
         """Register the base's hooks, then the extensions', then the engine's or USB's."""

@@ -3,20 +3,24 @@
 from itertools import product
 
 import pytest
+from pydantic import ValidationError
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings
-from usb_ext.settings.names import (
+from usb_ext.settings.algorithms import (
+    ALGORITHMS,
     BASES,
-    CARRIERS,
-    CHOOSE_BASE,
-    DECLARED,
     EXTENSIONS,
-    FIXED_BASE,
-    OURS_ALONE,
-    WITHOUT_THRESHOLD,
+    bases_with_threshold,
+    carriers,
     declared_by,
+    takes_any_base,
 )
+from usb_ext.settings.step import StepSettings
+
+CARRIERS, CHOOSE_BASE = carriers(), takes_any_base()
+FIXED_BASE = {name: one.base for name, one in ALGORITHMS.items() if not one.any_base}
+OURS_ALONE = {name for name, base in BASES.items() if not base.in_usb}
 
 HELD_OUT = {"num_val": 100, "influence_every": 10, "prior_file": "prior.npz"}
 """What influence weighting and prior labels cannot do without; the others leave it unused."""
@@ -31,7 +35,7 @@ def refusal(given: dict[str, object]) -> str:
 
 def goes(algorithm: str, extension: str) -> bool:
     """Whether an extension goes on an algorithm: all but the smooth weight without a threshold."""
-    return extension != "smooth_weight" or algorithm not in WITHOUT_THRESHOLD
+    return extension != "smooth_weight" or algorithm not in set(BASES) - set(bases_with_threshold())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_other_algorithms_carry_none_and_are_told_which_do(algorithm: str) -> No
 @pytest.mark.parametrize(("algorithm", "base"), list(product(CHOOSE_BASE, BASES)))
 def test_our_algorithms_take_any_base(algorithm: str, base: str) -> None:
     given = {"algorithm": algorithm, "base": base, **HELD_OUT}
-    if all(goes(base, extension) for extension in DECLARED.get(algorithm, ())):
+    if all(goes(base, extension) for extension in ALGORITHMS[algorithm].extensions):
         assert load_settings(given).settings.active_base == base
 
 
@@ -140,3 +144,31 @@ def test_prior_labels_and_their_file_go_together() -> None:
     without = load_settings({**HELD_OUT, "algorithm": "as3l", "prior_label": False}).settings
     assert without.active_extensions == () and without.active_base == "flexmatch"
     assert load_settings({"algorithm": "as3l", "prior_label": False}).settings.prior_file is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("base", "comatch"),
+        ("extensions", ["dropout"]),
+        ("extensions", "grad_relu"),
+        ("extensions", None),
+        ("extensions", ["grad_relu", "grad_relu"]),
+        ("ulb_loss_mean", "sum"),
+        ("step", "theirs"),
+    ],
+)
+def test_ranges(name: str, value: object) -> None:
+    with pytest.raises(ValidationError):
+        StepSettings.model_validate({name: value})
+
+
+def test_a_set_of_extensions_has_one_order() -> None:
+    forward = StepSettings.model_validate({"extensions": ["grad_relu", "avg_clustering"]})
+    backward = StepSettings.model_validate({"extensions": ["avg_clustering", "grad_relu"]})
+    assert forward == backward
+    assert forward.extensions == ("grad_relu", "avg_clustering")
+
+
+def test_no_extensions_are_an_empty_list() -> None:
+    assert StepSettings.model_validate({"extensions": []}).extensions == ()
