@@ -151,7 +151,7 @@ def test_fullysupervised_does_not_train_on_them() -> None:
     assert len(data.datasets["train_lb"]) == 1267
 
 
-def test_usbs_set_holds_them_out_too(cifar: Path) -> None:  # noqa: F811
+def test_usbs_set_holds_them_out_too(cifar: Path) -> None:
     folder = str(cifar / "data")
     args = arguments(dataset="cifar10", data_dir=folder, num_labels=20, num_val=40, img_size=32)
     data = prepare(args)
