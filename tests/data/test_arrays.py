@@ -1,3 +1,5 @@
+"""Images in memory: what they hold, and arrays that contradict each other."""
+
 import dataclasses
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Folders of images: classes, names and splits, and the layouts that are refused."""
+
 import os
 import unicodedata
 from pathlib import Path

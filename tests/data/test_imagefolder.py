@@ -1,3 +1,5 @@
+"""A folder of images as a data set, cached or streamed, with images that cannot be read."""
+
 import logging
 
 import numpy as np

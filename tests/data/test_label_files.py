@@ -1,3 +1,5 @@
+"""Label files, JSON or CSV: positions and classes, and every problem named with its line."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,4 @@
-"""`usb-ext export-patches`; that it gives the committed series is shown in test_patches.py."""
+"""The series of patches made again; that it is the committed one is shown in test_patches.py."""
 
 import shutil
 from pathlib import Path
@@ -21,14 +21,6 @@ def test_the_command_writes_the_series_and_removes_older_files(
     assert main(["export-patches", "--source", str(source), "--out", str(out)]) == 0
     assert sorted(p.name for p in out.iterdir()) == ["0001-" + SERIES[1].name[5:], "README.md"]
     assert capsys.readouterr().out.split() == [str(out / ("0001-" + SERIES[1].name[5:]))]
-
-
-def test_a_folder_without_patches_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["export-patches", "--source", str(tmp_path)]) == 3
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "holds no patches" in said and "--source" in said
 
 
 def test_a_patch_that_does_not_apply_leaves_everything_as_it_was(

@@ -1,10 +1,11 @@
-"""Reading a declared type: what it allows, and how that is said."""
+"""Kinds of numbers and texts: their ranges, what a declared type allows, and how that is said."""
 
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from usb_ext.settings import kinds
 from usb_ext.settings.kinds import allowed, is_list, is_nullable, is_switch, is_text, members
 
 Positive = Annotated[float, Field(gt=0)]
@@ -80,3 +81,27 @@ def test_what_is_allowed_in_words(name: str, expected: str) -> None:
 def test_large_bounds_are_written_in_full() -> None:
     words = allowed({"type": "integer", "minimum": 0, "maximum": 4294967295})
     assert words == "a whole number of at least 0 and of at most 4294967295"
+
+
+@pytest.mark.parametrize(
+    ("kind", "inside", "outside"),
+    [
+        (kinds.Count, [1, 10**9], [0, -1]),
+        (kinds.Whole, [0, 3], [-1]),
+        (kinds.Seed, [0, 2**32 - 1], [-1, 2**32]),
+        (kinds.Share, [0.0, 0.5, 1.0], [-1e-9, 1.0 + 1e-9]),
+        (kinds.Decay, [0.0, 0.999999], [1.0, -0.1]),
+        (kinds.Ratio, [1e-6, 1.0], [0.0, 1.1]),
+        (kinds.Positive, [1e-12, 6], [0, 0.0, -1.0]),
+        (kinds.NonNegative, [0, 0.0, 100], [-1e-12]),
+        (kinds.Text, ["a"], [""]),
+        (kinds.Scalar, [True, 0, 0.5, "x"], [[1], {"a": 1}]),
+    ],
+)
+def test_ranges_of_the_kinds(kind: Any, inside: list[object], outside: list[object]) -> None:
+    check = TypeAdapter(kind)
+    for value in inside:
+        assert check.validate_python(value, strict=True) == value
+    for value in outside:
+        with pytest.raises(ValidationError):
+            check.validate_python(value, strict=True)

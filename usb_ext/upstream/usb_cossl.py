@@ -4,6 +4,7 @@ USB's class labels mixed features by class index but asks `argmax` of them, so t
 is always that of class 0: none, where class 0 is the largest. That is left as it is: a baseline is USB's.
 """
 
+import functools
 from typing import Any
 
 from usb_ext.core.errors import SettingsError
@@ -12,6 +13,7 @@ from usb_ext.upstream.shared import MIXED_LABELLED, MIXED_UNLABELLED, FromStep, 
 
 # isort: split
 from semilearn.core.hooks import Hook
+from semilearn.imb_algorithms.cossl import utils as second_head
 from semilearn.imb_algorithms.cossl.cossl import CoSSL, CoSSLParamUpdateHook
 
 
@@ -22,8 +24,17 @@ class SecondHeadHook(Hook):  # type: ignore[misc]
     """
 
     def before_train_epoch(self, algorithm: Any) -> None:
-        """What USB's hook does here."""
-        CoSSLParamUpdateHook.before_train_epoch(self, algorithm)
+        """What USB's hook does here, without its bar.
+
+        What a run shows is the engine's and obeys `progress`; and the bar writes to the standard error of
+        the moment in which its package was imported, which may be closed by now.
+        """
+        bar = second_head.Bar
+        second_head.Bar = functools.partial(bar, file=None)
+        try:
+            CoSSLParamUpdateHook.before_train_epoch(self, algorithm)
+        finally:
+            second_head.Bar = bar
 
 
 class CoSSLOnEngine(CoSSL):  # type: ignore[misc]

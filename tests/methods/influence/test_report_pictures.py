@@ -1,20 +1,15 @@
 """What stands in the pictures of the weights."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
-from support.built import built
 
-from usb_ext.core.files import RunFolder
 from usb_ext.methods.influence.report import WeightsTable, draw_extremes, draw_weights, extremes
 from usb_ext.plots.pictures import TILE
-from usb_ext.training.report import report_weights
 
 
 @pytest.fixture
@@ -74,15 +69,3 @@ def test_few_images_are_shown_twice_and_other_data_has_no_sheet(tmp_path: Path) 
     pixels = np.asarray(Image.open(sheet))
     corners = (pixels == (1, 2, 3)).all(axis=-1)
     assert corners.sum() == 14 * (TILE // 2) ** 2
-
-
-def test_three_files_stand_in_the_folder_of_a_run_with_weights(tmp_path: Path) -> None:
-    made: Any = built(tmp_path, algorithm="fixmatch", ulb_num_labels=20, include_lb_to_ulb=False)
-    folder = RunFolder(tmp_path)
-    before = set(tmp_path.iterdir())
-    report_weights(made, folder, None)
-    assert set(tmp_path.iterdir()) == before
-    made.hooks_dict["InfluenceWeightingHook"] = SimpleNamespace(weights=torch.ones(20))
-    report_weights(made, folder, tuple("0123456789"))
-    names = {path.name for path in set(tmp_path.iterdir()) - before}
-    assert names == {"weights.npz", "weights.png", "weights_images.png"}

@@ -1,13 +1,13 @@
 """Pictures that bring out differences, Pillow's answers to them, and the devices to ask.
 
-The other `test_batch_*` files compare with these answers; the tests here see to it that the pictures
-are what their names say.
+The tests in `tests/augment` compare with these answers; those here see to it that the pictures are what
+their names say.
 """
 
 import torch
-from support.pillow import USB_OPS, from_pillow, pictures, to_pillow, usb_cutout, usb_result
 
 import usb_ext.upstream.usb  # noqa: F401  (loads semilearn)
+from support.pillow import USB_OPS, from_pillow, pictures, to_pillow, usb_cutout, usb_result
 from usb_ext.augment.draws import Op
 
 

@@ -1,9 +1,11 @@
 """Options that algorithms declare, and the namespace that USB's classes read."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from support.run import SIX, run
 
 from usb_ext.settings import config_sha256, load_settings
 from usb_ext.training.compose import algorithm_classes, build_namespace, declarations, resolved
@@ -61,3 +63,9 @@ def test_usb_finds_one_process_its_device_and_no_empty_path() -> None:
     assert (args.distributed, args.world_size, args.rank) == (False, 1, 0)
     assert args.amp is True and args.gpu == parts.device and args.pretrain_path == ""
     assert args.parts is parts
+
+
+def test_resolved_settings_name_usbs_own_values(tmp_path: Path) -> None:
+    run(tmp_path, algorithm="mixmatch", **SIX)
+    written = load_settings(tmp_path / "run" / "config.yaml").settings
+    assert (written.T, written.unsup_warm_up, written.mixup_alpha) == (0.5, 1 / 64, 0.5)

@@ -1,13 +1,14 @@
-"""A validation set cut out of USB's data sets, where they allow it (CIFAR: tests/test_data_validation.py)."""
+"""USB's data sets: files that are not there, and a validation set cut out where they allow it."""
 
 from argparse import Namespace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.upstream.usb_datasets import with_validation
+from usb_ext.upstream.usb_datasets import SOURCES, not_found, with_validation
 
 
 def test_without_a_wish_nothing_changes() -> None:
@@ -32,3 +33,20 @@ def test_a_set_that_usb_splits_itself_has_none_to_give() -> None:
     args = Namespace(num_val=2, val_index_file=None, algorithm="fixmatch", dataset="imagenet")
     with pytest.raises(SettingsError, match="imagenet, but USB splits it itself"):
         with_validation(args, {}, None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder", "how"),
+    [
+        ("cifar10", "cifar10", f"download {SOURCES['cifar10']} and unpack it there"),
+        ("aclImdb", "aclImdb", "USB's README tells how to get it"),
+        ("EuroSAT", "eurosat", "USB's README"),
+    ],
+)
+def test_it_names_the_folder_and_where_to_get_the_files(
+    dataset: str, folder: str, how: str
+) -> None:
+    error = not_found(Namespace(dataset=dataset), Path("/data"), OSError("no route\nto host"))
+    text = str(error)
+    assert f"/data/{folder} " in text and how in text and "(no route)" in text
+    assert "\n" not in text and error.exit_code == 3

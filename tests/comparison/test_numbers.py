@@ -1,10 +1,12 @@
-"""More labels, run by run; and how soon a run is as good as another one."""
+"""The numbers of a comparison: gains against scipy, more labels run by run, the time to an accuracy."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.compare import Ended, Trainer, planned, report_of
+from scipy import stats
+from support.compare import Ended, Trainer, of_seed, planned, report_of
 
 from usb_ext.comparison.plan import Planned
 
@@ -90,3 +92,33 @@ def test_a_target_without_a_run_is_said(tmp_path: Path) -> None:
     plan = planned(tmp_path, "fixmatch", "slow=uda", seeds=(0,))
     report = report_of(plan, tmp_path, Trainer(outcome), {"target": "slow"})
     assert "40 labels: no time to slow, it has no usable run" in report["page"]
+
+
+def test_the_exported_numbers_give_scipys_statistics(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "fixmatch", "flexmatch", seeds=(0, 2, 3, 4, 5, 6, 7))
+    report = report_of(plan, tmp_path, Trainer(of_seed))
+    with (tmp_path / "compare.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    errors = {
+        m: [float(r["error_last"]) for r in rows if r["method"] == m]
+        for m in ("fixmatch", "flexmatch")
+    }
+    exported = [float(r["gain_last"]) for r in rows if r["gain_last"]]
+    expected = [b - a for a, b in zip(errors["flexmatch"], errors["fixmatch"], strict=True)]
+    assert exported == pytest.approx(expected, abs=1e-9)
+    found = report["comparisons"][0]["metrics"]["last"]["flexmatch"]["gain"]
+    for side, key in (("greater", "greater"), ("less", "less"), ("two-sided", "two_sided")):
+        p = stats.wilcoxon(exported, alternative=side).pvalue
+        assert found["test"][key] == pytest.approx(p, rel=1e-12)
+    assert (found["better"], found["equal"], found["worse"]) == (6, 0, 1)
+
+
+def test_one_fold_gives_a_table_and_no_test(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "fixmatch", "flexmatch", seeds=(2,))
+    report = report_of(plan, tmp_path, Trainer(of_seed))
+    gain = report["comparisons"][0]["metrics"]["last"]["flexmatch"]["gain"]
+    assert gain["values"] == [5.0] and gain["test"]["greater"] is None
+    assert (
+        "no test: 1 fold" in report["page"]
+        and "| gain over fixmatch | - | +5.00 |" in report["page"]
+    )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import sets as helpers_sets
+from support import sets
 
 import usb_ext
 from usb_ext.core.errors import Interrupted
@@ -65,14 +65,14 @@ def stand_in(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
     data = folder / "data"
     if "imagenet" in name:
         classes = [f"n{number:08d}" for number in range(101)]
-        helpers_sets.imagenet(data, classes, per_class=3)
+        sets.imagenet(data, classes, per_class=3)
         (folder / "list.txt").write_text("\n".join(reversed(classes[:100])))
         return {"data_dir": str(data), "class_list": str(folder / "list.txt"), "num_labels": 200}
     if "stl10" in name:
-        helpers_sets.stl10(data, monkeypatch, per_class=5)
+        sets.stl10(data, monkeypatch, per_class=5)
     else:
         dataset = "cifar100" if "cifar100" in name else "cifar10"
-        helpers_sets.cifar(data, dataset, monkeypatch, per_file=500)
+        sets.cifar(data, dataset, monkeypatch, per_file=500)
     return {"data_dir": str(data)}
 
 

@@ -1,4 +1,4 @@
-"""Whole runs with influence weighting: resumed ones, the degenerate one, and mistakes before any work."""
+"""Influence weighting in whole runs: resumed ones, the degenerate one, and mistakes before any work."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables, page, LaTeX, CSV and picture of a comparison whose numbers are known by hand."""
+"""Page, LaTeX, CSV and picture of a comparison whose numbers are known by hand."""
 
 import csv
 import json
@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from support.compare import Trainer, planned, report_of
 
 from usb_ext.comparison import page
 from usb_ext.comparison import page as slope_plot
@@ -24,58 +23,7 @@ from usb_ext.comparison.page import (
     tables,
     write_files,
 )
-from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.tables import Table, number, overview_table, p_value, signed
-
-CURVES: dict[tuple[str, int], tuple[float, ...]] = {
-    ("a_b", 0): (0.5, 0.9, 0.8),
-    ("a_b", 1): (0.5, 0.7, 0.7),
-    ("a_b", 2): (0.5, 0.6, 0.6),
-    ("x|y", 0): (0.5, 0.9, 0.9),
-    ("x|y", 1): (0.5, 0.7, 0.7),
-    ("x|y", 2): (0.5, 0.8, 0.9),
-}
-"""Errors of the last: 20 30 40 and 10 30 10; gains 10 0 30."""
-
-
-def outcome(run: Planned) -> Any:
-    collapsed = [3, 7] if (run.method.label, run.fold.seed) == ("a_b", 2) else []
-    labelled = {"class_coverage": 9 if run.fold.seed == 1 else 10, "counts": [1] * 10}
-    curve = CURVES[run.method.label, run.fold.seed]
-    return {"accuracies": curve, "collapsed_classes": collapsed, "labelled": labelled}
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    out = tmp_path_factory.mktemp("tables")
-    plan = planned(out, "a_b=uda", "x|y=fixmatch:T=0.7", seeds=(0, 1, 2))
-    about = {
-        "command": "usb-ext compare --c x",
-        "methods": {"x|y": {"algorithm": "fixmatch", "settings": {"T": 0.7}}},
-    }
-    return {**report_of(plan, out, Trainer(outcome), {"about": about}), "out": out}
-
-
-def test_the_table_by_fold(report: dict[str, Any]) -> None:
-    table = next(iter(tables(report, ["last"])))
-    assert table.header == ["fold", "a_b", "x|y"] and table.rule_after == 3
-    assert table.rows == [
-        ["0", "20.00", "10.00"],
-        ["1", "30.00", "30.00"],
-        ["2", "40.00", "10.00"],
-        ["mean", "30.00", "16.67"],
-        ["std", "10.00", "11.55"],
-        ["2 sigma", "20.00", "23.09"],
-        ["minimum", "20.00", "10.00"],
-        ["maximum", "40.00", "30.00"],
-        ["gain over a_b", "-", "+13.33"],
-        ["std of the gain", "-", "15.28"],
-        ["better / equal / worse", "-", "2 / 1 / 0"],
-        ["p, greater", "-", "0.2500"],
-        ["p, less", "-", "1.0000"],
-        ["p, two-sided", "-", "0.5000"],
-    ]
-    assert table.note.startswith("x|y: 1 gain(s) of zero dropped; 2 pair(s)")
+from usb_ext.comparison.tables import Table
 
 
 def test_the_other_metrics_follow_the_leading_one(report: dict[str, Any]) -> None:
@@ -181,29 +129,6 @@ def test_all_files_come_from_the_json(report: dict[str, Any], tmp_path: Path) ->
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (report["out"] / path.name).read_bytes(), path.name
     assert "![" in (tmp_path / "compare.md").read_text()
-
-
-def test_the_overview_has_a_column_a_label_count(report: dict[str, Any]) -> None:
-    part = report["comparisons"][0]
-    table = overview_table([part, {**part, "num_labels": 50, "metrics": {}, "folds": []}], "last")
-    assert table.header == ["labels", "40", "50"]
-    assert table.rows == [
-        ["a_b", "30.00 ± 10.00", "-"],
-        ["x|y", "16.67 ± 11.55", "-"],
-        ["x|y: gain", "+13.33", "-"],
-        ["x|y: p, greater", "0.2500", "-"],
-        ["folds", "3", "0"],
-    ]
-
-
-def test_numbers_as_text() -> None:
-    assert (number(None), number(1.005, 1), signed(0.0), signed(-1.0)) == (
-        "-",
-        "1.0",
-        "+0.00",
-        "-1.00",
-    )
-    assert [p_value(p) for p in (1 / 64, 0.5**20, None)] == ["0.0156", "9.5e-07", "-"]
 
 
 def test_methods_are_named_where_their_labels_cover_different_classes() -> None:

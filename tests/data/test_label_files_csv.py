@@ -1,3 +1,5 @@
+"""Lines of a label CSV: header, byte order mark, blank and wrong lines."""
+
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError

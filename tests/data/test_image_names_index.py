@@ -1,3 +1,5 @@
+"""Names found by a unique ending, whatever the form of their letters."""
+
 import unicodedata
 
 import pytest

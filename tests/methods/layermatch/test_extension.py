@@ -1,32 +1,14 @@
-"""What each setting of LayerMatch's ablations does to losses and gradients (Tables 4 and 5, Fig. 3)."""
+"""LayerMatch's parts in the step: what each setting does to losses and gradients (Tables 4 and 5, Fig. 3)."""
 
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from support.usb import batch, build, our_class, usb_class
+from support.usb import FAST, Gradients, build, our_class, step, usb_class
 
 from usb_ext.methods.named import NAMED
-from usb_ext.methods.step.step import WeakStrong
 
 STEPS = 5
-FAST: dict[str, Any] = {"ac_momentum": 0.5, "ac_lr": 0.5, "ulb_loss_ratio": 1.0, "ema_p": 0.5}
-Gradients = dict[str, torch.Tensor]
-
-
-def step(algorithm: Any, seed: int) -> tuple[dict[str, float], Gradients]:
-    """Log and gradients of one step; the optimizer has moved the network afterwards."""
-    algorithm.it = seed
-    data = batch(seed)
-    if not isinstance(algorithm, WeakStrong):
-        data.pop("idx_ulb")
-    out, log = algorithm.train_step(**data)
-    algorithm.optimizer.zero_grad()
-    out["loss"].backward()
-    found = {n: p.grad.clone() for n, p in algorithm.model.named_parameters()}
-    algorithm.optimizer.step()
-    return {k.removeprefix("train/"): float(v) for k, v in log.items()}, found
 
 
 def steps(algorithm: Any) -> list[tuple[dict[str, float], Gradients]]:
@@ -114,31 +96,3 @@ def test_the_averaged_head_moves_as_the_numbers_say(name: str) -> None:
     changed = {"ac_momentum": 0.9, "ac_lr": 0.1}[name]  # a fifth of 1 - 0.5 and of 0.5
     torch.testing.assert_close(drift(**{name: changed}), 0.2 * drift())
     assert drift().norm() > 0.001
-
-
-def test_means_over_the_batch_and_over_the_selected() -> None:
-    """Eqs. 2 and 8: both unlabelled losses are divided by the number selected."""
-    by_batch, _ = step(build(NAMED["layermatch"], **FAST), 0)
-    selected, _ = step(build(NAMED["layermatch"], **FAST, ulb_loss_mean="selected"), 0)
-    share = by_batch["util_ratio"]
-    assert 0 < share < 1
-    for name in ("unsup_loss", "ac_loss"):
-        assert selected[name] == pytest.approx(by_batch[name] / share, rel=1e-6)
-    assert selected["sup_loss"] == by_batch["sup_loss"]
-
-
-def test_with_nothing_selected_only_the_labels_count() -> None:
-    made: Any = build(
-        our_class("fixmatch"), p_cutoff=1.1, extensions=["grad_relu", "avg_clustering"], **FAST
-    )
-    alone: Any = build(usb_class("fixmatch"), p_cutoff=1.1).model
-    data = batch(0)
-    rows = torch.cat([data[k] for k in ("x_lb", "x_ulb_w", "x_ulb_s")])
-    logits = alone(rows)["logits"][: len(data["y_lb"])]
-    F.cross_entropy(logits, data["y_lb"]).backward()
-    head = made.model.classifier.weight.detach().clone()
-    log, got = step(made, 0)
-    assert (log["util_ratio"], log["unsup_loss"], log["ac_loss"]) == (0.0, 0.0, 0.0)
-    for name, parameter in alone.named_parameters():
-        torch.testing.assert_close(got[name], parameter.grad, msg=name)
-    assert torch.equal(made.hooks_dict["AvgClusteringHook"].averaged()["weight"], head)

@@ -10,8 +10,10 @@ import torch
 from support.run import TINY as TINY_RUN
 from support.ssl import TINY as TINY_SSL
 
+from usb_ext.as3l.workflow import made_files, ready, wants_stages
 from usb_ext.cli.main import main
 from usb_ext.data.features import read_features
+from usb_ext.settings import load_settings
 
 LABELS = "labels_digits_as3l_10_s0"
 WHOLE: dict[str, Any] = {
@@ -126,3 +128,26 @@ def test_what_cannot_lead_to_the_end_is_refused_before_pre_training(
     got, _, err = call(**changed)
     assert got == code and told in err and err.count("\n") == 1
     assert not (tmp_path / "ssl").exists()
+
+
+def test_files_are_named_by_the_settings(tmp_path: Path) -> None:
+    s = load_settings({**WHOLE, "save_dir": str(tmp_path), "seed": 3}).settings
+    made = made_files(s)
+    assert made.features.parent.parent == tmp_path and made.features.name == "features.npz"
+    assert made.selected == tmp_path / "labels_digits_as3l_10_s3" / "selected.json"
+    assert made.prior == made.selected.with_name("prior.npz") and made.labels is None
+    trained = ready(s).settings
+    assert trained.label_file == str(made.selected) and trained.prior_file == str(made.prior)
+    assert trained.pretrain_path == str(made.features.with_name("backbone.pth"))
+    assert wants_stages(s) and not wants_stages(trained)
+
+
+def test_files_of_the_user_stand_in_place_of_made_ones(tmp_path: Path) -> None:
+    own = {
+        "features": "clip.npz",
+        "label_file": "mine.csv",
+        "prior_label": False,
+        "use_pretrain": False,
+    }
+    made = made_files(load_settings({**WHOLE, "save_dir": str(tmp_path), **own}).settings)
+    assert made == (Path("clip.npz"), Path("mine.csv"), Path("mine.csv"), None)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from support.run import assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.augment.recipe import UNLABELLED_VIEWS, recipe_of, resized
+from usb_ext.augment.recipe import UNLABELLED_VIEWS, recipe_of
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.batched import (
     BatchedEvaluation,
@@ -17,7 +17,6 @@ from usb_ext.data.batched import (
     batched_train_loader,
     serving_of,
 )
-from usb_ext.data.image_store import ImageStore
 from usb_ext.data.sets import prepare
 from usb_ext.settings import load_settings
 
@@ -109,22 +108,6 @@ def test_a_set_over_the_budget_gives_the_same_batches(caplog: pytest.LogCaptureF
         assert all(torch.equal(left[key], right[key]) for key in left)
     streamed.batch_sampler.start_iter = 12
     assert list(streamed) == []
-
-
-def test_store_decodes_lazy_images_and_resizes() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (7, 24, 24, 3), dtype=np.uint8)
-
-    class Lazy:
-        shape = images.shape
-
-        def __getitem__(self, position: int) -> np.ndarray:
-            return images[position]
-
-    positions = torch.tensor([3, 0, 3])
-    held = ImageStore(images, 16, CPU, 2**20).fetch(positions)
-    lazy = ImageStore(Lazy(), 16, CPU, 2**20).fetch(positions)
-    assert held.shape == (3, 3, 16, 16) and torch.equal(held, lazy)
-    assert torch.equal(held[0], torch.from_numpy(resized(images, 16)[3]).permute(2, 0, 1))
 
 
 def test_evaluation_images_equal_usbs_transform() -> None:
