@@ -1,0 +1,89 @@
+"""`docs/results/`: the tables follow from the CSV beside them, so that nothing else need be kept.
+
+Means, deviations and p-values are made again here from the runs alone, by this file's own arithmetic.
+"""
+
+import csv
+import itertools
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results"
+COMPARISONS = sorted(RESULTS.rglob("compare.csv"))
+METRICS = {
+    "last checkpoint": "error_last",
+    "best checkpoint": "error_best",
+    "median of the last 20 evaluations": "error_median20",
+}
+FOLD_TABLE = re.compile(r"\*\*(\d+) labels: error \(%\) of the (.+?)\*\*\n\n((?:\|.*\n)+)")
+FACTS = ("command", "seeds", "n", "spread", "steps", "hardware", "versions", "commit")
+
+
+def cells(line: str) -> list[str]:
+    """The cells of a row of a Markdown table."""
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def signed_rank_p(gains: list[float]) -> tuple[float, float, float]:
+    """Wilcoxon's p (greater, less, two-sided): every pattern of signs is counted, zeros are dropped."""
+    gains = [gain for gain in gains if gain]
+    sizes = sorted(abs(gain) for gain in gains)
+    ranks = {s: statistics.mean(i + 1 for i, t in enumerate(sizes) if t == s) for s in sizes}
+    found = sum(ranks[abs(gain)] for gain in gains if gain > 0)
+    sums = [
+        sum(itertools.compress((ranks[abs(g)] for g in gains), signs))
+        for signs in itertools.product((False, True), repeat=len(gains))
+    ]
+    greater = sum(s >= found for s in sums) / len(sums)
+    less = sum(s <= found for s in sums) / len(sums)
+    return greater, less, min(1.0, 2 * min(greater, less))
+
+
+@pytest.mark.parametrize("path", COMPARISONS, ids=lambda p: str(p.parent.relative_to(RESULTS)))
+def test_tables_of_a_comparison_follow_from_its_runs(path: Path) -> None:
+    runs = rows_of(path)
+    tables = FOLD_TABLE.findall(path.with_suffix(".md").read_text())
+    assert len(tables) == 3 * len({run["num_labels"] for run in runs})
+    for labels, metric, table in tables:
+        header, _, *body = map(cells, table.splitlines())
+        shown = {row[0]: row[1:] for row in body}
+        first: list[float] = []
+        for column, method in enumerate(header[1:]):
+            own = [r for r in runs if (r["method"], r["num_labels"]) == (method, labels)]
+            errors = [float(r[METRICS[metric]]) for r in own]
+            assert all(r["used"] == "True" for r in own)
+            wanted = {"mean": statistics.mean(errors), "std": statistics.stdev(errors)}
+            if column:
+                gains = [round(a - b, 6) for a, b in zip(first, errors, strict=True)]
+                p = dict(zip(("greater", "less", "two-sided"), signed_rank_p(gains), strict=True))
+                wanted |= {f"p, {side}": value for side, value in p.items()}
+            else:
+                first = errors
+            for name, value in wanted.items():
+                assert float(shown[name][column]) == pytest.approx(value, abs=0.0051), (
+                    method,
+                    name,
+                )
+
+
+@pytest.mark.parametrize(
+    "page", sorted(RESULTS.glob("*/README.md")), ids=lambda page: page.parent.name
+)
+def test_a_page_of_results_says_how_it_was_made(page: Path) -> None:
+    stated = {cells(line)[0] for line in page.read_text().splitlines() if line.startswith("|")}
+    assert not [fact for fact in FACTS if fact not in stated]
+
+
+def test_nothing_is_kept_that_follows_from_something_else() -> None:
+    """`usb-ext compare` writes these too; the CSV and the page hold all that is in them."""
+    for name in ("compare.json", "compare.tex", "compare.svg", "curves.svg"):
+        assert not list(RESULTS.rglob(name))
