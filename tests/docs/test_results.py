@@ -20,6 +20,9 @@ METRICS = {
     "median of the last 20 evaluations": "error_median20",
 }
 FOLD_TABLE = re.compile(r"\*\*(\d+) labels: error \(%\) of the (.+?)\*\*\n\n((?:\|.*\n)+)")
+PLUS_MINUS = re.compile(r"(\d+\.\d) ± (\d+\.\d)")
+RATIO = re.compile(r"\d\.\d\d \(\d\.\d\d-\d\.\d\d\)")
+PAGES = sorted(RESULTS.glob("*/README.md"))
 FACTS = ("command", "seeds", "n", "spread", "steps", "hardware", "versions", "commit")
 
 
@@ -75,9 +78,21 @@ def test_tables_of_a_comparison_follow_from_its_runs(path: Path) -> None:
                 )
 
 
-@pytest.mark.parametrize(
-    "page", sorted(RESULTS.glob("*/README.md")), ids=lambda page: page.parent.name
-)
+def test_the_readme_shows_the_newest_runs_of_the_first_example() -> None:
+    text = (ROOT / "README.md").read_text()
+    table = re.findall(r"^\| (\w+Match) \|(.*)\|$", text, re.M)
+    runs = rows_of(RESULTS / "digits_10_labels" / "runs.csv")
+    newest = [run for run in runs if run["commit"] == runs[-1]["commit"]]
+    assert len(table) == 3 and len(newest) == 9
+    for method, row in table:
+        own = [float(r["top1_last"]) for r in newest if r["algorithm"] == method.lower()]
+        numbers = [float(cell) for cell in row.split("|")]
+        assert numbers[:3] == own
+        assert numbers[3] == round(statistics.mean(own), 3)
+        assert numbers[4] == round(statistics.stdev(own), 3)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_a_page_of_results_says_how_it_was_made(page: Path) -> None:
     stated = {cells(line)[0] for line in page.read_text().splitlines() if line.startswith("|")}
     assert not [fact for fact in FACTS if fact not in stated]
@@ -87,3 +102,36 @@ def test_nothing_is_kept_that_follows_from_something_else() -> None:
     """`usb-ext compare` writes these too; the CSV and the page hold all that is in them."""
     for name in ("compare.json", "compare.tex", "compare.svg", "curves.svg"):
         assert not list(RESULTS.rglob(name))
+
+
+def made_again(folder: Path) -> set[tuple[float, float]]:
+    """Mean and deviation of the last error of each method, and of each cell of a grid of priors."""
+    groups: dict[tuple[Path, str, str], list[float]] = {}
+    for path in folder.rglob("*.csv"):
+        for row in rows_of(path):
+            if "error_last" in row:
+                key = (path, row["method"], row["num_labels"])
+                groups.setdefault(key, []).append(float(row["error_last"]))
+            elif "accuracy" in row:
+                key = (path, row["strategy"] + row["method"], row["num_labels"])
+                groups.setdefault(key, []).append(float(row["accuracy"]))
+    return {(statistics.mean(g), statistics.stdev(g)) for g in groups.values()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_means_on_a_page_follow_from_its_csv(page: Path) -> None:
+    known = made_again(page.parent)
+    for mean, std in PLUS_MINUS.findall(page.read_text()):
+        near = (abs(m - float(mean)) < 0.0501 and abs(s - float(std)) < 0.0501 for m, s in known)
+        assert any(near), f"{mean} ± {std}"
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs").glob("**/*.md")), ids=lambda page: page.stem
+)
+def test_figures_on_other_pages_stand_on_a_page_of_results(page: Path) -> None:
+    if RESULTS not in page.parents:
+        shown = "".join(result.read_text() for result in PAGES)
+        for pattern in (PLUS_MINUS, RATIO):
+            for found in pattern.finditer(page.read_text()):
+                assert found[0] in shown
