@@ -6,7 +6,7 @@ import pytest
 import torch
 from support.usb import FAST, Gradients, build, our_class, step, usb_class
 
-from usb_ext.methods.named import LayerMatch
+from usb_ext.methods.named import NAMED
 
 STEPS = 5
 
@@ -35,7 +35,7 @@ def test_without_both_parts_it_is_usbs_freematch_without_fairness(
     switched_off: dict[str, Any],
 ) -> None:
     base = build(usb_class("freematch"), **{**FAST, "ent_loss_ratio": 0.0})
-    ours = build(LayerMatch, **FAST, **switched_off)
+    ours = build(NAMED["layermatch"], **FAST, **switched_off)
     used = 0.0
     for (log_usb, usb), (log, got) in zip(steps(base), steps(ours), strict=True):
         assert log["total_loss"] == pytest.approx(log_usb["total_loss"], rel=1e-10)
@@ -47,7 +47,7 @@ def test_without_both_parts_it_is_usbs_freematch_without_fairness(
 
 def test_grad_relu_changes_the_heads_gradient_alone() -> None:
     """Table 4, and Fig. 3 on FixMatch."""
-    for algorithm, given in ((LayerMatch, {}), (our_class("fixmatch"), {"p_cutoff": 0.5})):
+    for algorithm, given in ((NAMED["layermatch"], {}), (our_class("fixmatch"), {"p_cutoff": 0.5})):
         on = {"extensions": ["grad_relu"]}
         with_it = step(build(algorithm, **FAST, **given, **on), 0)
         without = step(build(algorithm, **FAST, **given, **on, grad_relu=False), 0)
@@ -57,8 +57,8 @@ def test_grad_relu_changes_the_heads_gradient_alone() -> None:
 
 
 def test_avg_clustering_adds_its_loss_and_nothing_to_the_head() -> None:
-    log, got = step(build(LayerMatch, **FAST), 0)
-    log_off, off = step(build(LayerMatch, **FAST, avg_clustering=False), 0)
+    log, got = step(build(NAMED["layermatch"], **FAST), 0)
+    log_off, off = step(build(NAMED["layermatch"], **FAST, avg_clustering=False), 0)
     assert log["ac_loss"] > 0 and "ac_loss" not in log_off
     assert log["total_loss"] == pytest.approx(log_off["total_loss"] + log["ac_loss"], rel=1e-6)
     torch.testing.assert_close(of_head(got), of_head(off))
@@ -67,15 +67,15 @@ def test_avg_clustering_adds_its_loss_and_nothing_to_the_head() -> None:
 
 @pytest.mark.parametrize("ratio", [0.5, 2.0])
 def test_the_loss_is_weighted(ratio: float) -> None:
-    log, _ = step(build(LayerMatch, **FAST), 0)
-    weighted, _ = step(build(LayerMatch, **FAST, ac_loss_ratio=ratio), 0)
+    log, _ = step(build(NAMED["layermatch"], **FAST), 0)
+    weighted, _ = step(build(NAMED["layermatch"], **FAST, ac_loss_ratio=ratio), 0)
     assert weighted["ac_loss"] == pytest.approx(ratio * log["ac_loss"], rel=1e-6)
 
 
 @pytest.mark.parametrize("period", [1, 2, 3, 100])
 def test_where_the_averaged_head_was_just_reset_both_losses_are_one(period: int) -> None:
     """Table 5: with N = 1 the second loss is the first one through the same head, at every step."""
-    made = build(LayerMatch, **FAST, ac_reset_iter=period)
+    made = build(NAMED["layermatch"], **FAST, ac_reset_iter=period)
     logs = [log for log, _ in steps(made)]
     assert all(log["util_ratio"] > 0 for log in logs)
     for t, log in enumerate(logs):
@@ -88,7 +88,7 @@ def test_the_averaged_head_moves_as_the_numbers_say(name: str) -> None:
     """One step moves it by (1 - m) alpha times a gradient that the numbers do not change."""
 
     def drift(**changed: float) -> torch.Tensor:
-        made = build(LayerMatch, **{**FAST, **changed})
+        made = build(NAMED["layermatch"], **{**FAST, **changed})
         step(made, 0)
         moved: torch.Tensor = made.hooks_dict["AvgClusteringHook"].drift["weight"]
         return moved
