@@ -22,12 +22,13 @@ from usb_ext.engine.state import (
     restore_fields,
     set_random_state,
 )
+from usb_ext.upstream.running import OnEngine
 
 FORMAT = 1
 HOOK_SKIP = frozenset({"name", "priority"})
 
 
-def collect(algorithm: Any, settings: dict[str, Any]) -> dict[str, Any]:
+def collect(algorithm: OnEngine, settings: dict[str, Any]) -> dict[str, Any]:
     """All state of a running algorithm; `it` counts finished steps."""
     scheduler = algorithm.scheduler
     return {
@@ -50,7 +51,7 @@ def collect(algorithm: Any, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _hook_state(algorithm: Any, name: str, hook: Any) -> dict[str, Any]:
+def _hook_state(algorithm: OnEngine, name: str, hook: Any) -> dict[str, Any]:
     if hasattr(hook, "state_dict"):
         state: dict[str, Any] = hook.state_dict()
         return state
@@ -107,7 +108,7 @@ def _older(path: Path, folder: RunFolder | None) -> str:
     return f"{kept}; start afresh with --overwrite or another --save_name"
 
 
-def restore(algorithm: Any, state: dict[str, Any]) -> None:
+def restore(algorithm: OnEngine, state: dict[str, Any]) -> None:
     """Put an algorithm where `collect` found it."""
     own = state["usb_ext"]
     algorithm.model.load_state_dict(state["model"])

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from usb_ext.core.classification import scores
+from usb_ext.upstream.running import OnEngine
 
 
 def to_device(value: Any, device: torch.device) -> Any:
@@ -39,7 +40,7 @@ def predict(
     return torch.cat(logits).cpu(), torch.cat(labels).cpu()
 
 
-def evaluate(algorithm: Any, split: str, out_key: str, return_logits: bool) -> dict[str, Any]:
+def evaluate(algorithm: OnEngine, split: str, out_key: str, return_logits: bool) -> dict[str, Any]:
     """Scores of the averaged weights on a split, under USB's keys.
 
     Args:
@@ -65,7 +66,7 @@ def evaluate(algorithm: Any, split: str, out_key: str, return_logits: bool) -> d
     return {f"{split}/{key}": value for key, value in result.items()}
 
 
-def _scored(algorithm: Any, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
+def _scored(algorithm: OnEngine, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
     """Scores of the images whose class is known; there are none in an unlabelled folder."""
     known = labels >= 0
     found = scores(

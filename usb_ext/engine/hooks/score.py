@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from usb_ext.core.classification import rarely_predicted
+from usb_ext.upstream.running import OnEngine
 from usb_ext.upstream.usb import Hook
 
 IntArray = npt.NDArray[np.int64]
@@ -64,7 +65,7 @@ def largest_drop(
     return Drop(float(drops[lowest]), best, lowest, emptied, after)
 
 
-class ScoreHook(Hook):  # type: ignore[misc]
+class ScoreHook(Hook):
     """Owns the history of evaluations: step, scores, predicted classes, the last confusion matrix.
 
     Without a test split (`without_test`) there is nothing to evaluate, and the history stays empty.
@@ -83,7 +84,7 @@ class ScoreHook(Hook):  # type: ignore[misc]
         self.confusion: list[list[int]] = []
         self.predicted: list[list[int]] = []
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Evaluate every `num_eval_iter` steps and at the last one."""
         due = self.every_n_iters(algorithm, algorithm.num_eval_iter)
         if not (due or self.is_last_iter(algorithm)) or "eval" not in algorithm.loader_dict:
@@ -98,7 +99,7 @@ class ScoreHook(Hook):  # type: ignore[misc]
             algorithm.best_it = algorithm.it
             algorithm.best_is_new = True
 
-    def restart(self, algorithm: Any, name: str) -> None:
+    def restart(self, algorithm: OnEngine, name: str) -> None:
         """Before training starts from step 0 again: forget what was scored so far."""
         self.history, self.predicted = [], []
 
