@@ -23,6 +23,7 @@ from usb_ext.methods.influence.update import (
 )
 from usb_ext.methods.influence.weight_optimizer import ScalarTableOptimizer
 from usb_ext.methods.step.extension import example_shares
+from usb_ext.upstream.running import Running
 from usb_ext.upstream.usb import Hook
 
 
@@ -36,7 +37,7 @@ class ValidationBatches:
         self._batches: Iterator[Any] | None = None
 
     def batch(
-        self, algorithm: Any, number: int, device: torch.device
+        self, algorithm: Running, number: int, device: torch.device
     ) -> tuple[Inputs, torch.Tensor]:
         """Validation batch `number`, asked for in order: (V, ...) inputs and (V,) classes.
 
@@ -64,7 +65,7 @@ class ValidationBatches:
 _log = logging.getLogger(__name__)
 
 
-class InfluenceWeightingHook(Hook):  # type: ignore[misc]
+class InfluenceWeightingHook(Hook):
     """Owns the weights, their optimizer's state and the place in the validation batches.
 
     ours: every N-th step updates the weights of the examples it has just trained on, after the
@@ -127,14 +128,14 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
         shares = scale * example_shares(weights.detach(), self.options.mean)
         self._seen = Seen(x_lb, y_lb, x_ulb, self._indices, targets.detach(), shares)
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: Running) -> None:
         """Update the weights every N steps; log them; let go of the step's tensors."""
         if self._seen is not None and (algorithm.it + 1) % self.options.every == 0:
             self.update(algorithm, self._seen)
         algorithm.log_dict.update(self.summary)
         self._inputs = self._indices = self._seen = None
 
-    def update(self, algorithm: Any, seen: Seen) -> None:
+    def update(self, algorithm: Running, seen: Seen) -> None:
         """Lines 7 to 12 of Algorithm 1, and the clip."""
         validation = self.validation.batch(algorithm, self.updates, self.table.device)
         gradients = head_gradients if self.options.scope == "head" else network_gradients
@@ -151,7 +152,7 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
         self.updates += 1
         self._note(algorithm, found)
 
-    def _note(self, algorithm: Any, found: Found) -> None:
+    def _note(self, algorithm: Running, found: Found) -> None:
         if found.raises and not self.raised:
             _log.warning(
                 "step %d: the Hessian of the last layer is not positive definite; for this update its "
@@ -193,7 +194,7 @@ WEIGHTING_HOOK = "InfluenceWeightingHook"
 """Name of the hook whose `weights` (N,) belong to the positions `idx_ulb`."""
 
 
-def example_weights(algorithm: Any) -> torch.Tensor | None:
+def example_weights(algorithm: Running) -> torch.Tensor | None:
     """Weights (N,) of the N unlabelled examples by position, float32 on the CPU; None without such a hook.
 
     Args:

@@ -17,6 +17,7 @@ from usb_ext.core.files import replace_file
 from usb_ext.engine.evaluation import predict
 from usb_ext.methods.influence.hook import example_weights
 from usb_ext.plots.pictures import Tile, contact_sheet, stacked
+from usb_ext.upstream.running import Arguments, OnEngine, Running, Served, served
 
 IntArray = NDArray[np.int64]
 SPLIT = ("label_split", "label_seed", "num_labels", "num_val", "include_lb_to_ulb")
@@ -53,7 +54,7 @@ class WeightsTable:
         return float(roc_auc_score(right, self.weight[known]))
 
 
-def weights_table(algorithm: Any) -> WeightsTable | None:
+def weights_table(algorithm: OnEngine) -> WeightsTable | None:
     """The table of a run, with one evaluation of all unlabelled examples; None for runs without weights.
 
     Args:
@@ -75,20 +76,20 @@ def weights_table(algorithm: Any) -> WeightsTable | None:
     return WeightsTable(weights.numpy(), labels, targets)
 
 
-def _without_augmentation(algorithm: Any) -> tuple[Any, IntArray]:
+def _without_augmentation(algorithm: Running) -> tuple[Served, IntArray]:
     """The unlabelled set under the evaluation view, and its classes (N,), -1 where USB knows none."""
-    given = algorithm.dataset_dict["train_ulb"]
+    sets = algorithm.dataset_dict
+    given = served(sets, "train_ulb")
     plain = copy.copy(given)
     plain.is_ulb, plain.alg = False, "fullysupervised"
-    sets = algorithm.dataset_dict
-    plain.transform = (sets["val"] if sets["eval"] is None else sets["eval"]).transform
+    plain.transform = served(sets, "val" if sets["eval"] is None else "eval").transform
     known = given.targets is not None
-    targets = given.targets if known else np.full(len(given), -1)
-    plain.targets = np.asarray(targets, dtype=np.int64)
-    return plain, plain.targets
+    targets = np.asarray(given.targets if known else np.full(len(given), -1), dtype=np.int64)
+    plain.targets = targets
+    return plain, targets
 
 
-def save_weights(table: WeightsTable, args: Any, path: Path) -> None:
+def save_weights(table: WeightsTable, args: Arguments, path: Path) -> None:
     """Write the file: index, weight, pseudo_label, true_label (N,), dataset, n, and the settings of `SPLIT`.
 
     Args:

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
+from usb_ext.upstream.running import Arguments
 
 NEEDED = ("index", "weight", "dataset", "n")
 SPLIT = ("label_split", "label_seed", "num_labels", "num_val", "include_lb_to_ulb")
 """Settings that say what a position means; a file that names one of them must agree with the run."""
 
 
-def read_weights(path: Path, args: Any, n: int, largest: float) -> torch.Tensor:
+def read_weights(path: Path, args: Arguments, n: int, largest: float) -> torch.Tensor:
     """One weight for each unlabelled example, shape (n,) float32; 1 where the file names none.
 
     Args:
