@@ -25,7 +25,7 @@ from usb_ext.engine.loop import Loop
 from usb_ext.engine.parts import Parts
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
 from usb_ext.settings.run import save_interval
-from usb_ext.upstream.running import Arguments, Batch, Logger, ScalarLog
+from usb_ext.upstream.running import Arguments, Batch, Logger, ScalarLog, Scores
 from usb_ext.upstream.usb import AimHook, WANDBHook
 
 
@@ -47,7 +47,7 @@ class Engine(Loop):
         net_builder: Callable[..., nn.Module],
         tb_log: ScalarLog | None = None,
         logger: Logger | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         self.device = args.parts.device
         self.folder = args.parts.folder
@@ -96,7 +96,7 @@ class Engine(Loop):
 
     def evaluate(
         self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
-    ) -> dict[str, Any]:
+    ) -> Scores:
         """Scores of the averaged weights on a split; see `evaluation.evaluate`."""
         return evaluation.evaluate(self, eval_dest, out_key, return_logits)
 

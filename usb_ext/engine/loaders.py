@@ -1,7 +1,7 @@
 """The engine's data sets and loaders: what was prepared, served so that a batch hangs on seed and step."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,15 @@ from usb_ext.data.batched import batched_eval_loader, batched_train_loader
 from usb_ext.data.batches import SeededImages
 from usb_ext.data.image_store import MEBIBYTE
 from usb_ext.data.loaders import eval_loader, train_loader
-from usb_ext.upstream.running import Batch, Collate, Datasets, OnEngine, TrainingLoader, served
+from usb_ext.upstream.running import (
+    Batch,
+    Collate,
+    Datasets,
+    LoaderDict,
+    OnEngine,
+    TrainingLoader,
+    served,
+)
 from usb_ext.upstream.text_nets import collate_of
 from usb_ext.upstream.usb import AlgorithmBase
 
@@ -38,10 +46,10 @@ class Loaders(Base):
         self.args.lb_dest_len = len(served(datasets, "train_lb"))
         return datasets
 
-    def set_data_loader(self) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """Loaders whose batches depend on the seed and the step alone."""
         data, args = self.dataset_dict, self.args
-        loaders: dict[str, Any] = {
+        loaders: LoaderDict = {
             "train_lb": self.training_loader("train_lb", args.batch_size, LABELLED)
         }
         if data["train_ulb"] is not None:

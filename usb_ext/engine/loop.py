@@ -8,7 +8,6 @@ them.
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,7 +16,7 @@ from usb_ext.core.files import replace_file
 from usb_ext.engine import checkpoint
 from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.parts import Stop
-from usb_ext.upstream.running import Batch, TrainingLoader
+from usb_ext.upstream.running import Batch, Scores, State, TrainingLoader
 
 
 class Loop(Loaders):
@@ -118,7 +117,7 @@ class Loop(Loaders):
             self.best_is_new = False
         checkpoint.write(self.folder, state)
 
-    def evaluate_saved(self, path: Path, split: str) -> dict[str, Any]:
+    def evaluate_saved(self, path: Path, split: str) -> Scores:
         """Scores of a checkpoint's averaged weights on a split; the run's own come back afterwards.
 
         USB loads the best model but keeps the last averages (issue 258). A run without a better
@@ -139,6 +138,6 @@ class Loop(Loaders):
             self.ema_model.load_state_dict(own[0])
             self.model.load_state_dict(own[1])
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Go on from a checkpoint's state."""
         checkpoint.restore(self, state)

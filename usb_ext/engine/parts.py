@@ -13,7 +13,7 @@ import torch
 from usb_ext.core.files import RunFolder
 from usb_ext.data.prepared import Prepared
 from usb_ext.engine.hooks.record import Progress
-from usb_ext.upstream.running import Datasets, OnEngine
+from usb_ext.upstream.running import Datasets, OnEngine, State
 from usb_ext.upstream.usb import Hook
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Parts:
     folder: RunFolder
     progress: Progress
     datasets: Datasets
-    settings: dict[str, Any]
+    settings: State
     stop: Stop = field(default_factory=Stop)
     data: Prepared | None = None
     watches: tuple[Watch, ...] = ()

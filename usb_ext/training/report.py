@@ -16,13 +16,13 @@ from matplotlib.lines import Line2D
 
 from usb_ext.core.classification import collapsed_classes
 from usb_ext.core.files import RunFolder
-from usb_ext.core.result import RunResult, evaluation_summary
+from usb_ext.core.result import Instability, RunResult, evaluation_summary
 from usb_ext.core.runtime import commit, device_name, versions
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import OWN
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.score import ScoreHook
-from usb_ext.methods.influence.boundary import BoundaryHook
+from usb_ext.methods.influence.boundary import BoundaryHook, Panel
 from usb_ext.methods.influence.report import (
     draw_extremes,
     draw_weights,
@@ -71,7 +71,7 @@ def draw_boundary(algorithm: Engine, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _largest_weight(panels: list[dict[str, Any]]) -> float:
+def _largest_weight(panels: list[Panel]) -> float:
     """Top of the shades' scale: the largest weight of all panels, at least 1."""
     known = [float(p["weights"].max()) for p in panels if p["weights"] is not None]
     return max(1.0, *known) if known else 1.0
@@ -155,7 +155,7 @@ def make_result(
     )
 
 
-def instability_line(found: dict[str, Any] | None, classes: tuple[str, ...] | None) -> str:
+def instability_line(found: Instability | None, classes: tuple[str, ...] | None) -> str:
     """The instability of a run in one line, for the end of its log.
 
     Args:

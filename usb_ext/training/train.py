@@ -7,7 +7,6 @@ import contextlib
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -41,12 +40,12 @@ from usb_ext.upstream.quiet import (
     printed_to_log,
     tensorboard_log,
 )
-from usb_ext.upstream.running import Arguments
+from usb_ext.upstream.running import Arguments, State
 
 _log = logging.getLogger(__name__)
 
 
-def find_checkpoint(settings: Settings, folder: RunFolder) -> dict[str, Any] | None:
+def find_checkpoint(settings: Settings, folder: RunFolder) -> State | None:
     """The checkpoint that `--resume` means, or None to start afresh.
 
     The run's own newest one comes before `load_path`, unless `load_path` names another file of the
@@ -158,9 +157,7 @@ def _build(settings: Settings, classes: tuple[type, ...], args: Arguments) -> En
     return algorithm
 
 
-def _run(
-    algorithm: Engine, settings: Settings, data: Prepared, state: dict[str, Any] | None
-) -> RunResult:
+def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | None) -> RunResult:
     """Train, then write what is left of the run, also when it is asked to stop."""
     folder = algorithm.folder
     if state is None:
@@ -179,7 +176,7 @@ def _run(
     return result
 
 
-def _train(algorithm: Engine, state: dict[str, Any] | None) -> None:
+def _train(algorithm: Engine, state: State | None) -> None:
     algorithm.start_hooks()
     if state is not None:
         algorithm.load(state)

@@ -18,7 +18,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 
@@ -31,7 +31,7 @@ from usb_ext.engine.hooks.score import ScoreHook
 from usb_ext.engine.hooks.update import FiniteLossHook
 from usb_ext.settings import Settings
 from usb_ext.settings.smooth import CALIBRATE
-from usb_ext.upstream.running import Arguments, Batch, OnEngine, TrainingLoader
+from usb_ext.upstream.running import Arguments, Batch, OnEngine, State, TrainingLoader
 from usb_ext.upstream.shared import drop_hooks
 
 
@@ -139,8 +139,8 @@ class Calibration:
 
 
 def calibrated(
-    settings: Settings, args: Arguments, state: dict[str, Any] | None, build: Build
-) -> tuple[Settings, dict[str, Any] | None]:
+    settings: Settings, args: Arguments, state: State | None, build: Build
+) -> tuple[Settings, dict[str, float] | None]:
     """The settings with a number for `ulb_loss_ratio`, and how it was found.
 
     Args:
@@ -172,7 +172,7 @@ def calibrated(
     return settings, None if found is None else asdict(found)
 
 
-def keep_calibration(folder: RunFolder, found: dict[str, Any] | None, *, fresh: bool) -> None:
+def keep_calibration(folder: RunFolder, found: dict[str, float] | None, *, fresh: bool) -> None:
     """Write what was found; a fresh run without it removes what an earlier attempt may have left."""
     if found is not None:
         write_json(folder.calibration, found)

@@ -99,6 +99,15 @@ Datasets = dict[str, Served | None]
 Batch = dict[str, Any]
 """Entries by USB's names. An input is a tensor, or for texts a dict of tensors, which is why it is open."""
 
+LoaderDict = dict[str, Any]
+"""USB's names to loaders: `TrainingLoader`s, and for evaluation whatever gives batches; so it is open."""
+
+Scores = dict[str, Any]
+"""Numbers by USB's names (`eval/top-1-acc`), and where logits are asked for an array (n, C) among them."""
+
+State = dict[str, Any]
+"""What a checkpoint holds by name: numbers, text, tensors, and containers of them to any depth."""
+
 Collate = Callable[[list[Any]], Batch]
 """Makes a batch of samples, whatever the data set gives as one."""
 
@@ -198,7 +207,7 @@ class Running(Protocol):
     best_it: int
     best_eval_acc: float
     dataset_dict: Datasets
-    loader_dict: dict[str, Any]  # `TrainingLoader`s, and for evaluation iterables: by their names
+    loader_dict: LoaderDict
     model: nn.Module
     ema_model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -234,8 +243,8 @@ class Running(Protocol):
 
     def evaluate(
         self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
-    ) -> dict[str, Any]:
-        """Scores of a split by USB's names; with `return_logits` an array (n, C) among them."""
+    ) -> Scores:
+        """Scores of the averaged weights on a split; `return_logits` adds them."""
 
 
 class OnEngine(Running, Protocol):
@@ -250,8 +259,8 @@ class OnEngine(Running, Protocol):
     memory_format: torch.memory_format
 
     # settled: by `settle`, plain attributes as they were before training
-    baseline: dict[str, Any]  # any plain value (`engine/state.py`)
-    hook_baselines: dict[str, dict[str, Any]]
+    baseline: State
+    hook_baselines: dict[str, State]
 
     # resumed: by `load`
     restored: bool
@@ -278,7 +287,7 @@ class OnEngine(Running, Protocol):
     def save(self) -> None:
         """Write a checkpoint."""
 
-    def evaluate_saved(self, path: Path, split: str) -> dict[str, Any]:
+    def evaluate_saved(self, path: Path, split: str) -> Scores:
         """Scores of a checkpoint, as `evaluate`."""
 
     def place_networks(self) -> None:

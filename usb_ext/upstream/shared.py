@@ -7,9 +7,9 @@ call the engine's methods (`training_loader`, `evaluation_loader`, `from_step`, 
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from usb_ext.upstream.running import Batch, OnEngine, Running, TrainingLoader
+from usb_ext.upstream.running import Batch, LoaderDict, OnEngine, Running, TrainingLoader
 from usb_ext.upstream.usb import AlgorithmBase
 
 ROTATED, MIXED_LABELLED, MIXED_UNLABELLED, EVALUATED = 3, 4, 5, 6
@@ -61,7 +61,7 @@ class UnlabelledEvaluation(Mended):
     processes as `num_workers` says. (Removed by: "seed the evaluation on unlabelled images".)
     """
 
-    def set_data_loader(self) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """USB's loaders, with `eval_ulb` replaced."""
         loaders = super().set_data_loader()
         loaders["eval_ulb"] = self.evaluation_loader("eval_ulb", EVALUATED)

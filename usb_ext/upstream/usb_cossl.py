@@ -4,11 +4,9 @@ USB's class labels mixed features by class index but asks `argmax` of them, so t
 is always that of class 0: none, where class 0 is the largest. That is left as it is: a baseline is USB's.
 """
 
-from typing import Any
-
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.running import Arguments, Running
+from usb_ext.upstream.running import Arguments, LoaderDict, Running
 from usb_ext.upstream.shared import MIXED_LABELLED, MIXED_UNLABELLED, FromStep, drop_hooks
 
 # isort: split
@@ -36,7 +34,7 @@ class CoSSLOnEngine(CoSSL):  # type: ignore[misc]
     and parameter hook".)
     """
 
-    def __init__(self, args: Arguments, **kwargs: Any) -> None:
+    def __init__(self, args: Arguments, **kwargs: object) -> None:
         super().__init__(args, **kwargs)
         self.optimizer.register_step_post_hook(self._step_second_head)
 
@@ -51,13 +49,13 @@ class CoSSLOnEngine(CoSSL):  # type: ignore[misc]
         drop_hooks(self, CoSSLParamUpdateHook)
         self.register_hook(SecondHeadHook(), "SecondHeadHook", "HIGHEST")
 
-    def set_data_loader(self) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """USB's loaders, its two further ones with batches that depend on (seed, step) alone.
 
         Raises:
             SettingsError: for labelled classes of equal size, of which USB's class makes nothing.
         """
-        loaders: dict[str, Any] = super().set_data_loader()
+        loaders: LoaderDict = super().set_data_loader()
         if max(self.lb_cnt_per_class) == min(self.lb_cnt_per_class):
             raise SettingsError(
                 f"cossl fills up the smaller labelled classes, but all have "

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.quiet import optimizers_fused
-from usb_ext.upstream.running import Arguments, Datasets, served
+from usb_ext.upstream.running import Arguments, Datasets, State, served
 from usb_ext.upstream.shared import UnlabelledEvaluation, drop_hooks
 
 # isort: split
@@ -49,7 +48,7 @@ class CReSTOnEngine(UnlabelledEvaluation, CReST):  # type: ignore[misc]
         SettingsError: with extensions, which are bound to the first generation's network.
     """
 
-    def __init__(self, args: Arguments, **kwargs: Any) -> None:
+    def __init__(self, args: Arguments, **kwargs: object) -> None:
         self.gen = 0
         super().__init__(args, **kwargs)
         if getattr(self, "extensions", ()):
@@ -95,7 +94,7 @@ class CReSTOnEngine(UnlabelledEvaluation, CReST):  # type: ignore[misc]
             self.train_steps()
         self.call_hook("after_run")
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Go on from a checkpoint, with the labelled images of its generation."""
         super().load(state)
         if self.gen > 0:

@@ -8,7 +8,7 @@ import torch
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.running import Batch
+from usb_ext.upstream.running import Batch, LoaderDict
 from usb_ext.upstream.shared import ROTATED
 
 # isort: split
@@ -23,9 +23,9 @@ class SupervisedOnEngine(FullySupervised):  # type: ignore[misc]
     the common loop".)
     """
 
-    def set_data_loader(self) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """All loaders but the unlabelled one, whose images this algorithm does not look at."""
-        loaders: dict[str, Any] = super().set_data_loader()
+        loaders: LoaderDict = super().set_data_loader()
         loaders.pop("train_ulb", None)
         return loaders
 
@@ -43,10 +43,10 @@ class CRMatchOnEngine(CRMatch):  # type: ignore[misc]
 
     _rotated: Iterator[Batch] | None = None
 
-    def set_data_loader(self) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """The engine's loaders, and one for the weak views that are to be rotated."""
         if not self.use_rot:
-            loaders: dict[str, Any] = super(CRMatch, self).set_data_loader()
+            loaders: LoaderDict = super(CRMatch, self).set_data_loader()
             return loaders
         images = copy.copy(self.dataset_dict["train_ulb"])
         images.is_ulb, images.transform = False, self.dataset_dict["train_lb"].transform

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import torch
 from tqdm import tqdm
 
-from usb_ext.upstream.running import OnEngine, StepLog
+from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
 
 
@@ -35,7 +35,7 @@ class Progress:
         self.bar_wanted = kind == "bar" or (kind == "auto" and self.stream.isatty())
         self.silent = kind == "off"
         self.logger = logger
-        self.bar: Any = None
+        self.bar: Any = None  # tqdm's, which declares no types
         self.images_per_step = 1
         self.started = False
 
@@ -151,12 +151,12 @@ class RecordHook(Hook):
         if self.path.exists():
             self.path.replace(self.path.with_name(f"{self.path.stem}_{name}{self.path.suffix}"))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Length of the metrics file (bytes) and seconds trained."""
         size = self.path.stat().st_size if self.path.exists() else 0
         return {"bytes": size, "seconds": self.seconds}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Cut the file back to where it stood and go on counting."""
         self.seconds_before = state["seconds"]
         if self.path.exists():

@@ -9,13 +9,13 @@ with classes whose column of the confusion matrix is (almost) empty.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from usb_ext.core.classification import rarely_predicted
-from usb_ext.upstream.running import OnEngine
+from usb_ext.core.result import Instability
+from usb_ext.upstream.running import OnEngine, State
 from usb_ext.upstream.usb import Hook
 
 IntArray = npt.NDArray[np.int64]
@@ -103,7 +103,7 @@ class ScoreHook(Hook):
         """Before training starts from step 0 again: forget what was scored so far."""
         self.history, self.predicted = [], []
 
-    def instability(self) -> dict[str, Any] | None:
+    def instability(self) -> Instability | None:
         """The largest drop of accuracy below its running best, as `result.json` holds it, or None."""
         if not self.history:
             return None
@@ -125,7 +125,7 @@ class ScoreHook(Hook):
             "collapsed_classes": found.collapsed,
         }
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """History, last confusion matrix and predicted classes."""
         return {
             "history": self.history,
@@ -133,7 +133,7 @@ class ScoreHook(Hook):
             "predicted": self.predicted,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Take back what `state_dict` gave."""
         self.history = list(state["history"])
         self.confusion = state["confusion"]

@@ -1,11 +1,11 @@
 """BoundaryHook: how a network divides the plane, at several steps (Ren et al., 2020, Figs. 1 and 2)."""
 
-from typing import Any
+from typing import TypedDict
 
 import torch
 
 from usb_ext.methods.influence.hook import example_weights
-from usb_ext.upstream.running import OnEngine, Served
+from usb_ext.upstream.running import OnEngine, Served, State
 from usb_ext.upstream.usb import Hook
 
 SIDE = 80
@@ -50,6 +50,14 @@ def watch_boundary(algorithm: OnEngine) -> list[tuple[Hook, str, str]]:
     return [(BoundaryHook(torch.cat(parts), steps), "BoundaryHook", "VERY_LOW")]
 
 
+class Panel(TypedDict):
+    """How the plane was divided after a step: probabilities (SIDE, SIDE, C), weights (N_ulb,) or None."""
+
+    step: int
+    probs: torch.Tensor
+    weights: torch.Tensor | None
+
+
 class BoundaryHook(Hook):
     """Keeps the averaged network's probabilities on a grid, and the weights, for `boundary.png`.
 
@@ -62,8 +70,7 @@ class BoundaryHook(Hook):
         steps: after how many steps a panel is kept.
 
     Attributes:
-        panels: one dict a panel: `step`; `probs` (SIDE, SIDE, C) by row (second feature) and column;
-            `weights` (N_ulb,) or None.
+        panels: what was kept; `probs` by row (second feature) and column.
     """
 
     def __init__(self, points: torch.Tensor, steps: list[int]) -> None:
@@ -72,7 +79,7 @@ class BoundaryHook(Hook):
         reach = MARGIN * (high - low)
         self.low, self.high = (low - reach).tolist(), (high + reach).tolist()
         self.steps = steps
-        self.panels: list[dict[str, Any]] = []
+        self.panels: list[Panel] = []
 
     def axes(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Coordinates (SIDE,) of the grid's columns and of its rows."""
@@ -105,10 +112,10 @@ class BoundaryHook(Hook):
         """Before training starts from step 0 again: forget the panels."""
         self.panels = []
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """The panels so far."""
         return {"panels": self.panels}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Take back what `state_dict` gave."""
         self.panels = list(state["panels"])

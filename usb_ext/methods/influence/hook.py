@@ -7,7 +7,6 @@ The learned weight of each unlabelled example, wherever a run has one.
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import nn
@@ -23,7 +22,7 @@ from usb_ext.methods.influence.update import (
 )
 from usb_ext.methods.influence.weight_optimizer import ScalarTableOptimizer
 from usb_ext.methods.step.extension import example_shares
-from usb_ext.upstream.running import Running
+from usb_ext.upstream.running import Batch, Running, State
 from usb_ext.upstream.usb import Hook
 
 
@@ -34,7 +33,7 @@ class ValidationBatches:
     """
 
     def __init__(self) -> None:
-        self._batches: Iterator[Any] | None = None
+        self._batches: Iterator[Batch] | None = None
 
     def batch(
         self, algorithm: Running, number: int, device: torch.device
@@ -171,7 +170,7 @@ class InfluenceWeightingHook(Hook):
         self.optimizer.to(device, precision(device))
         self.summary = {name: value.to(device) for name, value in self.summary.items()}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Weights, moments and counts, place in the validation batches, and the last summary."""
         return {
             "table": self.table.to("cpu", copy=True),
@@ -181,7 +180,7 @@ class InfluenceWeightingHook(Hook):
             "summary": {k: v.cpu() for k, v in self.summary.items()},
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Take back what `state_dict` gave."""
         self.table = state["table"].to(self.table, copy=True)
         self.optimizer.load_state_dict(state["optimizer"])

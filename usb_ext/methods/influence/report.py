@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from usb_ext.core.files import replace_file
+from usb_ext.data.arrays import Images
 from usb_ext.engine.evaluation import predict
 from usb_ext.methods.influence.hook import example_weights
 from usb_ext.plots.pictures import Tile, contact_sheet, stacked
@@ -147,7 +148,7 @@ def draw_weights(table: WeightsTable, path: Path) -> None:
 
 
 def draw_extremes(
-    table: WeightsTable, images: Any, classes: tuple[str, ...] | None, path: Path
+    table: WeightsTable, images: Images, classes: tuple[str, ...] | None, path: Path
 ) -> None:
     """The 5 x 10 lightest and the 5 x 10 heaviest images as a contact sheet.
 
@@ -166,7 +167,7 @@ def draw_extremes(
 
 
 def extremes(
-    table: WeightsTable, images: Any, classes: tuple[str, ...] | None
+    table: WeightsTable, images: Images, classes: tuple[str, ...] | None
 ) -> dict[str, list[Tile]]:
     """The lightest and the heaviest images, lightest and heaviest first.
 
@@ -189,7 +190,7 @@ def extremes(
     }
 
 
-def _tile(table: WeightsTable, images: Any, index: int, classes: tuple[str, ...] | None) -> Tile:
+def _tile(table: WeightsTable, images: Images, index: int, classes: tuple[str, ...] | None) -> Tile:
     label, truth = int(table.pseudo_label[index]), int(table.true_label[index])
     name = classes[label] if classes else str(label)
     wrong = truth >= 0 and truth != label

@@ -6,6 +6,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
 from usb_ext.upstream.running import Arguments
@@ -50,7 +51,7 @@ def read_weights(path: Path, args: Arguments, n: int, largest: float) -> torch.T
     return weights
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             table = {name: file[name] for name in file.files}
