@@ -203,7 +203,7 @@ class Running(Protocol):
     world_size: int
 
     # built: by USB's `__init__`, in this order: data, networks, optimizer, losses, hooks
-    it: int
+    it: int  # the running step from 0; after it the number of those done
     best_it: int
     best_eval_acc: float
     dataset_dict: Datasets
@@ -221,7 +221,7 @@ class Running(Protocol):
     _hooks: list["Hook"]
     hooks_dict: dict[str, Any]  # what a hook has besides USB's stages knows who asks by its name
 
-    # in a step: by the loop, `it` from the first step not yet done; by `train_step`; until the next step
+    # in a step: `epoch` by the loop, the others by `train_step`, until the next step
     epoch: int
     out_dict: StepOutput
     log_dict: StepLog

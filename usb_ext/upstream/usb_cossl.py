@@ -4,6 +4,8 @@ USB's class labels mixed features by class index but asks `argmax` of them, so t
 is always that of class 0: none, where class 0 is the largest. That is left as it is: a baseline is USB's.
 """
 
+from typing import Any
+
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.running import Arguments, LoaderDict, Running
@@ -34,7 +36,7 @@ class CoSSLOnEngine(CoSSL):  # type: ignore[misc]
     and parameter hook".)
     """
 
-    def __init__(self, args: Arguments, **kwargs: object) -> None:
+    def __init__(self, args: Arguments, **kwargs: Any) -> None:
         super().__init__(args, **kwargs)
         self.optimizer.register_step_post_hook(self._step_second_head)
 

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ class CReSTOnEngine(UnlabelledEvaluation, CReST):  # type: ignore[misc]
         SettingsError: with extensions, which are bound to the first generation's network.
     """
 
-    def __init__(self, args: Arguments, **kwargs: object) -> None:
+    def __init__(self, args: Arguments, **kwargs: Any) -> None:
         self.gen = 0
         super().__init__(args, **kwargs)
         if getattr(self, "extensions", ()):

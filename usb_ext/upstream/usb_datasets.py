@@ -68,7 +68,7 @@ def texts_shared() -> Iterator[None]:
     """Within, USB splits an array of objects instead of making one of characters."""
     original: Callable[..., Any] = usb_json.split_ssl_data
 
-    def split(args: Any, data: Any, targets: Any, *rest: Any, **named: Any) -> Any:
+    def split(args: Arguments, data: Any, targets: ArrayLike, *rest: Any, **named: Any) -> Any:
         return original(args, as_objects(data), targets, *rest, **named)
 
     usb_json.split_ssl_data = split
