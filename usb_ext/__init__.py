@@ -7,7 +7,7 @@ result.top1_last
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 from usb_ext._version import __version__
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from usb_ext.core.result import RunResult
     from usb_ext.data.arrays import ImageArrays
     from usb_ext.methods.step.base import BaseRule
+    from usb_ext.methods.step.extension import Extension
     from usb_ext.papers.tables import PublishedNumber
+    from usb_ext.settings import Settings
 
 __all__ = [
     "__version__",
@@ -56,7 +58,7 @@ def register() -> None:
     put()
 
 
-def add_extension(extension: Any) -> None:
+def add_extension(extension: "Extension") -> None:
     """Make an extension of your own known by its name, to the settings and to every base.
 
     Args:
@@ -84,7 +86,7 @@ def add_base(rule: "BaseRule") -> None:
     add(rule)
 
 
-def add_dataset(name: str, load: "Callable[[Any], ImageArrays]") -> None:
+def add_dataset(name: str, load: "Callable[[Settings], ImageArrays]") -> None:
     """Make a data set of your own known by its name, as a setting `dataset`.
 
     Args:

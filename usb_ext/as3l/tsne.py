@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
@@ -70,10 +71,10 @@ def draw_plane(plane: Plane, path: Path) -> None:
     figure.savefig(path, dpi=110, format="png")
 
 
-def _draw(axis: Any, plane: Plane, labels: NDArray[np.int64], sure: NDArray[Any]) -> None:
+def _draw(axis: Axes, plane: Plane, labels: NDArray[np.int64], sure: NDArray[Any]) -> None:
     """One panel: grey points first, then a colour a class, then the chosen ones as stars."""
-    none = labels < 0
-    axis.scatter(*plane.places[none].T, s=4, color=GREY)
+    (x, y), none = plane.places.T, labels < 0
+    axis.scatter(x[none], y[none], s=4, color=GREY)
     number = max(int(labels.max(initial=-1)) + 1, len(plane.classes or ()), 1)
     few = number <= FEW_CLASSES
     colours = colormaps["tab20" if few else "hsv"]
@@ -84,10 +85,10 @@ def _draw(axis: Any, plane: Plane, labels: NDArray[np.int64], sure: NDArray[Any]
         colour = np.tile(colours(label if few else label / number), (int(rows.sum()), 1))
         colour[:, 3] = np.clip(sure[rows], 0.15, 1)
         name = plane.classes[label] if plane.classes else str(label)
-        axis.scatter(*plane.places[rows].T, s=6, c=colour, label=name)
+        axis.scatter(x[rows], y[rows], s=6, c=colour, label=name)
     if plane.chosen.any():
         axis.scatter(
-            *plane.places[plane.chosen].T, s=90, marker="*", color="black", edgecolors="white"
+            x[plane.chosen], y[plane.chosen], s=90, marker="*", color="black", edgecolors="white"
         )
     if few and axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize="x-small", markerscale=2, loc="best")

@@ -8,7 +8,7 @@ there from the same settings.
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import file_sha256, finish_stage, is_done
@@ -271,5 +271,5 @@ def spread(s: Settings, files: Made, show: Show) -> None:
     finish_stage(made, inputs)
 
 
-def _tuning(s: Settings) -> tuple[Any, ...]:
+def _tuning(s: Settings) -> tuple[int, int, str, int | None]:
     return (s.as3l_runs, s.as3l_tune_epochs, s.as3l_normalise, s.as3l_points_per_center)

@@ -2,7 +2,19 @@
 
 import statistics
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
+
+
+class Instability(TypedDict):
+    """The largest drop of the evaluated accuracy below its running best: size, when, and from what."""
+
+    largest_drop: float
+    it: int
+    top1: float
+    best_it: int
+    best_top1: float
+    emptied_classes: list[int]
+    collapsed_classes: list[int]
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ class RunResult:
     path: str
     unlabelled: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
-    instability: dict[str, Any] | None = None
+    instability: Instability | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

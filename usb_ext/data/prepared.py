@@ -13,6 +13,7 @@ from usb_ext.data.image_names import ImageIds
 from usb_ext.data.label_files import read_label_file
 from usb_ext.data.splits import label_indices, reduced_class, unlabelled_indices
 from usb_ext.data.validation import validation_part, without
+from usb_ext.upstream.running import Arguments, Datasets
 
 IntArray = NDArray[np.int64]
 
@@ -39,7 +40,7 @@ class Prepared:
         ids: what the training images are called, or None.
     """
 
-    datasets: dict[str, Any]
+    datasets: Datasets
     labelled: IntArray
     summary: dict[str, Any]
     classes: tuple[str, ...] | None = None
@@ -63,8 +64,8 @@ class Split:
 
     def prepared(
         self,
-        args: Any,
-        datasets: dict[str, Any],
+        args: Arguments,
+        datasets: Datasets,
         targets: IntArray,
         classes: tuple[str, ...] | None = None,
         skipped: tuple[str, ...] = (),
@@ -99,7 +100,7 @@ class Split:
 
 
 def choose_split(
-    args: Any, targets: IntArray, names: tuple[str, ...] | None, classes: tuple[str, ...]
+    args: Arguments, targets: IntArray, names: tuple[str, ...] | None, classes: tuple[str, ...]
 ) -> Split:
     """Labelled, unlabelled and validation positions by `label_split`, `label_seed` and the counts.
 

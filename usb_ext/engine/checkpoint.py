@@ -9,7 +9,6 @@ what training changed in the algorithm, the random generators and the settings. 
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,12 +21,14 @@ from usb_ext.engine.state import (
     restore_fields,
     set_random_state,
 )
+from usb_ext.upstream.running import OnEngine, State
+from usb_ext.upstream.usb import Hook
 
 FORMAT = 1
 HOOK_SKIP = frozenset({"name", "priority"})
 
 
-def collect(algorithm: Any, settings: dict[str, Any]) -> dict[str, Any]:
+def collect(algorithm: OnEngine, settings: State) -> State:
     """All state of a running algorithm; `it` counts finished steps."""
     scheduler = algorithm.scheduler
     return {
@@ -50,14 +51,14 @@ def collect(algorithm: Any, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _hook_state(algorithm: Any, name: str, hook: Any) -> dict[str, Any]:
+def _hook_state(algorithm: OnEngine, name: str, hook: Hook) -> State:
     if hasattr(hook, "state_dict"):
-        state: dict[str, Any] = hook.state_dict()
+        state: State = hook.state_dict()
         return state
     return changed_fields(hook, algorithm.hook_baselines.get(name, {}), HOOK_SKIP)
 
 
-def write(folder: RunFolder, state: dict[str, Any]) -> None:
+def write(folder: RunFolder, state: State) -> None:
     """Make `state` the newest checkpoint; the one before stays as `previous_model.pth`."""
     if folder.latest.exists():
         spare = folder.path / ".previous.part"
@@ -75,7 +76,7 @@ def _second_name(path: Path, name: Path) -> None:
         shutil.copyfile(path, name)
 
 
-def read(path: Path, folder: RunFolder | None = None) -> dict[str, Any]:
+def read(path: Path, folder: RunFolder | None = None) -> State:
     """A checkpoint from a file.
 
     Args:
@@ -87,7 +88,7 @@ def read(path: Path, folder: RunFolder | None = None) -> dict[str, Any]:
     """
     hint = _older(path, folder)
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises whatever its bytes lead to
         raise SettingsError(
             f"{path} is not a whole checkpoint ({reason(error)}); {hint}"
@@ -107,7 +108,7 @@ def _older(path: Path, folder: RunFolder | None) -> str:
     return f"{kept}; start afresh with --overwrite or another --save_name"
 
 
-def restore(algorithm: Any, state: dict[str, Any]) -> None:
+def restore(algorithm: OnEngine, state: State) -> None:
     """Put an algorithm where `collect` found it."""
     own = state["usb_ext"]
     algorithm.model.load_state_dict(state["model"])
@@ -123,7 +124,7 @@ def restore(algorithm: Any, state: dict[str, Any]) -> None:
     set_random_state(own["random"])
 
 
-def _restore_hook(hook: Any, state: dict[str, Any], device: torch.device) -> None:
+def _restore_hook(hook: Hook, state: State, device: torch.device) -> None:
     if hasattr(hook, "load_state_dict"):
         hook.load_state_dict(state)
     else:

@@ -1,16 +1,14 @@
 """The network of a run: built by its name, with weights loaded strictly where they are asked for."""
 
-from typing import Any
-
 import torch
 
 from usb_ext.settings import Settings
-from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder
+from usb_ext.upstream.nets import TEXT_AND_AUDIO, Builder, net_builder
 from usb_ext.upstream.text_nets import HUB, text_net
 from usb_ext.upstream.weights import load_pretrained
 
 
-def builder(settings: Settings) -> Any:
+def builder(settings: Settings) -> Builder:
     """The network's builder, with weights loaded strictly when asked for.
 
     Returns:

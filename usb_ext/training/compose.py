@@ -6,12 +6,9 @@ Options that an algorithm declares and the settings leave open get the algorithm
 resolved settings of a run name every value it used.
 """
 
-from argparse import Namespace
-from typing import Any
-
 from usb_ext.core.errors import SettingsError
 from usb_ext.engine.engine import Engine
-from usb_ext.engine.parts import Watch
+from usb_ext.engine.parts import Parts, Watch
 from usb_ext.methods.as3l.consistency import watch_consistency
 from usb_ext.methods.influence.boundary import watch_boundary
 from usb_ext.methods.layermatch.grad_relu import WithGradReLU
@@ -20,7 +17,8 @@ from usb_ext.methods.step.registry import RULES
 from usb_ext.methods.step.step import WeakStrong
 from usb_ext.settings import Settings
 from usb_ext.settings.digest import idle_options
-from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
+from usb_ext.upstream.running import Arguments
+from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS, SSL_Argument
 from usb_ext.upstream.usb_algorithms import check_pair, forced_settings, mended
 
 WATCHES: tuple[Watch, ...] = (watch_consistency, watch_boundary)
@@ -63,7 +61,7 @@ def is_ours(settings: Settings) -> bool:
     return settings.algorithm in NAMED or (settings.algorithm in RULES and settings.step == "ours")
 
 
-def run_class(classes: tuple[type, ...]) -> type:
+def run_class(classes: tuple[type, ...]) -> type[Engine]:
     """One class out of them, USB's way: each with its workarounds, the engine below."""
     return type("Run", (*mended(classes), Engine), {})
 
@@ -98,9 +96,9 @@ def resolved(settings: Settings, classes: tuple[type, ...]) -> Settings:
     return Settings.model_validate(values)
 
 
-def declarations(classes: tuple[type, ...]) -> list[Any]:
+def declarations(classes: tuple[type, ...]) -> list[SSL_Argument]:
     """The options that the classes declare, the first declaration of a name first."""
-    found: dict[str, Any] = {}
+    found: dict[str, SSL_Argument] = {}
     for part in classes:
         get_argument = getattr(part, "get_argument", None)
         for declared in (get_argument() if get_argument is not None else None) or []:
@@ -108,7 +106,7 @@ def declarations(classes: tuple[type, ...]) -> list[Any]:
     return list(found.values())
 
 
-def build_namespace(settings: Settings, parts: Any) -> Namespace:
+def build_namespace(settings: Settings, parts: Parts) -> Arguments:
     """What USB calls `args`.
 
     Args:
@@ -123,4 +121,4 @@ def build_namespace(settings: Settings, parts: Any) -> Namespace:
     values["amp"] = settings.amp != "off"
     values["gpu"] = parts.device
     values["pretrain_path"] = settings.pretrain_path or ""
-    return Namespace(**values, parts=parts)
+    return Arguments(**values, parts=parts)

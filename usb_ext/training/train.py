@@ -7,7 +7,6 @@ import contextlib
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_e
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import prepare
 from usb_ext.engine import checkpoint
+from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
@@ -40,11 +40,12 @@ from usb_ext.upstream.quiet import (
     printed_to_log,
     tensorboard_log,
 )
+from usb_ext.upstream.running import Arguments, State
 
 _log = logging.getLogger(__name__)
 
 
-def find_checkpoint(settings: Settings, folder: RunFolder) -> dict[str, Any] | None:
+def find_checkpoint(settings: Settings, folder: RunFolder) -> State | None:
     """The checkpoint that `--resume` means, or None to start afresh.
 
     The run's own newest one comes before `load_path`, unless `load_path` names another file of the
@@ -145,7 +146,7 @@ def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> No
             write_text(folder.path / name, f"{np.asarray(positions).tolist()}\n")
 
 
-def _build(settings: Settings, classes: tuple[type, ...], args: Any) -> Any:
+def _build(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Engine:
     """The algorithm on its device, from the seed."""
     seed_everything(settings.seed)
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
@@ -156,9 +157,9 @@ def _build(settings: Settings, classes: tuple[type, ...], args: Any) -> Any:
     return algorithm
 
 
-def _run(algorithm: Any, settings: Settings, data: Prepared, state: Any) -> RunResult:
+def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | None) -> RunResult:
     """Train, then write what is left of the run, also when it is asked to stop."""
-    folder: RunFolder = algorithm.folder
+    folder = algorithm.folder
     if state is None:
         folder.metrics.unlink(missing_ok=True)
     try:
@@ -175,7 +176,7 @@ def _run(algorithm: Any, settings: Settings, data: Prepared, state: Any) -> RunR
     return result
 
 
-def _train(algorithm: Any, state: Any) -> None:
+def _train(algorithm: Engine, state: State | None) -> None:
     algorithm.start_hooks()
     if state is not None:
         algorithm.load(state)
@@ -186,8 +187,8 @@ def _train(algorithm: Any, state: Any) -> None:
     algorithm.train()
 
 
-def _finish(algorithm: Any, settings: Settings, data: Prepared, status: str) -> RunResult:
-    folder: RunFolder = algorithm.folder
+def _finish(algorithm: Engine, settings: Settings, data: Prepared, status: str) -> RunResult:
+    folder = algorithm.folder
     result = make_result(algorithm, settings, data, status, config_sha256(settings))
     write_json(folder.result, result.to_json())
     return result

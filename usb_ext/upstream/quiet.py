@@ -29,6 +29,9 @@ import time
 import torch
 from semilearn.core.utils import TBLog
 
+from usb_ext.upstream.running import Datasets, Running, ScalarLog, served
+from usb_ext.upstream.usb import AlgorithmBase
+
 # isort: split
 import semilearn.core.algorithmbase as usb_base
 
@@ -77,12 +80,13 @@ def printed_to_log() -> Iterator[None]:
             stream.finish()
 
 
-def tensorboard_log(folder: Path) -> Any:
+def tensorboard_log(folder: Path) -> ScalarLog:
     """A TBLog that writes to `folder/tensorboard`."""
-    return TBLog(str(folder), "tensorboard", use_tensorboard=True)
+    log: ScalarLog = TBLog(str(folder), "tensorboard", use_tensorboard=True)
+    return log
 
 
-def unmodified(algorithm: type, datasets: dict[str, Any]) -> type:
+def unmodified(algorithm: type[AlgorithmBase], datasets: Datasets) -> type[AlgorithmBase]:
     """USB's class with nothing replaced but where its data sets come from.
 
     Args:
@@ -90,9 +94,9 @@ def unmodified(algorithm: type, datasets: dict[str, Any]) -> type:
         datasets: what its `set_dataset` shall give.
     """
 
-    def set_dataset(self: Any) -> dict[str, Any]:
-        self.args.ulb_dest_len = len(datasets["train_ulb"])
-        self.args.lb_dest_len = len(datasets["train_lb"])
+    def set_dataset(self: Running) -> Datasets:
+        self.args.ulb_dest_len = len(served(datasets, "train_ulb"))
+        self.args.lb_dest_len = len(served(datasets, "train_lb"))
         return datasets
 
     return type(f"Unmodified{algorithm.__name__}", (algorithm,), {"set_dataset": set_dataset})
@@ -101,10 +105,10 @@ def unmodified(algorithm: type, datasets: dict[str, Any]) -> type:
 class HostEvent:
     """A CUDA event's interface on the host's clock."""
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         self.at = 0.0
 
-    def record(self, *_: Any) -> None:
+    def record(self, *_: object) -> None:
         """Remember now."""
         self.at = time.perf_counter()
 
@@ -123,7 +127,7 @@ def cuda_means(device: torch.device) -> Iterator[None]:
     def moved(self: Any, *_: Any, **__: Any) -> Any:
         return self.to(device)
 
-    def nothing(*_: Any, **__: Any) -> None:
+    def nothing(*_: object, **__: object) -> None:
         return None
 
     replacements: list[tuple[Any, str, Any]] = [
@@ -162,7 +166,7 @@ def fused_twin(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     return twin
 
 
-def _start_momentum(optimizer: Any, *_: Any) -> None:
+def _start_momentum(optimizer: torch.optim.Optimizer, *_: object) -> None:
     """Zero momentum where there is none: torch's fused SGD wants it for all parameters or for none.
 
     A second head (CoSSL, TRAS) gets its first gradient later than the rest of the network.

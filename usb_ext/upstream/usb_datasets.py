@@ -22,10 +22,10 @@ validation split beside eval".)
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
@@ -41,6 +41,7 @@ import semilearn.datasets.nlp_datasets.json_data as usb_json
 from usb_ext.core.errors import DataMissing
 from usb_ext.settings.algorithms import served_as
 from usb_ext.upstream.quiet import printed_to_log
+from usb_ext.upstream.running import Arguments, Datasets, Served, served
 
 # isort: split
 import semilearn.datasets.cv_datasets.stl10 as usb_stl10
@@ -67,7 +68,7 @@ def texts_shared() -> Iterator[None]:
     """Within, USB splits an array of objects instead of making one of characters."""
     original: Callable[..., Any] = usb_json.split_ssl_data
 
-    def split(args: Any, data: Any, targets: Any, *rest: Any, **named: Any) -> Any:
+    def split(args: Arguments, data: Any, targets: ArrayLike, *rest: Any, **named: Any) -> Any:
         return original(args, as_objects(data), targets, *rest, **named)
 
     usb_json.split_ssl_data = split
@@ -100,7 +101,7 @@ SOURCES = {
 }
 
 
-def not_found(args: Any, data_dir: Path, error: Exception) -> DataMissing:
+def not_found(args: Arguments, data_dir: Path, error: Exception) -> DataMissing:
     """What is said where USB found no files and could fetch none: where it looked, and where they are.
 
     Args:
@@ -119,14 +120,15 @@ def not_found(args: Any, data_dir: Path, error: Exception) -> DataMissing:
 
 
 def with_validation(
-    args: Any, datasets: dict[str, Any], held_out: Any, split: Any, num_images: int
-) -> dict[str, Any]:
+    args: Arguments, datasets: Datasets, held_out: Any, split: "Split | None", num_images: int
+) -> Datasets:
     """USB's dictionary with `val`.
 
     Args:
         args: the run's namespace.
         datasets: USB's dictionary.
-        held_out: (v, ...) the validation images (or texts), None where USB made the split itself.
+        held_out: (v, ...) the validation images (or texts), None where USB made the split itself;
+            of the kind of the data set's own `data`.
         split: with `validation` (v,) positions and `validation_targets` (v,); or None.
         num_images: N, images that were split.
 
@@ -142,17 +144,17 @@ def with_validation(
             f"num_val or val_index_file asks for a validation set out of {args.dataset}, but {why}; "
             "leave both out"
         )
-    validation = copy.copy(datasets["eval"])
+    validation = copy.copy(served(datasets, "eval"))
     validation.data, validation.targets = held_out, split.validation_targets
     if args.dataset == "stl10":
-        _take_out(datasets["train_ulb"], split.validation - num_images)
+        _take_out(served(datasets, "train_ulb"), split.validation - num_images)
     return {**datasets, "val": validation}
 
 
-def _take_out(unlabelled: Any, rows: Any) -> None:
+def _take_out(unlabelled: Served, rows: NDArray[np.int64]) -> None:
     """Remove rows: USB serves all of STL-10's training images as unlabelled ones, at the end."""
     unlabelled.data = np.delete(unlabelled.data, rows, axis=0)
-    unlabelled.targets = np.delete(unlabelled.targets, rows)
+    unlabelled.targets = np.delete(np.asarray(unlabelled.targets), rows)
 
 
 IMAGES = (
@@ -161,10 +163,34 @@ IMAGES = (
 )  # fmt: skip
 AUDIO = ("esc50", "fsdnoisy", "gtzan", "superbks", "superbsi", "urbansound8k")
 OWN_SPLIT = ("imagenet", "imagenet127", "semi_aves", "semi_aves_out")
-SplitChooser = Callable[[Any], Any]
 
 
-def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], Any, Any]:
+class Split(Protocol):
+    """Positions among N images with classes; `data/prepared.py` chooses them."""
+
+    @property
+    def labelled(self) -> NDArray[np.int64]:
+        """(n,) labelled ones."""
+
+    @property
+    def unlabelled(self) -> NDArray[np.int64]:
+        """(u,) unlabelled ones."""
+
+    @property
+    def validation(self) -> NDArray[np.int64]:
+        """(v,) held out ones."""
+
+    @property
+    def validation_targets(self) -> NDArray[np.int64]:
+        """(v,) their classes."""
+
+
+Chosen = TypeVar("Chosen", bound=Split)
+
+
+def load_usb_datasets(
+    args: Arguments, choose: Callable[[NDArray[np.int64]], Chosen]
+) -> tuple[Datasets, NDArray[np.int64] | None, Chosen | None]:
     """A data set of USB's by name.
 
     Args:
@@ -183,7 +209,9 @@ def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], 
     data_dir = Path(args.data_dir).expanduser().resolve()
     drawn: dict[str, Any] = {}
 
-    def draw(_args: Any, data: Any, target: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+    def draw(
+        _args: object, data: Any, target: ArrayLike, *_: object, **__: object
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         targets = np.asarray(target, dtype=np.int64)
         drawn["targets"], drawn["split"] = targets, choose(targets)
         drawn["held_out"] = data[drawn["split"].validation]
@@ -200,7 +228,7 @@ def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], 
     return datasets, targets, split
 
 
-def _check_name(args: Any) -> None:
+def _check_name(args: Arguments) -> None:
     known = (*IMAGES, *TEXTS, *AUDIO)
     if args.dataset not in known:
         raise SettingsError(
@@ -214,12 +242,12 @@ def _check_name(args: Any) -> None:
         )
 
 
-def _get(args: Any, data_dir: Path) -> dict[str, Any]:
+def _get(args: Arguments, data_dir: Path) -> Datasets:
     algorithm = served_as(args.algorithm)
     labels, classes = args.num_labels, args.num_classes
     try:
         with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
-            datasets: dict[str, Any] | None = get_dataset(
+            datasets: Datasets | None = get_dataset(
                 args,
                 algorithm,
                 args.dataset,

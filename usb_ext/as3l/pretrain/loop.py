@@ -12,7 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
 
 import torch
 
@@ -23,9 +23,10 @@ from usb_ext.core.files import RunFolder
 from usb_ext.engine import checkpoint
 from usb_ext.engine.parts import Stop
 from usb_ext.engine.state import get_random_state, set_random_state
+from usb_ext.upstream.running import State
 
 
-def collect(training: Any) -> dict[str, Any]:
+def collect(training: "Pretraining") -> State:
     """The state of a `loop.Pretraining`, in the envelope of the engine's checkpoints.
 
     Views and order depend on the step alone and need none; the global generators are kept for networks
@@ -47,7 +48,7 @@ def collect(training: Any) -> dict[str, Any]:
     }
 
 
-def restore(training: Any, state: dict[str, Any]) -> None:
+def restore(training: "Pretraining", state: State) -> None:
     """Put a `loop.Pretraining` where `collect` found it; metrics written since are cut off."""
     own, metrics = state["usb_ext"], training.folder.metrics
     training.method.load_state_dict(state["method"])
@@ -82,7 +83,7 @@ class Pretraining:
         method: SelfSupervised,
         views: TwoViews,
         scores: Scores,
-        settings: dict[str, Any],
+        settings: State,
         folder: RunFolder,
         stop: Stop,
         amp: str,
@@ -141,7 +142,7 @@ class Pretraining:
         self.method.after_step(done)
         return loss.detach()
 
-    def _precision(self) -> Any:
+    def _precision(self) -> AbstractContextManager[object]:
         if self.amp == "off":
             return contextlib.nullcontext()
         return torch.autocast(self.loss_sum.device.type, dtype=torch.bfloat16)
@@ -153,7 +154,7 @@ class Pretraining:
         if not math.isfinite(loss):
             raise RunFailed(f"loss is {loss} in epoch {epoch} of pre-training; lower ssl_lr")
         last = self.step == self.total
-        row: dict[str, Any] = {"epoch": epoch, "it": self.step, "loss": loss}
+        row: dict[str, float] = {"epoch": epoch, "it": self.step, "loss": loss}
         row["lr"] = self.optimizer.param_groups[0]["lr"]
         if last or epoch % self.settings["ssl_eval_epochs"] == 0:
             row |= self.scores(self.method)
@@ -164,7 +165,7 @@ class Pretraining:
         if last or epoch % self.settings["ssl_save_epochs"] == 0:
             self.save()
 
-    def _say(self, row: dict[str, Any]) -> None:
+    def _say(self, row: dict[str, float]) -> None:
         seconds = self.seconds * (self.total - self.step) / max(1, self.step)
         knn = f"kNN accuracy {100 * row['knn']:.2f}%  " if "knn" in row else ""
         _log.info(

@@ -10,6 +10,7 @@ from usb_ext.engine import checkpoint
 from usb_ext.settings import Settings
 from usb_ext.settings.as3l import AUTO
 from usb_ext.settings.stage_values import PRETRAIN, differences, stage_values
+from usb_ext.upstream.running import State
 
 FILES = ("backbone.pth", "features.npz", "pretrain.json")
 
@@ -48,7 +49,7 @@ def finished(folder: RunFolder, settings: Settings) -> dict[str, Any] | None:
     return done
 
 
-def found_checkpoint(folder: RunFolder, settings: Settings) -> dict[str, Any] | None:
+def found_checkpoint(folder: RunFolder, settings: Settings) -> State | None:
     """The checkpoint to go on from, with `resume`, or None.
 
     Raises:

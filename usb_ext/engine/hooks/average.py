@@ -12,11 +12,11 @@ s <- m s + (1 - m) p for every pair, with multi-tensor operations instead of a P
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
 
+from usb_ext.upstream.running import OnEngine
 from usb_ext.upstream.usb import Hook
 
 
@@ -99,14 +99,14 @@ class SharedEMA:
         self.backup = {}
 
 
-class ModelEMAHook(Hook):  # type: ignore[misc]
+class ModelEMAHook(Hook):
     """Owns the averages; they are saved as `ema_model` in every checkpoint."""
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: OnEngine) -> None:
         """Start the averages at the network; a restored checkpoint overwrites them afterwards."""
         algorithm.ema = SharedEMA(algorithm.model, algorithm.ema_model, algorithm.ema_m)
         algorithm.ema.register()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Average after the optimizer step."""
         algorithm.ema.update()

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import torch
 from tqdm import tqdm
 
+from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
 
 
@@ -34,7 +35,7 @@ class Progress:
         self.bar_wanted = kind == "bar" or (kind == "auto" and self.stream.isatty())
         self.silent = kind == "off"
         self.logger = logger
-        self.bar: Any = None
+        self.bar: Any = None  # tqdm's, which declares no types
         self.images_per_step = 1
         self.started = False
 
@@ -44,7 +45,7 @@ class Progress:
         if self.bar_wanted:
             self.bar = tqdm(total=total, initial=done, file=self.stream, unit="it", smoothing=0.1)
 
-    def step(self, algorithm: Any, due: bool) -> None:
+    def step(self, algorithm: OnEngine, due: bool) -> None:
         """One step done; `due` says that the log holds floats."""
         if not self.started:
             self._start(algorithm.it, algorithm.num_train_iter)
@@ -62,7 +63,7 @@ class Progress:
         return None if rate is None else rate * self.images_per_step
 
     @staticmethod
-    def _state(algorithm: Any, images_per_second: float | None) -> str:
+    def _state(algorithm: OnEngine, images_per_second: float | None) -> str:
         log = algorithm.log_dict
         parts = [f"loss {log['train/total_loss']:.3f}"] if "train/total_loss" in log else []
         if "train/util_ratio" in log:
@@ -83,17 +84,17 @@ class Progress:
             self.started = False
 
 
-def readable(log: dict[str, Any]) -> dict[str, float]:
+def readable(log: StepLog) -> dict[str, float]:
     """Log values as floats; tensors of shape () are read from the device in one transfer."""
-    names = [k for k, v in log.items() if isinstance(v, torch.Tensor)]
-    plain = {k: float(v) for k, v in log.items() if k not in names}
-    if names:
-        stacked = torch.stack([log[k].detach().float() for k in names]).tolist()
-        plain.update(zip(names, stacked, strict=True))
+    tensors = {k: v for k, v in log.items() if isinstance(v, torch.Tensor)}
+    plain = {k: float(v) for k, v in log.items() if k not in tensors}
+    if tensors:
+        stacked = torch.stack([v.detach().float() for v in tensors.values()]).tolist()
+        plain.update(zip(tensors, stacked, strict=True))
     return {k: plain[k] for k in log}
 
 
-class RecordHook(Hook):  # type: ignore[misc]
+class RecordHook(Hook):
     """Owns the metrics file's length and the seconds trained so far.
 
     Args:
@@ -115,47 +116,47 @@ class RecordHook(Hook):  # type: ignore[misc]
         """Seconds trained, over all sittings."""
         return self.seconds_before + time.perf_counter() - self.started
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: OnEngine) -> None:
         """Start the clock."""
         self.started = time.perf_counter()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Write the step if it is due."""
         evaluated = "eval/top-1-acc" in algorithm.log_dict
         due = evaluated or self.every_n_iters(algorithm, algorithm.num_log_iter)
         if due:
             algorithm.log_dict["lr"] = algorithm.optimizer.param_groups[-1]["lr"]
-            algorithm.log_dict = readable(algorithm.log_dict)
+            algorithm.log_dict = {**readable(algorithm.log_dict)}
             self._write(algorithm)
         self.progress.step(algorithm, due)
 
-    def _write(self, algorithm: Any) -> None:
+    def _write(self, algorithm: OnEngine) -> None:
         row = {"it": algorithm.it + 1, "time": round(self.seconds, 3), **algorithm.log_dict}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         if algorithm.tb_log is not None:
             algorithm.tb_log.update(algorithm.log_dict, algorithm.it)
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: OnEngine) -> None:
         """Close the display."""
         self.progress.stop()
 
-    def on_stop(self, algorithm: Any) -> None:
+    def on_stop(self, algorithm: OnEngine) -> None:
         """Close the display of a run that was asked to stop."""
         self.progress.stop()
 
-    def restart(self, algorithm: Any, name: str) -> None:
+    def restart(self, algorithm: OnEngine, name: str) -> None:
         """Before training starts from step 0 again: the rows so far become `metrics_NAME.jsonl`."""
         self.progress.stop()
         if self.path.exists():
             self.path.replace(self.path.with_name(f"{self.path.stem}_{name}{self.path.suffix}"))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Length of the metrics file (bytes) and seconds trained."""
         size = self.path.stat().st_size if self.path.exists() else 0
         return {"bytes": size, "seconds": self.seconds}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Cut the file back to where it stood and go on counting."""
         self.seconds_before = state["seconds"]
         if self.path.exists():

@@ -18,14 +18,13 @@ ours: beta-bar is kept as the head at the last reset (`base`) and the sum of the
 only their sum is rounded, and never kept.
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 
 from usb_ext.engine.processes import mean_over_processes
 from usb_ext.methods.step.extension import example_shares
 from usb_ext.methods.step.head_tap import HeadTap
+from usb_ext.upstream.running import Running
 from usb_ext.upstream.usb import Hook
 
 
@@ -77,7 +76,7 @@ def step_drift(
     return drift.sub_(gradient.to(drift), alpha=(1.0 - momentum) * lr)
 
 
-class AvgClusteringHook(Hook):  # type: ignore[misc]
+class AvgClusteringHook(Hook):
     """Owns beta-bar: a copy of the head that is reset every N steps and averaged in between.
 
     The averaged head is never in the optimizer and carries no gradient; the features do. It follows
@@ -126,7 +125,7 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
 
     def loss(
         self,
-        algorithm: Any,
+        algorithm: Running,
         features: torch.Tensor,
         targets: torch.Tensor,
         weights: torch.Tensor,
@@ -155,7 +154,7 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
     @torch.no_grad()
     def _step(
         self,
-        algorithm: Any,
+        algorithm: Running,
         features: torch.Tensor,
         logits: torch.Tensor,
         targets: torch.Tensor,
