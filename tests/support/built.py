@@ -8,7 +8,7 @@ import pytest
 from support.run import UNBALANCED as UNBALANCED_LABELS
 from support.run import run
 from usb_ext.training import train as stage
-from usb_ext.upstream.quiet import cuda_means
+from usb_ext.upstream.device import cuda_means
 
 UNBALANCED: dict[str, Any] = {"algorithm": "fixmatch", **UNBALANCED_LABELS}
 

@@ -13,7 +13,7 @@ from support.built import UNBALANCED, built
 from usb_ext.engine.hooks.record import RecordHook
 from usb_ext.engine.hooks.update import ParameterUpdateHook
 from usb_ext.upstream import shared as usb_shared
-from usb_ext.upstream.quiet import cuda_means
+from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.shared import FromStep
 
 

@@ -12,7 +12,7 @@ from support.built import UNBALANCED, built
 from support.run import run
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.upstream.quiet import cuda_means
+from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.usb_cossl import CoSSLParamUpdateHook
 
 OPTIONS: dict[str, Any] = {

@@ -1,7 +1,4 @@
-"""The tsne stage: features in the plane, with what was chosen and what was spread (AS3L, Fig. 5).
-
-Images as points of a plane, coloured by class and by prior pseudo-label.
-"""
+"""The tsne stage: features in the plane, coloured by class and by prior pseudo-label (AS3L, Fig. 5)."""
 
 from dataclasses import dataclass
 from pathlib import Path

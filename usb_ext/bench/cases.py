@@ -31,13 +31,9 @@ from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts
 from usb_ext.settings import load_settings
 from usb_ext.training.compose import algorithm_classes, build_namespace, resolved, run_class
-from usb_ext.upstream.quiet import (
-    UsbLogger,
-    cuda_means,
-    optimizers_fused,
-    printed_to_log,
-    unmodified,
-)
+from usb_ext.upstream.device import cuda_means
+from usb_ext.upstream.optimizers import optimizers_fused
+from usb_ext.upstream.quiet import UsbLogger, printed_to_log, unmodified
 from usb_ext.upstream.running import Datasets, Running
 from usb_ext.upstream.usb import ALGORITHMS, AlgorithmBase, BasicDataset, Hook, RandAugment
 

@@ -82,7 +82,7 @@ def check_counts(arguments: argparse.Namespace) -> None:
 
 
 def tuning_of(arguments: argparse.Namespace) -> Any:
-    """The flags as `functional.fine_features.Tuning`, after setting the number of threads."""
+    """The flags as `Tuning`, after setting the number of threads."""
     from usb_ext.as3l.clustering.fine_tuning import Tuning
     from usb_ext.core.runtime import limit_threads
 

@@ -1,6 +1,6 @@
-"""Runs of one method brought together: their common steps, and a name for the legend.
+"""`usb-ext curves`: a metric over the steps of several runs, as LayerMatch draws accuracy in Fig. 1.
 
-The curves stage: a metric over the steps of several runs, as LayerMatch draws accuracy in Fig. 1.
+Runs of one method are brought together on their common steps, under a name for the legend.
 """
 
 import difflib

@@ -1,7 +1,4 @@
-"""Run folders that are named on a command line, or lie below one, and what they hold.
-
-One number over the steps of a run, from its `metrics.jsonl`.
-"""
+"""Run folders that are named on a command line, or lie below one, and what they hold."""
 
 import glob
 import json

@@ -1,6 +1,6 @@
-"""The two pictures of a run: its curves and its confusion matrix.
+"""Curves, confusion matrices and contact sheets: images in rows with a line of text below each.
 
-Contact sheets: images in rows, a line of text below each, by Pillow (100 axes of a figure take long).
+Contact sheets are made by Pillow: a hundred axes of a figure take long.
 """
 
 from collections.abc import Sequence

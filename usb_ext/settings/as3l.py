@@ -1,11 +1,9 @@
-"""Settings of self-supervised pre-training, the first stage of AS3L (Sec. 5.1.2), all named `ssl_...`.
+"""Settings of AS3L: pre-training (`ssl_...`), choice and spread of labels (`as3l_...`), priors in training.
 
-The defaults are SimSiam's for CIFAR: SGD 0.06 at batches of 512, momentum 0.9, weight decay 5e-4, 800
-epochs with a cosine, a projector of two layers of 2048, a predictor of 512, no blur.
-
-Settings of the stages between features and training (AS3L, Secs. 4.3 and 4.4), and of its report.
-
-`usb-ext as3l` reads them; `usb-ext select` and `usb-ext propagate` have flags of the same meaning.
+The defaults of pre-training (Sec. 5.1.2) are SimSiam's for CIFAR: SGD 0.06 at batches of 512, momentum 0.9,
+weight decay 5e-4, 800 epochs with a cosine, a projector of two layers of 2048, a predictor of 512, no blur.
+`usb-ext as3l` reads those of choice and spread (Secs. 4.3 and 4.4); `usb-ext select` and `usb-ext propagate`
+have flags of the same meaning.
 """
 
 from collections.abc import Iterator

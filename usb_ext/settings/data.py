@@ -1,10 +1,6 @@
-"""Settings of the data: which set, which part of it is labelled, and how an example is prepared.
+"""Settings of the data: which set, which part is labelled, how an example is prepared; and their rules.
 
-Settings of the toy sets `linear`, `circles` and `moons` (Ren et al., 2020, Sec. 4.1).
-
-Contradictions between a data set of texts, its network and what goes through it at once.
-
-Contradictions around a data set without a test split.
+The toy sets `linear`, `circles` and `moons` are those of Ren et al., 2020, Sec. 4.1.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,8 @@
-"""Settings of influence weighting: a learned weight for every unlabelled example (Ren et al., 2020).
+"""Settings of influence weighting, and what contradicts them (Ren et al., 2020).
 
-Every N steps the weights of the batch's examples move against the derivative of the validation loss,
-d L_V / d lambda_u = - g_V^T H^-1 g_u (Eq. 6). The validation images are `num_val` or `val_index_file`.
-
-Contradictions around influence weighting and validation images, each with a remedy.
+A weight is learned for every unlabelled example. Every N steps the weights of the batch's examples move
+against the derivative of the validation loss, d L_V / d lambda_u = - g_V^T H^-1 g_u (Eq. 6). The validation
+images are `num_val` or `val_index_file`.
 """
 
 from collections.abc import Iterator

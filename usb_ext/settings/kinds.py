@@ -1,12 +1,7 @@
-"""What a declared setting accepts, read from its type: for flags, messages and the help page.
+"""Kinds of numbers that settings are made of, and what a declared setting accepts, read from its type.
 
-Nothing is declared twice: the types and ranges in the group models are the only source.
-
-Kinds of numbers that settings are made of, each with its range.
-
-A range stands here once and is read by pydantic (to check), by the help page and by the error
-messages (to say what is allowed). Infinities and NaN are refused everywhere
-(`base.SettingsGroup`).
+A range stands here once and is read by pydantic (to check), by the help page and by the error messages (to
+say what is allowed). Infinities and NaN are refused everywhere (`group.SettingsGroup`).
 """
 
 from collections.abc import Mapping

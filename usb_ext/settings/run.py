@@ -1,20 +1,13 @@
-"""Settings of a run: what runs, where it is written, what is logged, on which device and seed.
+"""Settings of a run: what runs, where it is written, what is logged, on which device and seed, how fast.
 
-USB's settings for several processes: accepted so that its files load.
+Settings of speed change how fast a run goes, and its numbers by rounding at most. `augment` is the
+exception: both ways draw from the same distribution of views, but not the same views. USB's settings
+for several processes are accepted so that its files load; a run uses one device for now (`rules.py`
+refuses more).
 
-A run uses one device for now (`rules.py` refuses more than one process). Nothing here changes a
-result.
-
-Keys that occur in USB's files and that nothing in semilearn 0.3.2 reads.
-
-Every file of USB carries `clip`; the others come from algorithms that the released wheel does not
-hold. They are accepted with any single value, one warning names those that were given, and they
-change nothing. A test looks for readers in the wheel, so that a key does not stay here when it
-comes alive.
-
-Settings of speed: they change how fast a run goes, and its numbers by rounding at most.
-
-`augment` is the exception: both ways draw from the same distribution of views, but not the same views.
+Keys that occur in USB's files and that nothing in semilearn 0.3.2 reads (`clip` in every one) are
+accepted with any single value; one warning names those that were given. A test looks for readers in the
+wheel, so that a key does not stay here when it comes alive.
 """
 
 from typing import ClassVar, Literal

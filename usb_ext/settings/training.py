@@ -1,12 +1,10 @@
-"""Settings of the schedule and the optimizer, named as in USB.
+"""Settings of the schedule, the optimizer and the network, named as in USB.
 
 USB counts in iterations: `epoch` only cuts `num_train_iter` into equal parts, after each of which
 the data is reshuffled and some thresholds (Dash) move. The learning rate goes up linearly for
 `num_warmup_iter` iterations and then follows a cosine, lr cos(7 pi k / 16 K) at iteration k of K
 (LayerMatch, Tables 6 and 7). Defaults are USB's, which are those of a short trial and of no
 paper.
-
-Settings of the network, named as in USB.
 """
 
 from typing import ClassVar, Literal

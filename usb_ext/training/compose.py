@@ -1,9 +1,8 @@
-"""Which classes a run is made of: an algorithm, perhaps an imbalanced one, and the engine.
-
-From settings to the namespace that USB's classes read.
+"""Which classes a run is made of (an algorithm, perhaps an imbalanced one, the engine) and its arguments.
 
 Options that an algorithm declares and the settings leave open get the algorithm's own default, so the
-resolved settings of a run name every value it used.
+resolved settings of a run name every value it used. The namespace that USB's classes read is made of
+them.
 """
 
 from usb_ext.core.errors import SettingsError

@@ -1,6 +1,7 @@
-"""What stands at the end of a run: its record and two pictures.
+"""What stands at the end of a run: its record, its curves, its confusion matrix.
 
-`boundary.png`: how the network divides the plane at several steps (Ren et al., 2020, Figs. 1 and 2).
+On points of the plane also `boundary.png`: how the network divides them at several steps (Ren et al., 2020,
+Figs. 1 and 2).
 """
 
 import json

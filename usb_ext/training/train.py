@@ -1,7 +1,4 @@
-"""The train stage: from settings to a run folder.
-
-Where a run goes on from, decided before any work.
-"""
+"""One run, from settings to a run folder: what can be wrong is found before the disk is touched."""
 
 import contextlib
 import logging
@@ -33,13 +30,9 @@ from usb_ext.training.compose import (
 )
 from usb_ext.training.report import draw_report, instability_line, make_result
 from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
-from usb_ext.upstream.quiet import (
-    UsbLogger,
-    cuda_means,
-    optimizers_fused,
-    printed_to_log,
-    tensorboard_log,
-)
+from usb_ext.upstream.device import cuda_means
+from usb_ext.upstream.optimizers import optimizers_fused
+from usb_ext.upstream.quiet import UsbLogger, printed_to_log, tensorboard_log
 from usb_ext.upstream.running import Arguments, State
 
 _log = logging.getLogger(__name__)

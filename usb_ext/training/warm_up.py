@@ -1,16 +1,15 @@
-"""`ulb_loss_ratio: calibrate`: the weight that makes the smooth loss as large as the hard one.
+"""What happens before the first step: the calibration of a loss weight, and Dash's supervised warm-up.
 
-Smooth Pseudo-Labeling, Sec. C.1, Eq. 25: the unlabelled losses settle early in training, and lambda_u is
-the ratio of the two levels, so that a comparison with weight 1 on the hard side compares shapes and not
-magnitudes. Two trial runs from the run's own seed measure the levels; the run then starts from that seed
-again, so it is bit for bit the run with the measured number.
+`ulb_loss_ratio: calibrate` finds the weight that makes the smooth loss as large as the hard one (Smooth
+Pseudo-Labeling, Sec. C.1, Eq. 25): the unlabelled losses settle early in training, and lambda_u is the
+ratio of the two levels, so that a comparison with weight 1 on the hard side compares shapes and not
+magnitudes. Two trial runs from the run's own seed measure the levels; the run then starts from that
+seed again, so it is bit for bit the run with the measured number.
 
-Dash's supervised warm-up, outside the training loop as in USB, and without its CUDA events.
-
-It takes optimizer steps on labelled batches, then measures the evaluation loss that starts the
-threshold (Xu et al., 2021, Sec. 4). As in USB the averages of the network are not moved meanwhile, so
-that loss is the one of the averaged, that is the initial, weights; training starts them anew at the
-warmed-up ones.
+Dash takes optimizer steps on labelled batches, then measures the evaluation loss that starts the
+threshold (Xu et al., 2021, Sec. 4), outside the training loop as in USB and without its CUDA events. As
+in USB the averages of the network are not moved meanwhile, so that loss is the one of the averaged,
+that is the initial, weights; training starts them anew at the warmed-up ones.
 """
 
 import gc

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.quiet import optimizers_fused
+from usb_ext.upstream.optimizers import optimizers_fused
 from usb_ext.upstream.running import Arguments, Datasets, State, served
 from usb_ext.upstream.shared import UnlabelledEvaluation, drop_hooks
 

@@ -1,7 +1,4 @@
-"""The labels that propagation starts from: a person's CSV, or the classes of the data set.
-
-Labels that a person filled in: a CSV `id,class`, for images that features or a selection name.
-"""
+"""The labels that propagation starts from: a person's CSV `id,class`, or the classes of the data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """The loop of pre-training: SGD on a cosine, checkpoints, looks at the features, the wish to stop.
 
-All state of a pre-training, so that a stopped one goes on bit by bit as if it had not been stopped.
-
-How long pre-training will take, measured on a few steps before it starts.
+A checkpoint holds all state, so that a stopped pre-training goes on bit by bit as if it had not been
+stopped. How long it will take is measured on a few steps before it starts.
 """
 
 import contextlib

@@ -34,8 +34,8 @@ class PropagateOrder:
         labels: a CSV `id,class`; None takes the classes of the data set.
         clusters: K of each run; None is 1 to 6 times the number of classes, as in the paper (Sec. 5.1.2).
         method: `seed_kmeans` or `llgc`.
-        split: as in `functional.seed_kmeans.seed_groups`.
-        normaliser: as in `functional.prior_label.normalised_votes`.
+        split: as in `seed_kmeans.seed_groups`.
+        normaliser: as in `prior.normalised_votes`.
         seed: of every draw.
         out: folder for the results.
         tuning: how the features are prepared, unless they are tuned already.

@@ -1,7 +1,4 @@
-"""The select stage: which images a person should label (AS3L, Sec. 4.4).
-
-The picture of a selection: a contact sheet of its images, or where they lie among the features.
-"""
+"""The select stage: which images a person should label (AS3L, Sec. 4.4), and the picture of the choice."""
 
 import csv
 import io

@@ -144,7 +144,7 @@ class PriorLabelHook(Hook):
 
         Args:
             algorithm: its `it` is t.
-            weak: `algorithms.base_rule.Weak`: logits (U, C), probabilities (U, C), which are aligned
+            weak: `Weak`: logits (U, C), probabilities (U, C), which are aligned
                 where the base does so, and positions (U,) in the unlabelled set.
 
         Returns:

@@ -8,7 +8,7 @@ trains with it (FixMatch-EMAN).
 FixMatch-EMAN as a base: pseudo-labels from an averaged teacher (Cai et al., 2021; AS3L, Table 4).
 
 USB has no such algorithm. A FixMatch whose weak views go through a second network, the running average
-of the trained one (`hooks/averaged_teacher.py`); the trained one sees labelled and strong views only.
+of the trained one (the hook below); the trained one sees labelled and strong views only.
 """
 
 import copy
@@ -88,7 +88,7 @@ TEACHER = "TeacherHook"
 class FixMatchEMANRule(BaseRule):
     """FixMatch with a teacher; threshold 0.7, momentum 0.999 and lambda_u 10 as in EMAN's code.
 
-    lambda_u is the setting `ulb_loss_ratio`, whose default for this base stands in `config/names.py`.
+    lambda_u is the setting `ulb_loss_ratio`, whose default for this base its declaration says.
     """
 
     def hooks(self, algorithm: RunningStep) -> list[tuple[Hook, str]]:

@@ -82,7 +82,7 @@ class AvgClusteringHook(Hook):
     The averaged head is never in the optimizer and carries no gradient; the features do. It follows
     the head's shape, dtype and device at each reset. It is held as two parts that are saved both:
     `base`, the head at the last reset, and `drift`, what was added since, in float32 at least (see
-    `functional/avg_clustering.py`).
+    `step_drift`).
 
     ours: at step t the head is reset first (t mod N = 0), the loss goes through the head as it then
     stands, and the averaging step that follows uses the gradient of that loss; the paper's index

@@ -1,8 +1,7 @@
-"""SmoothWeightHook: the factor that replaces the hard mask, and the factor as a loss.
+"""Extension `smooth_weight`: the hard mask becomes a factor without a jump (Smooth Pseudo-Labeling).
 
-Smooth Pseudo-Labeling, Eqs. 13 to 16 (the factor), 23 (its loss) and C.2 (that loss's limit).
-
-Extension `smooth_weight`: the hard mask becomes a factor without a jump (Smooth Pseudo-Labeling).
+The hook holds the factor that replaces the mask (Eqs. 13 to 16), the factor as a loss (Eq. 23) and that
+loss's limit (C.2).
 """
 
 import logging

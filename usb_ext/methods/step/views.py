@@ -2,9 +2,8 @@
 
 With `use_cat` the labelled, weak and strong rows go through the network as one batch, so batch norm
 sees them together; without it (texts, audio) they go one after the other and the weak views carry no
-gradient. Both are USB's orders, which dropout and batch-norm statistics depend on.
-
-The forward pass of a method whose weak views a teacher labels (FixMatch-EMAN, Cai et al., 2021).
+gradient. Both are USB's orders, which dropout and batch-norm statistics depend on. Where a teacher labels the
+weak views (FixMatch-EMAN, Cai et al., 2021) they do not go through the trained network at all.
 """
 
 from collections.abc import Callable

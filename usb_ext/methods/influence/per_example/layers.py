@@ -165,7 +165,7 @@ def batch_norm(
     if layer.training or layer.running_mean is None or layer.running_var is None:
         raise ValueError(
             "is a batch norm on statistics of the batch, through which an example's loss depends on "
-            "the others; use .eval(), or functional.frozen_statistics for those of this batch"
+            "the others; use .eval(), or frozen_statistics for those of this batch"
         )
     x, g = inputs.flatten(2) if inputs.ndim > 2 else inputs[..., None], _channels(slopes)
     scale = torch.rsqrt(layer.running_var + layer.eps)[:, None]

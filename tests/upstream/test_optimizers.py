@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from usb_ext.upstream.quiet import fused_twin
+from usb_ext.upstream.optimizers import fused_twin
 
 
 @pytest.mark.parametrize("kind", ["SGD", "AdamW"])

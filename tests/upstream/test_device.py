@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.upstream import quiet as redirect
-from usb_ext.upstream.quiet import HostEvent, cuda_means
+from usb_ext.upstream import device as redirect
+from usb_ext.upstream.device import HostEvent, cuda_means
 
 META = torch.device("meta")
 REPLACED = [
