@@ -18,6 +18,13 @@ ROOT = Path(usb_ext.__file__).parents[1]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DIGITS = "layermatch_digits_10"
 KINDS = ("*.py", "*.pyi")
+OPEN_AGAIN = """
+import json, numpy, usb_ext
+run = usb_ext.load_run("saved_models/run", device="cpu")
+image = run.transform(numpy.zeros((8, 8, 3), numpy.uint8))
+logits = run.network(image[None])["logits"]
+print(json.dumps([run.result.to_json(), run.classes, list(logits.shape)]))
+"""
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -88,7 +95,9 @@ def test_the_digits_example_runs_from_an_empty_folder(run: Run) -> None:
     assert trained.returncode == 0, trained.stderr
     told, _, record = trained.stdout.strip().rpartition("  ")
     assert told.startswith("top1_last ") and Path(record) == Path("saved_models/run/result.json")
-    read = run("-c", f"print(open({record!r}).read())")
-    result = json.loads(read.stdout)
+    opened = run("-c", OPEN_AGAIN)
+    assert opened.returncode == 0, opened.stderr
+    result, classes, shape = json.loads(opened.stdout)
     assert (result["algorithm"], result["iterations"]) == ("layermatch", 4)
     assert (result["status"], result["commit"]) == ("completed", None)
+    assert (classes, shape) == (list("0123456789"), [1, 10])
