@@ -60,7 +60,8 @@ def test_resume_keeps_a_folder_with_a_checkpoint_even_if_it_may_be_overwritten(
 def test_what_an_attempt_without_a_checkpoint_left_is_in_nobodys_way(
     tmp_path: Path, resume: bool, overwrite: bool
 ) -> None:
-    path = occupied(tmp_path / "run", "config.yaml", "log.txt", ".latest_model.pth.part")
+    first = ("config.yaml", "model.json", ".model.json.part", "log.txt", ".latest_model.pth.part")
+    path = occupied(tmp_path / "run", *first)
     before = contents(path)
     assert not open_run_folder(path, resume=resume, overwrite=overwrite).occupied()
     assert contents(path) == before
@@ -109,8 +110,8 @@ def test_a_link_to_a_folder_is_not_followed_by_overwrite(tmp_path: Path) -> None
 
 def test_file_names_are_those_users_are_told() -> None:
     folder = RunFolder(Path("saved") / "run")
-    names = [getattr(folder, n).name for n in ("config", "log", "metrics", "result")]
-    assert names == ["config.yaml", "log.txt", "metrics.jsonl", "result.json"]
+    names = [getattr(folder, n).name for n in ("config", "model", "log", "metrics", "result")]
+    assert names == ["config.yaml", "model.json", "log.txt", "metrics.jsonl", "result.json"]
     models = [folder.latest, folder.previous, folder.best]
     assert [p.name for p in models] == ["latest_model.pth", "previous_model.pth", "model_best.pth"]
     assert {p.parent for p in models} == {Path("saved/run")}

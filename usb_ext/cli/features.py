@@ -18,7 +18,11 @@ COUNTS = ("runs", "points_per_center", "threads")
 
 def add_data_flags(command: argparse.ArgumentParser) -> None:
     """Add `--c`, `--dataset`, `--data_dir`, `--img_size` and `--num_classes`."""
-    command.add_argument("--c", metavar="FILE", help="a run's settings, which name the data set")
+    command.add_argument(
+        "--c",
+        metavar="FILE",
+        help="a run's settings, which name the data set: a file or a name of `usb-ext configs`",
+    )
     for name, kind in DATA.items():
         flags = {f"--{name}", f"--{name.replace('_', '-')}"}
         text = f"the setting {name} of the data set"

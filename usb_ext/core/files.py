@@ -22,7 +22,7 @@ FIRST_FILES = frozenset(
     {
         *("config.yaml", "labelled.json", "log.txt", "metrics.jsonl", "tensorboard"),
         *("calibration.json", ".calibration.json.part", ".latest_model.pth.part"),
-        *(".config.yaml.part", ".labelled.json.part"),
+        *(".config.yaml.part", ".labelled.json.part", "model.json", ".model.json.part"),
     }
 )
 """What a run leaves that ended before its first checkpoint; the next one may write over it."""
@@ -42,6 +42,12 @@ class RunFolder:
     def config(self) -> Path:
         """The resolved settings, reloadable."""
         return self.path / "config.yaml"
+
+    @property
+    def model(self) -> Path:
+        """What the network takes and gives (preprocessing, names of the classes), so that the folder is
+        enough to predict."""
+        return self.path / "model.json"
 
     @property
     def log(self) -> Path:

@@ -1,8 +1,9 @@
 """The record of a run: what `result.json` holds."""
 
 import statistics
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Self, TypedDict
 
 
 class Instability(TypedDict):
@@ -95,6 +96,22 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_json` gave; names that this version does not know are left out.
+
+        Args:
+            values: what a `result.json` holds.
+
+        Raises:
+            ValueError: a field is missing.
+        """
+        known = {f.name: f for f in fields(cls)}
+        needed = {n for n, f in known.items() if MISSING is f.default is f.default_factory}
+        if absent := sorted(needed - values.keys()):
+            raise ValueError(f"it has no {', '.join(absent)}")
+        return cls(**{name: value for name, value in values.items() if name in known})
 
 
 def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | None]:

@@ -36,11 +36,11 @@ MEBIBYTE = 2**20
 
 
 def add_dataset(name: str, load: Callable[[Settings], ImageArrays]) -> None:
-    """Put a data set beside ours.
+    """Make a data set of your own known by its name, as a setting `dataset`.
 
     Args:
-        name: the setting `dataset` that means it.
-        load: from the run's namespace (`img_size`, `data_dir`, ...) to the images.
+        name: one that no data set has yet.
+        load: called with the settings of a run, such as `img_size` and `data_dir`; gives the images.
 
     Raises:
         ValueError: if the name is taken or empty.

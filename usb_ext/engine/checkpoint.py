@@ -76,17 +76,18 @@ def _second_name(path: Path, name: Path) -> None:
         shutil.copyfile(path, name)
 
 
-def read(path: Path, folder: RunFolder | None = None) -> State:
+def read(path: Path, folder: RunFolder | None = None, *, remedy: str | None = None) -> State:
     """A checkpoint from a file.
 
     Args:
         path: the file.
         folder: the run's folder, to name the older checkpoint if this one is broken.
+        remedy: what to do then, in the place of how to resume.
 
     Raises:
         SettingsError: if the file is truncated, or was not written by usb_ext.
     """
-    hint = _older(path, folder)
+    hint = remedy or _older(path, folder)
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises whatever its bytes lead to

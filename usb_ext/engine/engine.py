@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from usb_ext.engine import evaluation
-from usb_ext.engine.acceleration import compile_network, likes_channels_last, set_tf32
+from usb_ext.engine.acceleration import compile_network, memory_format, set_tf32
 from usb_ext.engine.hooks.average import ModelEMAHook
 from usb_ext.engine.hooks.record import RecordHook
 from usb_ext.engine.hooks.score import ScoreHook
@@ -110,8 +110,7 @@ class Engine(Loop):
     def place_networks(self) -> None:
         """Move both networks to the device, and compile the trained one if asked to."""
         ours = getattr(self, "rule", None) is not None  # USB's steps may `view` their feature maps
-        if ours and self.args.channels_last and likes_channels_last(self.model):
-            self.memory_format = torch.channels_last
+        self.memory_format = memory_format(self.model, ours and self.args.channels_last)
         for network in (self.model, self.ema_model):
             network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
             network.__dict__["module"] = network  # USB reaches through DataParallel's `.module`

@@ -19,6 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.model import DEAD, Settings
+from usb_ext.settings.shipped import remedy, settings_file
 from usb_ext.settings.words import describe, shown
 
 
@@ -33,6 +34,8 @@ def read_yaml(path: str | Path) -> dict[str, object]:
     """
     try:
         content = _parser().load(Path(path).read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: {error.strerror}{remedy(path)}") from error
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror or error}") from error
     except (YAMLError, ValueError, RecursionError) as error:
@@ -109,7 +112,8 @@ def load_settings(
     """Settings from a YAML file (or a mapping such as one) and overrides, checked.
 
     Args:
-        source: path of a YAML file, its content as a mapping, or None for the defaults alone.
+        source: path of a YAML file, name of one that comes with the package, its content as a mapping,
+            or None for the defaults alone.
         overrides: values that win over the source, as the command line gives them.
 
     Raises:
@@ -133,7 +137,7 @@ def _content(source: str | Path | Mapping[str, object] | None) -> dict[str, obje
         return {}
     if isinstance(source, Mapping):
         return named(source, "settings")
-    return read_yaml(source)
+    return read_yaml(settings_file(source))
 
 
 def _settle_overwrite(base: dict[str, object], flags: Mapping[str, object]) -> list[str]:

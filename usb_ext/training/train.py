@@ -12,6 +12,7 @@ from usb_ext.core.errors import Interrupted, SettingsError
 from usb_ext.core.files import RunFolder, check_run_folder, open_run_folder, write_json, write_text
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_everything
+from usb_ext.data.model_file import write_interface
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import prepare
 from usb_ext.engine import checkpoint
@@ -133,6 +134,7 @@ def _parts(settings: Settings, device: torch.device, folder: RunFolder, stop: St
 
 def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> None:
     write_text(folder.config, resolved_yaml(settings))
+    write_interface(folder, settings, data)
     lists = {"labelled.json": data.labelled, "validation.json": data.validation}
     for name, positions in lists.items():
         if name == "labelled.json" or len(positions):

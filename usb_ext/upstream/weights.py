@@ -100,16 +100,40 @@ def _unreadable(source: str, error: Exception) -> DataMissing:
     return DataMissing(f"pre-trained weights {source} cannot be read ({why})")
 
 
-def _compare(source: str, wanted: dict[str, Any], given: dict[str, Any]) -> None:
+def misfits(wanted: dict[str, Any], given: dict[str, Any]) -> dict[str, list[str]]:
+    """The keys in which weights and a network differ, counters of batches apart.
+
+    Args:
+        wanted: the network's tensors by name.
+        given: the weights.
+
+    Returns:
+        Sorted keys that are `missing`, `not of this network` or `of another shape`.
+    """
     counters = {k for k in wanted if k.endswith("num_batches_tracked")}
-    missing = sorted(wanted.keys() - given.keys() - counters)
-    unknown = sorted(given.keys() - wanted.keys())
-    shapes = sorted(k for k in wanted.keys() & given.keys() if wanted[k].shape != given[k].shape)
-    kinds = ((missing, "missing"), (unknown, "not of this network"), (shapes, "of another shape"))
-    problems = "; ".join(f"{len(keys)} {what} ({_some(keys)})" for keys, what in kinds if keys)
+    shapes = [k for k in wanted.keys() & given.keys() if wanted[k].shape != given[k].shape]
+    return {
+        "missing": sorted(wanted.keys() - given.keys() - counters),
+        "not of this network": sorted(given.keys() - wanted.keys()),
+        "of another shape": sorted(shapes),
+    }
+
+
+def misfits_in_words(found: dict[str, list[str]]) -> str:
+    """How many keys differ, and the first of them; empty where none does.
+
+    Args:
+        found: what `misfits` gave.
+    """
+    return "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in found.items() if keys)
+
+
+def _compare(source: str, wanted: dict[str, Any], given: dict[str, Any]) -> None:
+    found = misfits(wanted, given)
+    problems = misfits_in_words(found)
     total = sum(v.numel() for v in wanted.values())
-    filled = 1.0 - sum(wanted[k].numel() for k in missing) / max(1, total)
-    if shapes or filled < MIN_FILLED:
+    filled = 1.0 - sum(wanted[k].numel() for k in found["missing"]) / max(1, total)
+    if found["of another shape"] or filled < MIN_FILLED:
         raise DataMissing(
             f"weights {source} fill {filled:.0%} of the network: keys {problems}; "
             "use the weights of the same --net"

@@ -11,7 +11,7 @@ s <- m s + (1 - m) p for every pair, with multi-tensor operations instead of a P
 (model EMA momentum of LayerMatch's Tables 6 and 7).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -37,6 +37,23 @@ def lerp_into(
         torch._foreach_copy_(list(averages), list(values))
         return
     torch._foreach_lerp_(list(averages), list(values), 1.0 - momentum)
+
+
+def evaluated_state(
+    model: nn.Module, averages: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The state that evaluation reads: averaged parameters, and the trained network's own buffers.
+
+    Args:
+        model: a network of that shape, for the names of its buffers.
+        averages: `ema_model` of a checkpoint.
+        trained: its `model`.
+
+    Returns:
+        Tensors by the names of `averages`.
+    """
+    buffers = {name for name, _ in model.named_buffers()}
+    return {n: trained[n] if n in buffers and n in trained else v for n, v in averages.items()}
 
 
 class SharedEMA:

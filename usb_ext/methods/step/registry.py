@@ -66,8 +66,8 @@ def put_rule(rule: BaseRule) -> None:
     RULES.made[rule.name] = rule
 
 
-def put_extension(extension: Extension) -> None:
-    """Declare a user's extension.
+def add_extension(extension: Extension) -> None:
+    """Make an extension of your own known by its name, to the settings and to every base.
 
     Args:
         extension: its name is one that no extension has yet.
