@@ -14,7 +14,8 @@ from support.run import TINY, assert_same_state
 from usb_ext.comparison import forks as module
 from usb_ext.comparison.forks import Forks
 from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.processes import Running, locked
+from usb_ext.comparison.processes import Running
+from usb_ext.core.lock import locked
 from usb_ext.settings import load_settings
 from usb_ext.training.train import train
 
@@ -54,7 +55,7 @@ def test_forks_give_the_bits_codes_and_words_of_processes(tmp_path: Path) -> Non
     long = planned(
         tmp_path, "long=fixmatch", seeds=(0,), counts=(10,), **{**tiny, "num_train_iter": 100_000}
     )[0]
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         server = Forks(fork=True)
         assert [ended(server(run, tmp_path, lock)) for run in runs] == [0, 0]
         missing = server(lost, tmp_path, lock)
@@ -99,7 +100,7 @@ def test_where_forking_is_not_safe_runs_are_processes_of_their_own(
     Own.begun.clear()
     runs = planned(tmp_path, "uda", seeds=(0, 1))
     server = Forks(stub(tmp_path, {"ready": False}), fork=fork)
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         assert all(isinstance(server(run, tmp_path, lock), Own) for run in runs)
     server.close()
     assert Own.begun == [run.name for run in runs]
@@ -111,7 +112,7 @@ def test_a_run_whose_server_is_gone_counts_as_killed_and_the_next_is_its_own(
     monkeypatch.setattr(module, "TrainProcess", Own)
     first, second = planned(tmp_path, "uda", seeds=(0, 1))
     server = Forks(stub(tmp_path, {"ready": True}, {"pid": 2**30}), fork=True)
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         assert ended(server(first, tmp_path, lock)) == -signal.SIGKILL
         assert isinstance(server(second, tmp_path, lock), Own)
     server.close()
@@ -120,7 +121,7 @@ def test_a_run_whose_server_is_gone_counts_as_killed_and_the_next_is_its_own(
 def test_an_end_that_was_told_stays_after_the_server_is_gone(tmp_path: Path) -> None:
     run = planned(tmp_path, "uda", seeds=(0,))[0]
     server = Forks(stub(tmp_path, {"ready": True}, {"pid": 2**30, "code": 1}), fork=True)
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         forked = server(run, tmp_path, lock)
         assert ended(forked) == 1
         forked.send(signal.SIGTERM)  # nobody is there to get it

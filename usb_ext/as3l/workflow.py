@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.core.files import file_sha256, finish_stage, is_done
+from usb_ext.core.files import file_sha256, is_done
+from usb_ext.core.outputs import claim_outputs, stage_output
 from usb_ext.core.result import percent
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, load_settings
 from usb_ext.settings.as3l import AUTO, TO_LABEL
@@ -194,17 +195,17 @@ def choose(s: Settings, files: Made, show: Show) -> None:
     from usb_ext.as3l.clustering.fine_tuning import Tuning
     from usb_ext.as3l.select.stage import SelectOrder, select_images
 
-    order = SelectOrder(
-        features=_candidates(s, features, folder),
-        budget=s.num_labels,
-        strategy=s.as3l_strategy,
-        seed=s.split_seed,
-        out=folder,
-        tuning=Tuning(*_tuning(s)),
-        device=s.device,
-    )
-    show(select_images(order, s))
-    finish_stage(made, inputs)
+    with stage_output(made, inputs, "--as3l_name"):
+        order = SelectOrder(
+            features=_candidates(s, features, folder),
+            budget=s.num_labels,
+            strategy=s.as3l_strategy,
+            seed=s.split_seed,
+            out=folder,
+            tuning=Tuning(*_tuning(s)),
+            device=s.device,
+        )
+        show(select_images(order, s))
 
 
 def _candidates(s: Settings, features: Path, folder: Path) -> Path:
@@ -224,6 +225,7 @@ def _candidates(s: Settings, features: Path, folder: Path) -> Path:
             f"as3l_candidates is known, but no class of {s.dataset} is; use as3l_candidates: all"
         )
     part = replace(whole, values=whole.values[rows], ids=whole.ids[rows], targets=targets[rows])
+    claim_outputs(folder, ["candidates.npz"], "--as3l_name")
     write_features(folder / "candidates.npz", part)
     return folder / "candidates.npz"
 
@@ -267,8 +269,8 @@ def spread(s: Settings, files: Made, show: Show) -> None:
         tuning=Tuning(*_tuning(s)),
         device=s.device,
     )
-    show(propagate_labels(order, s))
-    finish_stage(made, inputs)
+    with stage_output(made, inputs, "--as3l_name"):
+        show(propagate_labels(order, s))
 
 
 def _tuning(s: Settings) -> tuple[Any, ...]:
