@@ -95,7 +95,7 @@ class Hold:
 
     def __init__(self, path: Path, resume: bool, overwrite: bool, stage: str) -> None:
         self.path, self.resume, self.overwrite, self.stage = path, resume, overwrite, stage
-        self._locks = ExitStack()
+        self._locks, self._held = ExitStack(), False
 
     def open(self, *, found: bool) -> RunFolder:
         """The folder, ready to be written into; it exists afterwards and carries the marker.
@@ -107,7 +107,8 @@ class Hold:
             SettingsError: as in `check_run_folder`, or it cannot be made.
             RunFailed: another process works there.
         """
-        self.take()
+        if not self._held:
+            self.take()
         replaced = open_run_folder(self.path, self.resume, self.overwrite, self.stage, found)
         if replaced is not None:
             self.take()
@@ -121,6 +122,7 @@ class Hold:
         except OSError as error:
             raise unmade(self.path, error) from error
         self._locks.enter_context(locked(self.path / LOCK, STAGES[self.stage]))
+        self._held = True
 
     def release(self) -> None:
         """Let go."""

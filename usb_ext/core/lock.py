@@ -86,7 +86,7 @@ def _lock(descriptor: int, path: Path, what: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = _words(descriptor) or f"{what} (process {UNKNOWN})"
+        holder = _words(descriptor) or what
         raise RunFailed(
             f"{path.parent} is in use: {holder} or what it left behind still works there; wait for it, "
             "or stop it"
