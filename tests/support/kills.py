@@ -96,9 +96,7 @@ class Killer:
 
 
 @contextmanager
-def dying(
-    folder: Path, at: Point, die: Callable[[], None] | None = None
-) -> Iterator[Killer]:
+def dying(folder: Path, at: Point, die: Callable[[], None] | None = None) -> Iterator[Killer]:
     """Inside, the process dies at event `at` below the folder; the kernel then lets go of its locks."""
     killer = Killer(folder, at, die)
     with pytest.MonkeyPatch.context() as patch:

@@ -77,7 +77,9 @@ def test_what_overwrite_replaces_is_there_until_the_first_checkpoint(
     event = killed(tmp_path, at, **order)
     assert event is not None
     kept = [*tmp_path.glob("run*/latest_model.pth")]
-    seeds = {checkpoint.read(path)["usb_ext"]["settings"]["seed"] for path in kept if is_whole(path)}
+    seeds = {
+        checkpoint.read(path)["usb_ext"]["settings"]["seed"] for path in kept if is_whole(path)
+    }
     assert seeds, event
     if 0 in seeds:
         place = next(p for p in kept if checkpoint.read(p)["usb_ext"]["settings"]["seed"] == 0)

@@ -163,9 +163,10 @@ def making(made: Path, inputs: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for path, aside in pairs:
-            if aside.is_file() and not made.is_file():
-                os.replace(aside, path)
+        if not made.is_file():  # the record first, as at the beginning
+            for path, aside in reversed(pairs):
+                if aside.is_file():
+                    os.replace(aside, path)
         raise
     for _, aside in pairs:
         aside.unlink(missing_ok=True)
