@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import file_sha256, is_done
+from usb_ext.core.folders import has_checkpoint
 from usb_ext.core.outputs import claim_outputs, stage_output
 from usb_ext.core.result import percent
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, load_settings
@@ -170,7 +171,7 @@ def train_on_made(settings: Settings) -> str:
         result = json.loads(record.read_text(encoding="utf-8"))
         if result["status"] == "completed" and result["config_sha256"] == wanted:
             return f"trained before: top1_last {percent(result['top1_last'])}  {record}"
-    if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
+    if has_checkpoint(s.run_dir) and not s.overwrite:
         loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
     done = train(loaded)
     return f"top1_last {percent(done.top1_last)}  {done.path}/result.json"

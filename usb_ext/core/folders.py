@@ -64,7 +64,7 @@ def check_run_folder(path: Path, *, resume: bool, overwrite: bool, stage: str = 
         SettingsError: in one line, with what lies there and what would work.
     """
     names, found = _names(path), _stage(path)
-    if not names or (resume and found in (None, stage) and _has_checkpoint(path)):
+    if not names or (resume and found in (None, stage) and has_checkpoint(path)):
         return
     other = "choose another --save_name (pre-training: --ssl_name)"
     if found is None and not _of_older(path):
@@ -157,7 +157,7 @@ def open_run_folder(
         found: a checkpoint has been found, and is continued.
     """
     check_run_folder(path, resume=resume, overwrite=overwrite, stage=stage)
-    continues, replaced = resume and _has_checkpoint(path), None
+    continues, replaced = resume and has_checkpoint(path), None
     if continues and not found:
         raise SettingsError(
             f"{path} has a checkpoint that was not there at the start: another run has been there "
@@ -294,7 +294,8 @@ def _names(path: Path) -> list[str]:
     return sorted(p.name for p in path.iterdir() if p.name not in passed)
 
 
-def _has_checkpoint(path: Path) -> bool:
+def has_checkpoint(path: Path) -> bool:
+    """Whether a run's folder has something to go on from."""
     return any((path / name).is_file() for name in CHECKPOINTS)
 
 
