@@ -65,9 +65,12 @@ def find_checkpoint(settings: Settings, folder: RunFolder) -> dict[str, Any] | N
     differing = differing_keys(state["usb_ext"]["settings"], settings.model_dump(mode="json"))
     if differing:
         changes = ", ".join(f"{k} ({old} then, {new} now)" for k, (old, new) in differing.items())
+        longer = ""
+        if "num_train_iter" in differing:
+            longer = " (a run keeps its length, which its learning-rate schedule was made for)"
         raise SettingsError(
             f"{path} is of a run with other settings: {changes}; give the same ones, or another "
-            "--save_name"
+            f"--save_name for a run of its own{longer}"
         )
     return state
 
