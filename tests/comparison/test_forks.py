@@ -11,7 +11,7 @@ from support.compare import ended, planned
 from usb_ext.comparison import forks as module
 from usb_ext.comparison.forks import Forks
 from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.processes import locked
+from usb_ext.core.lock import locked
 
 
 def stub(folder: Path, *answers: dict[str, Any]) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def test_where_forking_is_not_safe_runs_are_processes_of_their_own(
     Own.begun.clear()
     runs = planned(tmp_path, "uda", seeds=(0, 1))
     server = Forks(stub(tmp_path, {"ready": False}), fork=fork)
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         assert all(isinstance(server(run, tmp_path, lock), Own) for run in runs)
     server.close()
     assert Own.begun == [run.name for run in runs]
@@ -57,7 +57,7 @@ def test_a_run_whose_server_is_gone_counts_as_killed_and_the_next_is_its_own(
     monkeypatch.setattr(module, "TrainProcess", Own)
     first, second = planned(tmp_path, "uda", seeds=(0, 1))
     server = Forks(stub(tmp_path, {"ready": True}, {"pid": 2**30}), fork=True)
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         assert ended(server(first, tmp_path, lock)) == -signal.SIGKILL
         assert isinstance(server(second, tmp_path, lock), Own)
     server.close()
@@ -66,7 +66,7 @@ def test_a_run_whose_server_is_gone_counts_as_killed_and_the_next_is_its_own(
 def test_an_end_that_was_told_stays_after_the_server_is_gone(tmp_path: Path) -> None:
     run = planned(tmp_path, "uda", seeds=(0,))[0]
     server = Forks(stub(tmp_path, {"ready": True}, {"pid": 2**30, "code": 1}), fork=True)
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         forked = server(run, tmp_path, lock)
         assert ended(forked) == 1
         forked.send(signal.SIGTERM)  # nobody is there to get it

@@ -1,4 +1,4 @@
-"""The run folder: what may be continued, what may be deleted, and files that are whole or not there."""
+"""Files that are whole or not there, and their names in a run's folder."""
 
 import json
 import math
@@ -7,105 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json
-
-FLAGS = [(resume, overwrite) for resume in (False, True) for overwrite in (False, True)]
-
-
-def occupied(path: Path, *names: str) -> Path:
-    path.mkdir(parents=True)
-    for name in names:
-        (path / name).write_text(f"old {name}")
-    return path
+from usb_ext.core.files import RunFolder, cut_lines, replace_file, write_json
 
 
 def contents(path: Path) -> dict[str, str]:
     return {p.name: p.read_text() for p in path.iterdir()}
-
-
-@pytest.mark.parametrize(("resume", "overwrite"), FLAGS)
-def test_a_new_or_empty_folder_is_made(tmp_path: Path, resume: bool, overwrite: bool) -> None:
-    for path in (tmp_path / "a" / "b" / "run", occupied(tmp_path / "empty")):
-        folder = open_run_folder(path, resume=resume, overwrite=overwrite)
-        assert folder == RunFolder(path)
-        assert path.is_dir() and not folder.occupied()
-
-
-@pytest.mark.parametrize("names", [["result.json"], ["latest_model.pth", "log.txt"], ["mine"]])
-def test_without_a_flag_an_occupied_folder_is_refused_untouched(
-    tmp_path: Path, names: list[str]
-) -> None:
-    path = occupied(tmp_path / "run", *names)
-    before = contents(path)
-    with pytest.raises(SettingsError) as caught:
-        open_run_folder(path, resume=False, overwrite=False)
-    assert contents(path) == before
-    for word in (str(path), "--resume", "--overwrite", "--save_name"):
-        assert word in str(caught.value)
-
-
-@pytest.mark.parametrize("checkpoint", ["latest_model.pth", "previous_model.pth"])
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_resume_keeps_a_folder_with_a_checkpoint_even_if_it_may_be_overwritten(
-    tmp_path: Path, checkpoint: str, overwrite: bool
-) -> None:
-    path = occupied(tmp_path / "run", checkpoint, "result.json", "metrics.jsonl")
-    before = contents(path)
-    open_run_folder(path, resume=True, overwrite=overwrite)
-    assert contents(path) == before
-
-
-@pytest.mark.parametrize(("resume", "overwrite"), FLAGS)
-def test_what_an_attempt_without_a_checkpoint_left_is_in_nobodys_way(
-    tmp_path: Path, resume: bool, overwrite: bool
-) -> None:
-    first = ("config.yaml", "model.json", ".model.json.part", "log.txt", ".latest_model.pth.part")
-    path = occupied(tmp_path / "run", *first)
-    before = contents(path)
-    assert not open_run_folder(path, resume=resume, overwrite=overwrite).occupied()
-    assert contents(path) == before
-
-
-def test_resume_does_not_write_over_a_result_without_a_checkpoint(tmp_path: Path) -> None:
-    path = occupied(tmp_path / "run", "result.json")
-    with pytest.raises(SettingsError, match="exists already"):
-        open_run_folder(path, resume=True, overwrite=False)
-    assert contents(path) == {"result.json": "old result.json"}
-
-
-@pytest.mark.parametrize(
-    ("resume", "names"),
-    [(False, ["latest_model.pth", "result.json"]), (True, ["result.json", "log.txt"])],
-)
-def test_overwrite_empties_what_is_not_continued(
-    tmp_path: Path, resume: bool, names: list[str]
-) -> None:
-    path = occupied(tmp_path / "run", *names)
-    beside = occupied(tmp_path / "other", "result.json")
-    occupied(path / "tensorboard", "events")
-    open_run_folder(path, resume=resume, overwrite=True)
-    assert path.is_dir() and list(path.iterdir()) == []
-    assert contents(beside) == {"result.json": "old result.json"}
-
-
-@pytest.mark.parametrize(("resume", "overwrite"), FLAGS)
-def test_a_file_in_its_place_is_refused_and_kept(
-    tmp_path: Path, resume: bool, overwrite: bool
-) -> None:
-    for path in (tmp_path / "file", tmp_path / "file" / "run"):
-        (tmp_path / "file").write_text("mine")
-        with pytest.raises(SettingsError, match="cannot be made"):
-            open_run_folder(path, resume=resume, overwrite=overwrite)
-        assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_a_link_to_a_folder_is_not_followed_by_overwrite(tmp_path: Path) -> None:
-    target = occupied(tmp_path / "target", "result.json")
-    (tmp_path / "run").symlink_to(target)
-    with pytest.raises(SettingsError, match="save_dir/save_name is"):
-        open_run_folder(tmp_path / "run", resume=False, overwrite=True)
-    assert contents(target) == {"result.json": "old result.json"}
 
 
 def test_file_names_are_those_users_are_told() -> None:
@@ -168,3 +74,23 @@ def test_json_is_replaced_whole_and_reads_back(tmp_path: Path) -> None:
         write_json(path, {"a": object()})
     assert json.loads(path.read_text(encoding="utf-8"))["a"] == [1, None, 0.5]
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "size", "left"),
+    [
+        ("a\nb\nc\n", 4, "a\nb\n"),  # written after the checkpoint
+        ("a\nb\n", 4, "a\nb\n"),
+        ("a\nbb", 7, "a\n"),  # cut in a line
+        ("aa", 7, ""),
+        ("", 7, ""),
+        ("a\n", 0, ""),
+    ],
+)
+def test_a_file_is_cut_to_whole_lines(tmp_path: Path, content: str, size: int, left: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(content)
+    cut_lines(path, size)
+    assert path.read_text() == left
+    cut_lines(tmp_path / "none", size)
+    assert not (tmp_path / "none").exists()

@@ -13,10 +13,10 @@ from sklearn.manifold import TSNE
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import replace_file
+from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.data.features import Features, read_features
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.label_files import read_selected
-from usb_ext.data.npz_file import make_folder
 from usb_ext.data.prior_file import read_prior
 
 FEW_CLASSES = 20
@@ -124,6 +124,7 @@ def tsne(order: TsneOrder) -> str:
         SettingsError: files that do not fit each other, or a perplexity for more points than there are.
         DataMissing: files that are not there or cannot be used.
     """
+    check_outputs(order.out.parent, [order.out.name])
     features = read_features(order.features)
     chosen = _chosen(order, features)
     prior = _prior(order, features)
@@ -142,7 +143,7 @@ def tsne(order: TsneOrder) -> str:
         chosen=np.isin(points, chosen),
         classes=features.class_names,
     )
-    make_folder(order.out.parent)
+    claim_outputs(order.out.parent, [order.out.name])
     replace_file(order.out, lambda path: draw_plane(plane, path))
     return f"{len(points)} of {len(features.values)} images drawn: {order.out}"
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.core.files import file_sha256, finish_stage, is_done
+from usb_ext.core.files import file_sha256, is_done
+from usb_ext.core.folders import has_checkpoint
+from usb_ext.core.outputs import claim_outputs, stage_output
 from usb_ext.core.result import percent
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, load_settings
 from usb_ext.settings.as3l import AUTO, TO_LABEL
@@ -169,7 +171,7 @@ def train_on_made(settings: Settings) -> str:
         result = json.loads(record.read_text(encoding="utf-8"))
         if result["status"] == "completed" and result["config_sha256"] == wanted:
             return f"trained before: top1_last {percent(result['top1_last'])}  {record}"
-    if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
+    if has_checkpoint(s.run_dir) and not s.overwrite:
         loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
     done = train(loaded)
     return f"top1_last {percent(done.top1_last)}  {done.path}/result.json"
@@ -194,17 +196,17 @@ def choose(s: Settings, files: Made, show: Show) -> None:
     from usb_ext.as3l.clustering.fine_tuning import Tuning
     from usb_ext.as3l.select.stage import SelectOrder, select_images
 
-    order = SelectOrder(
-        features=_candidates(s, features, folder),
-        budget=s.num_labels,
-        strategy=s.as3l_strategy,
-        seed=s.split_seed,
-        out=folder,
-        tuning=Tuning(*_tuning(s)),
-        device=s.device,
-    )
-    show(select_images(order, s))
-    finish_stage(made, inputs)
+    with stage_output(made, inputs, "--as3l_name"):
+        order = SelectOrder(
+            features=_candidates(s, features, folder),
+            budget=s.num_labels,
+            strategy=s.as3l_strategy,
+            seed=s.split_seed,
+            out=folder,
+            tuning=Tuning(*_tuning(s)),
+            device=s.device,
+        )
+        show(select_images(order, s))
 
 
 def _candidates(s: Settings, features: Path, folder: Path) -> Path:
@@ -224,6 +226,7 @@ def _candidates(s: Settings, features: Path, folder: Path) -> Path:
             f"as3l_candidates is known, but no class of {s.dataset} is; use as3l_candidates: all"
         )
     part = replace(whole, values=whole.values[rows], ids=whole.ids[rows], targets=targets[rows])
+    claim_outputs(folder, ["candidates.npz"], "--as3l_name")
     write_features(folder / "candidates.npz", part)
     return folder / "candidates.npz"
 
@@ -267,8 +270,8 @@ def spread(s: Settings, files: Made, show: Show) -> None:
         tuning=Tuning(*_tuning(s)),
         device=s.device,
     )
-    show(propagate_labels(order, s))
-    finish_stage(made, inputs)
+    with stage_output(made, inputs, "--as3l_name"):
+        show(propagate_labels(order, s))
 
 
 def _tuning(s: Settings) -> tuple[int, int, str, int | None]:

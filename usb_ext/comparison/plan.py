@@ -17,6 +17,7 @@ from usb_ext.comparison.methods import Method
 from usb_ext.comparison.records import read_result
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder, write_json
+from usb_ext.core.folders import occupied
 from usb_ext.settings import Settings, config_sha256, differing_keys, load_settings
 
 
@@ -159,7 +160,7 @@ def _difference(run: Planned) -> str:
     raw = read_result(run.folder.result)
     if raw and raw.get("config_sha256") == config_sha256(run.settings):
         return ""
-    if not run.folder.occupied():
+    if not occupied(run.folder.path):
         return ""
     try:
         stored = load_settings(run.folder.config).settings.model_dump(mode="json")

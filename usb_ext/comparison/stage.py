@@ -14,12 +14,17 @@ from usb_ext.comparison.forks import forks
 from usb_ext.comparison.methods import Order
 from usb_ext.comparison.page import as_markdown, write_files
 from usb_ext.comparison.plan import Failures, Planned, completed, refuse_other_settings
-from usb_ext.comparison.processes import Ends, Running, Teller, locked, run_all, to_stderr
+from usb_ext.comparison.processes import Ends, Running, Teller, run_all, to_stderr
 from usb_ext.comparison.records import read_record
 from usb_ext.comparison.report import make_report
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError
+from usb_ext.core.lock import LOCK, locked
+from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.engine.parts import Stop
 from usb_ext.training.compose import algorithm_classes, resolved
+
+REPORT = tuple(f"compare.{ending}" for ending in ("json", "md", "tex", "csv", "png", "svg"))
+OUTPUTS = (*REPORT, "failed.json", "settings", "logs")
 
 Start = Callable[[Planned, Path, int], Running]
 """Begins a run: the run, the comparison's folder, the lock to hold."""
@@ -51,6 +56,7 @@ def compare(
         DataMissing: the first run found no data.
         Interrupted: asked to stop, after the checkpoints of what was running.
     """
+    check_outputs(order.out, OUTPUTS)
     ready = [_resolved(run) for run in plan]
     refuse_other_settings(ready)
     failures = Failures(order.out / "failed.json")
@@ -73,7 +79,7 @@ def report(entries: Sequence[Entry], order: Order) -> dict[str, Any]:
     """
     of_one = of_one_source(entries, order.allow_mixed)
     made = make_report(of_one, order.metric, order.target, order.about)
-    order.out.mkdir(parents=True, exist_ok=True)
+    claim_outputs(order.out, REPORT)
     write_files(made, order.out)
     return {**made, "page": as_markdown(made, [order.metric])}
 
@@ -104,9 +110,9 @@ def _train(
     teller.warn(plan)
     if not todo:
         return {}
-    order.out.mkdir(parents=True, exist_ok=True)
+    claim_outputs(order.out, OUTPUTS)
     ends = Ends(failures, teller)
-    with locked(order.out / ".lock") as lock, forks() as fork:
+    with locked(order.out / LOCK, "a comparison", inherited=True) as lock, forks() as fork:
         prepare(todo)
         begin = start or fork
         with stop.on_signals():

@@ -9,10 +9,7 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
 from usb_ext.core.errors import Interrupted
-from usb_ext.core.files import replace_file
 from usb_ext.engine import checkpoint
 from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.parts import Stop
@@ -111,11 +108,11 @@ class Loop(Loaders):
     def save(self) -> None:
         """Check that the state is worth keeping, then write it; the best also by its own name."""
         self.call_hook("check", "FiniteLossHook")
+        networks = {"model": self.model, "averages": self.ema_model}
+        checkpoint.check_finite(networks, self.optimizer, self.folder, self.it)
         state = checkpoint.collect(self, self.args.parts.settings)
-        if self.best_is_new:
-            replace_file(self.folder.best, lambda path: torch.save(state, path))
-            self.best_is_new = False
-        checkpoint.write(self.folder, state)
+        checkpoint.write(self.folder, state, best=self.best_is_new)
+        self.best_is_new = False
 
     def evaluate_saved(self, path: Path, split: str) -> Scores:
         """Scores of a checkpoint's averaged weights on a split; the run's own come back afterwards.

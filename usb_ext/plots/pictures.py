@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from usb_ext.core.files import replace_file
+
 MANY_CLASSES = 20
 PANELS = (
     ("loss", ("train/total_loss", "train/sup_loss", "train/unsup_loss", "train/ac_loss")),
@@ -42,7 +44,7 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
             axes.legend(fontsize="small")
     figure.axes[1].set_ylim(0, 1)
     figure.suptitle(title, fontsize="medium")
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda part: figure.savefig(part, dpi=110, format="png"))
 
 
 def draw_confusion(
@@ -68,7 +70,7 @@ def draw_confusion(
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
         axes.set_yticks(range(len(names)), names)
         _write_shares(axes, shares)
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda part: figure.savefig(part, dpi=110, format="png"))
 
 
 def _write_shares(axes: Any, shares: npt.NDArray[Any]) -> None:

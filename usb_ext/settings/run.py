@@ -52,8 +52,9 @@ class RunSettings(SettingsGroup):
     )
     overwrite: bool = Field(
         default=False,
-        description="Delete an earlier run in the same folder, where it is not resumed. Only the "
-        "command line may ask for it: in a file it has no effect.",
+        description="Replace an earlier run in the same folder, where it is not resumed; it is kept as "
+        "NAME.replaced-TIME until the first checkpoint. Only the command line may ask for it: in a file it "
+        "has no effect.",
     )
     use_tensorboard: bool = Field(default=False, description="Also write TensorBoard curves.")
     use_wandb: bool = Field(

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from usb_ext.core.classification import collapsed_classes
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import RunFolder, replace_file
 from usb_ext.core.result import Instability, RunResult, evaluation_summary
 from usb_ext.core.runtime import commit, device_name, versions
 from usb_ext.data.prepared import Prepared
@@ -69,7 +69,7 @@ def draw_boundary(algorithm: Engine, path: Path) -> None:
         Line2D([], [], color=LINE, label="decision boundary"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize="small")
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda part: figure.savefig(part, dpi=110, format="png"))
 
 
 def _largest_weight(panels: list[Panel]) -> float:
@@ -221,8 +221,15 @@ def report_weights(algorithm: Engine, folder: RunFolder, classes: tuple[str, ...
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The rows of a `metrics.jsonl`; empty if there is none."""
+    """The rows of a `metrics.jsonl`; empty if there is none, without the lines that are damaged."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.strip()]
+    rows = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and "it" in row:
+            rows.append(row)
+    return rows

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from usb_ext.core.errors import Interrupted, SettingsError
-from usb_ext.core.files import RunFolder, check_run_folder, open_run_folder, write_json, write_text
+from usb_ext.core.files import RunFolder, write_json, write_text
+from usb_ext.core.folders import Hold, holding
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_everything
 from usb_ext.data.model_file import write_interface
@@ -46,22 +47,25 @@ def find_checkpoint(settings: Settings, folder: RunFolder) -> State | None:
     same folder (the older checkpoint).
 
     Raises:
-        SettingsError: a broken or foreign checkpoint, one of other settings, or another run's folder.
+        SettingsError: a broken or foreign checkpoint, or one of other settings.
     """
-    check_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
     if not settings.resume:
         return None
     path = _path(settings, folder)
     if path is None:
         _log.warning("nothing to resume in %s; starting afresh", folder.path)
         return None
-    state = checkpoint.read(path, folder)
+    newest = path in (folder.latest, folder.previous) and not _given_older(settings, folder)
+    state = checkpoint.read_newest(folder) if newest else checkpoint.read(path, folder)
     differing = differing_keys(state["usb_ext"]["settings"], settings.model_dump(mode="json"))
     if differing:
         changes = ", ".join(f"{k} ({old} then, {new} now)" for k, (old, new) in differing.items())
+        longer = ""
+        if "num_train_iter" in differing:
+            longer = " (a run keeps its length, which its learning-rate schedule was made for)"
         raise SettingsError(
             f"{path} is of a run with other settings: {changes}; give the same ones, or another "
-            "--save_name"
+            f"--save_name for a run of its own{longer}"
         )
     return state
 
@@ -70,9 +74,15 @@ def _path(settings: Settings, folder: RunFolder) -> Path | None:
     given = Path(settings.load_path).expanduser() if settings.load_path else None
     candidates = [folder.latest, folder.previous]
     if given is not None:
-        own = given.resolve() == folder.previous.resolve()
-        candidates = [given, *candidates] if own else [*candidates, given]
+        older = _given_older(settings, folder)
+        candidates = [given, *candidates] if older else [*candidates, given]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _given_older(settings: Settings, folder: RunFolder) -> bool:
+    """Whether `load_path` is the run's own older checkpoint."""
+    given = Path(settings.load_path).expanduser() if settings.load_path else None
+    return given is not None and given.resolve() == folder.previous.resolve()
 
 
 def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
@@ -104,7 +114,20 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
         torch.set_num_threads(given.num_threads)
     classes = algorithm_classes(given)
     settings = resolved(given, classes)
-    place = RunFolder(settings.run_dir)
+    place = settings.run_dir
+    with holding(place, resume=settings.resume, overwrite=settings.overwrite) as hold:
+        return _train_held(settings, classes, device, stop, log, hold)
+
+
+def _train_held(
+    settings: Settings,
+    classes: tuple[type, ...],
+    device: torch.device,
+    stop: Stop,
+    log: RunLog,
+    hold: Hold,
+) -> RunResult:
+    place = RunFolder(hold.path)
     state = find_checkpoint(settings, place)
     parts = _parts(settings, device, place, stop)
     args = build_namespace(settings, parts)
@@ -116,7 +139,7 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
         build = partial(_build, settings, classes)
         settings, calibration = calibrated(settings, args, state, build)
         algorithm = _build(settings, classes, args)
-        open_run_folder(place.path, resume=settings.resume, overwrite=settings.overwrite)
+        hold.open(found=state is not None)
         log.to_file(place.log)
         _write_settings(place, settings, data)
         keep_calibration(place, calibration, fresh=state is None)
@@ -155,8 +178,6 @@ def _build(settings: Settings, classes: tuple[type, ...], args: Arguments) -> En
 def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | None) -> RunResult:
     """Train, then write what is left of the run, also when it is asked to stop."""
     folder = algorithm.folder
-    if state is None:
-        folder.metrics.unlink(missing_ok=True)
     try:
         with printed_to_log():
             _train(algorithm, state)
@@ -164,10 +185,10 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | N
         if folder.latest.exists():  # not in Dash's warm-up, before the first checkpoint
             _finish(algorithm, settings, data, "interrupted")
         raise
+    draw_report(algorithm, folder, data.classes)  # before the record, which says that all is there
     result = _finish(algorithm, settings, data, "completed")
     if result.top1_last is not None:
         _log.info("%s", instability_line(result.instability, data.classes))
-    draw_report(algorithm, folder, data.classes)
     return result
 
 

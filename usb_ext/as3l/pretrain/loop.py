@@ -18,7 +18,7 @@ import torch
 from usb_ext.as3l.pretrain.batches import TwoViews
 from usb_ext.as3l.pretrain.method import SelfSupervised
 from usb_ext.core.errors import Interrupted, RunFailed
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import RunFolder, cut_lines
 from usb_ext.engine import checkpoint
 from usb_ext.engine.parts import Stop
 from usb_ext.engine.state import get_random_state, set_random_state
@@ -54,9 +54,7 @@ def restore(training: "Pretraining", state: State) -> None:
     training.optimizer.load_state_dict(state["optimizer"])
     training.step, training.seconds_before = state["step"], own["seconds"]
     training.loss_sum.copy_(state["loss_sum"])
-    if metrics.exists():
-        with metrics.open("rb+") as file:
-            file.truncate(min(own["bytes"], metrics.stat().st_size))
+    cut_lines(metrics, own["bytes"])
     set_random_state(own["random"])
 
 
@@ -151,7 +149,9 @@ class Pretraining:
         loss = float(self.loss_sum) / self.views.steps
         self.loss_sum.zero_()
         if not math.isfinite(loss):
-            raise RunFailed(f"loss is {loss} in epoch {epoch} of pre-training; lower ssl_lr")
+            raise RunFailed(
+                f"loss is {loss} in epoch {epoch} of pre-training; {self.folder.kept}; lower ssl_lr"
+            )
         last = self.step == self.total
         row: dict[str, float] = {"epoch": epoch, "it": self.step, "loss": loss}
         row["lr"] = self.optimizer.param_groups[0]["lr"]
@@ -175,6 +175,8 @@ class Pretraining:
 
     def save(self) -> None:
         """Write the newest checkpoint; the one before stays as `previous_model.pth`."""
+        networks = {"method": self.method}
+        checkpoint.check_finite(networks, self.optimizer, self.folder, self.step)
         checkpoint.write(self.folder, collect(self))
 
 

@@ -55,9 +55,9 @@ def found_checkpoint(folder: RunFolder, settings: Settings) -> State | None:
     Raises:
         SettingsError: it is broken, or of other settings.
     """
-    if not settings.resume or not folder.latest.is_file():
+    if not settings.resume or not (folder.latest.is_file() or folder.previous.is_file()):
         return None
-    state = checkpoint.read(folder.latest, folder)
+    state = checkpoint.read_newest(folder)
     then = dict(state["usb_ext"]["settings"])
     then.pop("ssl_save_epochs", None)
     _refuse_other(folder, then, settings)

@@ -11,7 +11,8 @@ from usb_ext.as3l.pretrain.loop import Pretraining, in_words, restore, seconds_a
 from usb_ext.as3l.pretrain.made import finished, found_checkpoint, made_with, pretrain_folder
 from usb_ext.as3l.pretrain.watch import Watch
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json, write_text
+from usb_ext.core.files import RunFolder, replace_file, write_json, write_text
+from usb_ext.core.folders import PRETRAIN, Hold, holding
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, versions
 from usb_ext.data.features import Features, read_features, write_features
 from usb_ext.data.training_set import TrainingSet, load_training_set
@@ -57,15 +58,26 @@ def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) ->
         raise SettingsError("amp is 'fp16', which pre-training has no loss scaling for; use bf16")
     if settings.num_threads is not None:
         torch.set_num_threads(settings.num_threads)
+    resume, overwrite = settings.resume, settings.overwrite
+    with holding(folder.path, resume=resume, overwrite=overwrite, stage=PRETRAIN) as hold:
+        return _pretrain_held(settings, folder, device, stop, log, hold)
+
+
+def _pretrain_held(
+    settings: Settings,
+    folder: RunFolder,
+    device: torch.device,
+    stop: Stop,
+    log: RunLog,
+    hold: Hold,
+) -> str:
     state = found_checkpoint(folder, settings)
     data = load_training_set(settings)
     training, watch = build(settings, data, folder, device, stop)
-    open_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
+    hold.open(found=state is not None)
     log.to_file(folder.log)
     write_text(folder.config, resolved_yaml(settings))
-    if state is None:
-        folder.metrics.unlink(missing_ok=True)
-    else:
+    if state is not None:
         restore(training, state)
         _log.info("continuing after step %d of %d", training.step, training.total)
     _say_how_long(training, device)

@@ -9,6 +9,7 @@ What a person sees while a run goes on: a live bar on a terminal, plain lines el
 
 import json
 import logging
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, TextIO
 import torch
 from tqdm import tqdm
 
+from usb_ext.core.files import cut_lines, replace_file
 from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
 
@@ -110,6 +112,7 @@ class RecordHook(Hook):
         progress.images_per_step = images_per_step
         self.seconds_before = 0.0
         self.started = time.perf_counter()
+        self.anew = False
 
     @property
     def seconds(self) -> float:
@@ -132,8 +135,9 @@ class RecordHook(Hook):
 
     def _write(self, algorithm: OnEngine) -> None:
         row = {"it": algorithm.it + 1, "time": round(self.seconds, 3), **algorithm.log_dict}
-        with self.path.open("a", encoding="utf-8") as file:
+        with self.path.open("w" if self.anew else "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        self.anew = False
         if algorithm.tb_log is not None:
             algorithm.tb_log.update(algorithm.log_dict, algorithm.it)
 
@@ -149,16 +153,16 @@ class RecordHook(Hook):
         """Before training starts from step 0 again: the rows so far become `metrics_NAME.jsonl`."""
         self.progress.stop()
         if self.path.exists():
-            self.path.replace(self.path.with_name(f"{self.path.stem}_{name}{self.path.suffix}"))
+            copy = self.path.with_name(f"{self.path.stem}_{name}{self.path.suffix}")
+            replace_file(copy, lambda part: shutil.copyfile(self.path, part))
+            self.anew = True
 
     def state_dict(self) -> State:
         """Length of the metrics file (bytes) and seconds trained."""
-        size = self.path.stat().st_size if self.path.exists() else 0
+        size = self.path.stat().st_size if self.path.exists() and not self.anew else 0
         return {"bytes": size, "seconds": self.seconds}
 
     def load_state_dict(self, state: State) -> None:
         """Cut the file back to where it stood and go on counting."""
         self.seconds_before = state["seconds"]
-        if self.path.exists():
-            with self.path.open("rb+") as file:
-                file.truncate(min(state["bytes"], self.path.stat().st_size))
+        cut_lines(self.path, state["bytes"])

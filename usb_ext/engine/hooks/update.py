@@ -66,8 +66,8 @@ class FiniteLossHook(Hook):
         first = min(step for step, _ in bad)
         names = ", ".join(n for step, n in bad if step == first and n != "train/loss") or "the loss"
         raise RunFailed(
-            f"{names} is not finite at step {first + 1}; the last good checkpoint is kept in "
-            f"{algorithm.folder.path}. Try a smaller --lr or --clip_grad 1"
+            f"{names} is not finite at step {first + 1}; {algorithm.folder.kept}. Try a smaller --lr or "
+            "--clip_grad 1"
         )
 
 

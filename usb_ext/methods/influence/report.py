@@ -144,7 +144,7 @@ def draw_weights(table: WeightsTable, path: Path) -> None:
         title=title if auroc is None else f"{title}; AUROC right against wrong {auroc:.3f}",
     )
     axes.legend(title="pseudo-label")
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda part: figure.savefig(part, dpi=110, format="png"))
 
 
 def draw_extremes(
@@ -163,7 +163,7 @@ def draw_extremes(
         return
     blocks = extremes(table, images, classes)
     sheets = [contact_sheet(tiles, COLUMNS, heading) for heading, tiles in blocks.items()]
-    stacked(sheets).save(path, format="PNG")
+    replace_file(path, lambda part: stacked(sheets).save(part, format="PNG"))
 
 
 def extremes(
