@@ -137,7 +137,7 @@ def test_commands_start_without_torch() -> None:
 TESTS = Path(__file__).parent
 BESIDE = ("config", "docs", "cases", "campaign", "support")
 OF_NO_MODULE = {
-    "test_layers.py", "test_wheel.py", "test_public_api.py", "test_add_base.py",
+    "test_layers.py", "test_types.py", "test_wheel.py", "test_public_api.py", "test_add_base.py",
     "test_add_dataset.py", "test_add_extension.py",
     "methods/bases/test_usb_equality.py", "patching/test_patches.py",
 }  # fmt: skip
