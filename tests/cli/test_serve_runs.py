@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from support.compare import SECONDS, ended, planned
-from support.run import TINY, assert_same_state
+from support.run import TINY, assert_same_state, undrawn
 
 from usb_ext.comparison.forks import Forks
 from usb_ext.comparison.processes import locked
@@ -42,7 +42,8 @@ def test_forks_give_the_bits_codes_and_words_of_processes(tmp_path: Path) -> Non
         server.close()
     for run in runs:
         here = {"save_dir": str(tmp_path / "here"), "resume": False}
-        train(load_settings(run.settings.model_dump(), here))
+        with undrawn():
+            train(load_settings(run.settings.model_dump(), here))
         files = [
             place / run.name / "latest_model.pth"
             for place in (tmp_path / "runs", tmp_path / "here")

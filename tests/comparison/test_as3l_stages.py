@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.run import TINY as TINY_RUN
+from support.run import undrawn
 from support.ssl import TINY as TINY_SSL
 
 from usb_ext.cli.main import main
@@ -49,7 +50,8 @@ def test_comparison_makes_what_its_runs_need_once(
         """A run that is trained at once, in this process."""
 
         def __init__(self, run: Planned, out: Path, lock: int) -> None:
-            train(load_settings(run.settings.model_dump()))
+            with undrawn():
+                train(load_settings(run.settings.model_dump()))
 
         def poll(self) -> int:
             return 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from support.compare import Ended, Trainer, of_seed, planned, report_of
-from support.run import TINY, assert_same_state
+from support.run import TINY, assert_same_state, undrawn
 
 from usb_ext.comparison.methods import Order, parse_methods
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
@@ -125,7 +125,8 @@ def test_real_runs_stopped_in_the_middle_go_on_bit_for_bit(
     def start(run: Planned, out: Path, lock: int) -> Ended:
         begun.append(run.name)
         try:
-            train(load_settings(run.settings.model_dump()), stop)
+            with undrawn():
+                train(load_settings(run.settings.model_dump()), stop)
         except Interrupted as error:
             return Ended(error.exit_code, str(error))
         return Ended()
@@ -152,6 +153,7 @@ def test_real_runs_stopped_in_the_middle_go_on_bit_for_bit(
     assert compare(plan, order, start=start, say=len) == report and len(begun) == 5
     assert files_of(tmp_path) == before
     whole = load_settings(plan[1].settings.model_dump(), {"save_dir": str(tmp_path / "whole")})
-    train(whole)
+    with undrawn():
+        train(whole)
     cut, other = plan[1].folder.latest, whole.settings.run_dir / "latest_model.pth"
     assert_same_state(*(torch.load(path, weights_only=True) for path in (cut, other)))

@@ -1,5 +1,6 @@
 """Batched views in a run: a function of seed and step, USB's views by name, the host when it must."""
 
+import itertools
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ def test_positions_are_those_of_the_usual_loader() -> None:
     usual = train_loader(
         data, batch_size=300, num_iters=12, start_iter=0, seed=0, stream=2, num_workers=0
     )
-    for ours, theirs in zip(loader(data), usual, strict=True):
+    batches = zip(loader(data), usual, strict=True)
+    for ours, theirs in itertools.islice(batches, 6):  # the second permutation begins in the fifth
         assert torch.equal(ours["idx_ulb"], theirs["idx_ulb"])
         assert ours["x_ulb_w"].shape == theirs["x_ulb_w"].shape
         assert ours["x_ulb_w"].dtype == theirs["x_ulb_w"].dtype

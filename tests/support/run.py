@@ -36,19 +36,21 @@ UNBALANCED: dict[str, Any] = {
 """Classes of 6, 5, 4, 3, 2, 2, 2, 1, 1 and 1 labelled images; 101 unlabelled ones."""
 
 
+def undrawn() -> Any:
+    """Inside, curves and confusion matrices are not drawn: they take longer than a tiny run."""
+    return patch.multiple("usb_ext.training.report", draw_curves=Mock(), draw_confusion=Mock())
+
+
 def run(
     folder: Path, stop_after: int | None = None, *, pictures: bool = False, **changed: Any
 ) -> RunResult | None:
     """Train a tiny run in `folder/run`; with `stop_after` it is interrupted there and gives None.
 
-    Curves and confusion matrix are drawn only where a test asks for them: they take longer than the run.
+    Curves and confusion matrix are drawn only where a test asks for them.
     """
     loaded = load_settings({**TINY, "save_dir": str(folder)}, changed)
     if stop_after is None:
-        undrawn = patch.multiple(
-            "usb_ext.training.report", draw_curves=Mock(), draw_confusion=Mock()
-        )
-        with nullcontext() if pictures else undrawn:
+        with nullcontext() if pictures else undrawn():
             return train(loaded)
     stop, original = Stop(), Loop._end_epoch
 

@@ -25,7 +25,7 @@ GIVEN: dict[str, Any] = {
         {"augment": "batched"},
         {"algorithm": "influence_uda", "influence_inverse": "cg", "num_workers": 1},
         {"algorithm": "influence_pseudolabel", "influence_inverse": "neumann",
-         "influence_optimizer": "adam", "ulb_loss_mean": "selected"},
+         "influence_neumann_terms": 5, "influence_optimizer": "adam", "ulb_loss_mean": "selected"},
     ],
     ids=lambda c: c.get("algorithm", "influence_fixmatch"),
 )  # fmt: skip
