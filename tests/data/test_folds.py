@@ -1,4 +1,5 @@
 """What a fold looks like, its unlabelled part too: counts, coverage and balance by hand."""
+
 import json
 import logging
 import math

@@ -15,7 +15,6 @@ from usb_ext.data.prepared import choose_split
 from usb_ext.settings import load_settings
 
 
-
 def run_args(**changed: Any) -> Namespace:
     given = {"num_labels": 20, "num_classes": K, "dataset": "digits", "include_lb_to_ulb": False}
     settings = load_settings(given, changed).settings

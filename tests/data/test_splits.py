@@ -10,7 +10,6 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.data.splits import label_indices, unlabelled_indices
 
 
-
 def label(num_labels, split="per_class", seed=0, ratio=1.0, targets=TARGETS):
     return label_indices(
         targets,

@@ -1,4 +1,5 @@
 """Validation images are drawn class by class, a smaller set inside a larger one."""
+
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,6 @@ from support.data_arguments import TARGETS, K
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.validation import validation_indices
-
-
 
 NONE = np.empty(0, np.int64)
 
