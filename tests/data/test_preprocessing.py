@@ -1,4 +1,4 @@
-"""From an image or a point to the network: against torchvision and Pillow, and what is refused."""
+"""From an image or a point to the network: against torchvision and Pillow called here; what is refused."""
 
 import io
 import json
