@@ -1,3 +1,4 @@
+from pathlib import Path
 import logging
 
 import numpy as np
@@ -7,7 +8,8 @@ from PIL import Image
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN
 from usb_ext.data.decode import prepare_image
-from usb_ext.data.imagefolder import load_image_folder
+from usb_ext.data.folder_scan import scan_folder
+from usb_ext.data.imagefolder import load_scanned
 from usb_ext.data.streamed import StreamedImages
 
 S = 8
@@ -20,6 +22,11 @@ FILES = [
     "test/cat/t.gif",
     "test/dog/t.png",
 ]
+
+
+def load_image_folder(root, classes=None, **named):
+    return load_scanned(scan_folder(Path(root), classes), **named)
+
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ FIRST_FILES = frozenset(
     {
         *("config.yaml", "labelled.json", "log.txt", "metrics.jsonl", "tensorboard"),
         *("calibration.json", ".calibration.json.part", ".latest_model.pth.part"),
-        *(".config.yaml.part", ".labelled.json.part"),
+        *(".config.yaml.part", ".labelled.json.part", "data.json", ".data.json.part"),
     }
 )
 """What a run leaves that ended before its first checkpoint; the next one may write over it."""

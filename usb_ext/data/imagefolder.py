@@ -9,7 +9,6 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
 from usb_ext.data.decode import BadImage, decode_file
-from usb_ext.data.folder_scan import ClassList, Listing, TestSplit, scan_folder
+from usb_ext.data.folder_scan import FolderScan, Listing
 from usb_ext.data.streamed import StreamedImages
 
 _CHUNK = 64  # files a task: enough to hide the pool's overhead
@@ -60,41 +59,29 @@ def decode_all(
         return {position: reason for part in parts for position, reason in part.items()}
 
 
-def load_image_folder(
-    root: str | Path,
-    *,
-    img_size: int,
-    budget_bytes: int = 2**31,
-    skip_bad_images: bool = False,
-    classes: Sequence[str] | None = None,
-    only: ClassList | None = None,
-    test: TestSplit = "needed",
-    need_classes: bool = True,
+def load_scanned(
+    scan: FolderScan, *, img_size: int, budget_bytes: int = 2**31, skip_bad_images: bool = False
 ) -> ImageArrays:
-    """Load a folder of images as a data set with ImageNet's mean and standard deviation.
+    """Load a scanned folder as a data set with ImageNet's mean and standard deviation.
 
     Both splits are decoded into memory if together they fit the budget; otherwise images are
     decoded each time they are asked for. Either way they are prepared by `decode.prepare_image`.
 
     Args:
-        root: the folder DIR.
+        scan: its files.
         img_size: side of the prepared images in pixels, >= 1.
         budget_bytes: most memory for decoded images, in bytes (img_size**2 * 3 an image).
         skip_bad_images: leave out files that cannot be decoded, before any split, and list them in
             `skipped`. When streaming this takes one pass over all files.
-        classes: class names from a label file, where folders do not give them all.
-        only: the classes that count, in the order of their numbers; None for all, sorted by name.
-        test: as in `scan_folder`; a test split that is not read has no images.
-        need_classes: as in `scan_folder`.
 
     Raises:
-        DataMissing: missing or empty folders, a class of test that train lacks, or a file that
-            cannot be decoded (when streaming without `skip_bad_images`: at the access).
-        SettingsError: img_size below 1, or a class of `only` without a folder.
+        DataMissing: a file that cannot be decoded (when streaming without `skip_bad_images`: at the
+            access).
+        SettingsError: img_size below 1.
     """
     if img_size < 1:
         raise SettingsError(f"img_size is {img_size}; it must be at least 1 pixel")
-    scan = scan_folder(Path(root), classes, only, test=test, need_classes=need_classes)
+    root = scan.root
     need = (len(scan.train.names) + len(scan.test.names)) * img_size * img_size * 3
     cached = need <= budget_bytes
     _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if cached else "streamed")
@@ -116,7 +103,7 @@ def load_image_folder(
 
 
 def _load(
-    root: str | Path, files: Listing, size: int, cached: bool, skip_bad: bool
+    root: os.PathLike[str], files: Listing, size: int, cached: bool, skip_bad: bool
 ) -> tuple[Images, list[int]]:
     """Images of one split, bad ones left out, and the positions of the bad ones."""
     paths = tuple(os.path.join(root, name) for name in files.names)
@@ -151,6 +138,7 @@ def _kept(files: Listing, bad: Sequence[int]) -> Listing:
     return Listing(
         tuple(name for name, good in zip(files.names, keep, strict=True) if good),
         tuple(target for target, good in zip(files.targets, keep, strict=True) if good),
+        tuple(size for size, good in zip(files.sizes, keep, strict=True) if good),
     )
 
 

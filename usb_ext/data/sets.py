@@ -4,7 +4,7 @@ From settings to the data sets of a run, under USB's names: train_lb, train_ulb,
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ import numpy as np
 from usb_ext.augment.usb_views import Jitter, eval_transform, strong_transform, weak_transform
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import ImageArrays, load_digits_arrays
-from usb_ext.data.folder_scan import read_class_list
+from usb_ext.data.folder_scan import FolderScan, read_class_list, scan_folder
 from usb_ext.data.image_names import ImageIds
-from usb_ext.data.imagefolder import load_image_folder
+from usb_ext.data.imagefolder import load_scanned
 from usb_ext.data.label_files import label_file_classes
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
 from usb_ext.data.toy import TOYS, PointArrays, load_toy
@@ -49,17 +49,61 @@ def add_dataset(name: str, load: Callable[[Any], ImageArrays]) -> None:
     ADDED[name] = load
 
 
-def prepare_own(args: Any) -> Prepared:
+@dataclass(frozen=True)
+class Source:
+    """Where the images of a data set come from, before any is decoded.
+
+    Attributes:
+        scan: the files of a folder, for `imagefolder`.
+        arrays: the images, for sets that lie in memory: digits, toys and added ones.
+    """
+
+    scan: FolderScan | None = None
+    arrays: ImageArrays | PointArrays | None = None
+
+
+def open_source(args: Any, *, images_alone: bool = False) -> Source:
+    """Find the images of a data set; of USB's own nothing is looked at.
+
+    Args:
+        args: settings, or a run's namespace.
+        images_alone: a folder need have neither classes nor a test split, as for features.
+
+    Raises:
+        DataMissing, SettingsError: as in `scan_folder`; or a class list or label file that is wrong.
+    """
+    if args.dataset in ADDED:
+        return Source(arrays=ADDED[args.dataset](args))
+    if args.dataset in TOYS:
+        return Source(arrays=load_toy(args))
+    if args.dataset == "digits":
+        return Source(arrays=load_digits_arrays(args.img_size))
+    if args.dataset != "imagefolder":
+        return Source()
+    listed = read_class_list(Path(args.class_list), args.num_classes) if args.class_list else None
+    from_file = args.label_split == "file" and str(args.label_file).lower().endswith(".csv")
+    scan = scan_folder(
+        Path(args.data_dir),
+        label_file_classes(Path(args.label_file)) if from_file else None,
+        listed,
+        test="if there" if images_alone else "none" if args.without_test else "needed",
+        need_classes=not images_alone,
+    )
+    return Source(scan=scan)
+
+
+def prepare_own(args: Any, source: Source | None = None) -> Prepared:
     """Build a data set that usb_ext loads itself.
 
     Args:
         args: the run's namespace; `dataset` is one of `OWN`.
+        source: what `open_source` found for it; None looks now.
 
     Raises:
         DataMissing: files that are not there or cannot be read.
         SettingsError: a split that the data cannot give, or a wrong number of classes.
     """
-    arrays = load_arrays(args)
+    arrays = load_arrays(args, source or open_source(args))
     if len(arrays.classes) != args.num_classes:
         raise SettingsError(
             f"num_classes is {args.num_classes}, but {args.dataset} has {len(arrays.classes)} "
@@ -72,30 +116,22 @@ def prepare_own(args: Any) -> Prepared:
     return replace(prepared, ids=ImageIds(len(targets), arrays.train_names))
 
 
-def load_arrays(args: Any, *, images_alone: bool = False) -> ImageArrays | PointArrays:
+def load_arrays(args: Any, source: Source) -> ImageArrays | PointArrays:
     """All images of a data set of ours, before any split.
 
     Args:
         args: settings, or a run's namespace; `dataset` is one of `OWN`.
-        images_alone: a folder need have neither classes nor a test split, as for features.
+        source: what `open_source` found for it.
     """
-    if args.dataset in ADDED:
-        return ADDED[args.dataset](args)
-    if args.dataset in TOYS:
-        return load_toy(args)
-    if args.dataset == "digits":
-        return load_digits_arrays(args.img_size)
-    listed = read_class_list(Path(args.class_list), args.num_classes) if args.class_list else None
-    from_file = args.label_split == "file" and str(args.label_file).lower().endswith(".csv")
-    return load_image_folder(
-        args.data_dir,
+    if source.arrays is not None:
+        return source.arrays
+    if source.scan is None:
+        raise ValueError(f"dataset {args.dataset} is none of {OWN}")
+    return load_scanned(
+        source.scan,
         img_size=args.img_size,
         budget_bytes=args.cache_budget_mb * MEBIBYTE,
         skip_bad_images=args.skip_bad_images,
-        classes=label_file_classes(Path(args.label_file)) if from_file else None,
-        only=listed,
-        test="if there" if images_alone else "none" if args.without_test else "needed",
-        need_classes=not images_alone,
     )
 
 
@@ -144,18 +180,19 @@ def _datasets(args: Any, arrays: ImageArrays | PointArrays, split: Split) -> dic
     }
 
 
-def prepare(args: Any) -> Prepared:
+def prepare(args: Any, source: Source | None = None) -> Prepared:
     """Build the data sets that the settings name.
 
     Args:
         args: the run's namespace.
+        source: what `open_source` found for it; None looks now.
 
     Raises:
         DataMissing: files that are not there or cannot be read.
         SettingsError: a split that the data cannot give, or a wrong number of classes.
     """
     if args.dataset in OWN:
-        return prepare_own(args)
+        return prepare_own(args, source)
     datasets, targets, split = load_usb_datasets(
         args, lambda targets: choose_split(args, targets, None, ())
     )
