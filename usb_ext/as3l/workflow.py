@@ -159,6 +159,8 @@ def train_on_made(settings: Settings) -> str:
     Returns:
         A line with the accuracy and the record's place.
     """
+    from usb_ext.data.fingerprint import fingerprint_of
+    from usb_ext.data.sets import open_source
     from usb_ext.training.compose import algorithm_classes, resolved
     from usb_ext.training.train import train
 
@@ -168,6 +170,9 @@ def train_on_made(settings: Settings) -> str:
     if not s.overwrite and record.is_file():
         result = json.loads(record.read_text(encoding="utf-8"))
         if result["status"] == "completed" and result["config_sha256"] == wanted:
+            _check_data(
+                s, s.run_dir, record, fingerprint_of(loaded.settings, open_source(loaded.settings))
+            )
             return f"trained before: top1_last {percent(result['top1_last'])}  {record}"
     if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
         loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
@@ -189,6 +194,7 @@ def choose(s: Settings, files: Made, show: Show) -> None:
     folder = made.parent
     inputs = {**stage_values(s, SELECT), "seed": s.split_seed, "features": file_sha256(features)}
     if is_done(made, inputs, overwrite=s.overwrite):
+        _check_data(s, made.parent, made)
         show(f"images chosen before: {made}")
         return
     from usb_ext.as3l.clustering.fine_tuning import Tuning
@@ -249,6 +255,7 @@ def spread(s: Settings, files: Made, show: Show) -> None:
     inputs = {**stage_values(s, PROPAGATE), "seed": s.split_seed}
     inputs |= {name: file_sha256(path) for name, path in read.items() if path is not None}
     if is_done(made, inputs, overwrite=s.overwrite):
+        _check_data(s, made.parent, made)
         show(f"prior pseudo-labels made before: {made}")
         return
     from usb_ext.as3l.clustering.fine_tuning import Tuning
@@ -269,6 +276,20 @@ def spread(s: Settings, files: Made, show: Show) -> None:
     )
     show(propagate_labels(order, s))
     finish_stage(made, inputs)
+
+
+def _check_data(s: Settings, folder: Path, made: Path, now: Any = None) -> None:
+    """Refuse a file that is there and was made from other images.
+
+    Raises:
+        SettingsError: what differs.
+    """
+    from usb_ext.data.fingerprint import refuse_other_data, training_images
+
+    remedy = (
+        "name the data that it was made from with --data_dir, or make it again with --overwrite"
+    )
+    refuse_other_data(folder, now or training_images(s), str(made), remedy)
 
 
 def _tuning(s: Settings) -> tuple[Any, ...]:

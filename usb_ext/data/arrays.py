@@ -73,6 +73,8 @@ def _check(
 
 
 TEST_IMAGES = 500
+DIGITS_SIZE = 8
+"""Pixels a side of the digits as scikit-learn has them."""
 _BRIGHTEST = 16.0  # the digits' pixels are whole numbers from 0 to 16
 
 
@@ -92,7 +94,7 @@ def load_digits_arrays(size: int = 16) -> ImageArrays:
     if size < 1:
         raise SettingsError(f"img_size is {size}; it must be at least 1 pixel")
     raw, targets = load_digits(return_X_y=True)
-    grey = np.rint(raw.reshape(-1, 8, 8) * (255 / _BRIGHTEST)).astype(np.uint8)
+    grey = np.rint(raw.reshape(-1, DIGITS_SIZE, DIGITS_SIZE) * (255 / _BRIGHTEST)).astype(np.uint8)
     images = np.stack([_enlarge(image, size) for image in grey])
     train, test = train_test_split(
         np.arange(len(images)), test_size=TEST_IMAGES, stratify=targets, random_state=0

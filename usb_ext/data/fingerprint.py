@@ -22,8 +22,9 @@ import torch
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import file_sha256, write_json
 from usb_ext.core.runtime import versions
+from usb_ext.data.arrays import DIGITS_SIZE, load_digits_arrays
 from usb_ext.data.folder_scan import FolderScan, Listing
-from usb_ext.data.sets import ADDED, Source
+from usb_ext.data.sets import ADDED, Source, open_source
 from usb_ext.settings import Settings
 from usb_ext.upstream.usb_datasets import files_of
 
@@ -92,6 +93,17 @@ def fingerprint_of(settings: Settings, source: Source) -> Fingerprint:
     )
 
 
+def training_images(settings: Settings, source: Source | None = None) -> Fingerprint:
+    """What the settings' training images are now, for stages that need no more of the data.
+
+    Args:
+        settings: of a stage.
+        source: what `sets.open_source` found for them, images alone; None looks now.
+    """
+    found = fingerprint_of(settings, source or open_source(settings, images_alone=True))
+    return found.training_alone()
+
+
 def _data(settings: Settings, source: Source) -> tuple[str, Marks, Marks, tuple[str, ...]]:
     if source.scan is not None:
         scan = source.scan
@@ -99,7 +111,8 @@ def _data(settings: Settings, source: Source) -> tuple[str, Marks, Marks, tuple[
         marks = [_image_marks(scan, part, hashed) for part in (scan.train, scan.test)]
         return "images", marks[0], marks[1], scan.classes
     if source.arrays is not None:
-        arrays = source.arrays
+        same = settings.dataset == "digits"  # one set of images, whatever size they are enlarged to
+        arrays = load_digits_arrays(DIGITS_SIZE) if same else source.arrays
         train = {
             "images": _array_mark(arrays.train_images),
             "classes": _array_mark(arrays.train_targets),
@@ -212,6 +225,8 @@ def differences(then: Fingerprint, now: Fingerprint) -> list[str]:
         then: of what was made.
         now: of the data that the settings name.
     """
+    if "none" in (then.kind, now.kind):  # not downloaded yet
+        return []
     if then.kind != now.kind:
         return [f"the data were {then.kind} and are {now.kind}"]
     found: list[str] = []

@@ -150,6 +150,8 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
     args = build_namespace(settings, parts)
     with printed_to_log():
         data = prepare(args, source)
+    if found.kind == "none":  # USB has fetched the files now
+        found = fingerprint_of(settings, source)
     parts.datasets, parts.data = data.datasets, data
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
