@@ -46,8 +46,13 @@ class RunSettings(SettingsGroup):
     save_dir: Text = Field(default="./saved_models", description="Folder that holds the runs.")
     save_name: str | None = Field(
         default=None,
-        description="Name of the run's folder; None makes it from algorithm, dataset, num_labels "
-        "and seed, such as layermatch_cifar10_40_s0.",
+        description="Name of the run's folder; None makes it from algorithm with base and extensions, "
+        "dataset, num_labels and seed, such as layermatch_cifar10_40_s0 or fixmatch+grad_relu_digits_10_s0.",
+    )
+    save_tag: str | None = Field(
+        default=None,
+        description="More words in a made name; method options given beside a file add themselves, "
+        "such as p_cutoff0.9.",
     )
     resume: bool = Field(
         default=False,

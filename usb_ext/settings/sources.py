@@ -19,6 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.model import DEAD, Settings
+from usb_ext.settings.names import save_tag
 from usb_ext.settings.words import describe, shown
 
 
@@ -123,6 +124,9 @@ def load_settings(
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(describe(error, merged)) from error
+    if settings.save_name is None and "save_tag" not in flags:
+        tag = save_tag(settings, base, flags)
+        settings = Settings.model_validate({**merged, "save_tag": tag})
     warnings += _without_effect(settings)
     return LoadedSettings(settings, tuple(warnings), frozenset(merged))
 
