@@ -131,10 +131,27 @@ def make(settings: Settings, show: Show) -> None:
         DataMissing, RunFailed, Interrupted: as in the stages.
     """
     check(settings)
+    _check_classes(settings)
     pretrain_features(settings, show)
     files = made_files(settings)
     choose(settings, files, show)
     spread(settings, files, show)
+
+
+def _check_classes(s: Settings) -> None:
+    """Refuse class folders that do not fit the settings, before the long pre-training and not after it.
+
+    Where a person gives the classes in a CSV, folders need not show all of them.
+
+    Raises:
+        SettingsError: the classes with their counts.
+    """
+    from usb_ext.data.sets import open_source
+    from usb_ext.data.survey import check_classes
+
+    scan = open_source(s, images_alone=True).scan if s.dataset == "imagefolder" else None
+    if scan is not None and scan.classes and made_files(s).labels is None:
+        check_classes(s, scan)
 
 
 def pretrain_features(settings: Settings, show: Show) -> None:

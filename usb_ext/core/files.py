@@ -22,7 +22,13 @@ FIRST_FILES = frozenset(
     {
         *("config.yaml", "labelled.json", "log.txt", "metrics.jsonl", "tensorboard"),
         *("calibration.json", ".calibration.json.part", ".latest_model.pth.part"),
-        *(".config.yaml.part", ".labelled.json.part", "data.json", ".data.json.part"),
+        *(
+            ".config.yaml.part",
+            ".labelled.json.part",
+            "data.json",
+            ".data.json.part",
+            "bad_files.txt",
+        ),
     }
 )
 """What a run leaves that ended before its first checkpoint; the next one may write over it."""
@@ -152,12 +158,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one step; its line ends stay as they are."""
+    """Replace a text file in one step; line ends and file names that are no UTF-8 stay as they are."""
     replace_file(path, lambda p: _write(p, text))
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def record_of(made: Path) -> Path:

@@ -3,7 +3,8 @@
 scikit-learn's handwritten digits: 1,797 real images that need no download.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class ImageArrays:
         std: of each channel, in the same unit, > 0.
         hflip: whether an image flipped left to right keeps its class.
         train_names: N file names, or None where the images come from no files.
-        skipped: files left out because they could not be decoded.
+        skipped: files left out because they could not be decoded, each with the reason.
 
     Raises:
         ValueError: lengths or classes that contradict each other.
@@ -49,7 +50,7 @@ class ImageArrays:
     std: Channels
     hflip: bool
     train_names: tuple[str, ...] | None = None
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check("train", self.train_images, self.train_targets, -1, len(self.classes))

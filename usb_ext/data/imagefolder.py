@@ -7,7 +7,7 @@ Decode many image files at once.
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,6 +22,19 @@ from usb_ext.data.streamed import StreamedImages
 _CHUNK = 64  # files a task: enough to hide the pool's overhead
 _MOST_THREADS = 8  # Pillow decodes outside Python's lock, so threads are enough
 _log = logging.getLogger(__name__)
+
+
+class BadImages(DataMissing):
+    """Images that cannot be decoded.
+
+    Args:
+        message: the first of them, and what to do.
+        reasons: why, by name.
+    """
+
+    def __init__(self, message: str, reasons: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.reasons = reasons
 
 
 def decode_all(
@@ -98,40 +111,44 @@ def load_scanned(
         std=IMAGENET_STD,
         hflip=True,
         train_names=train_kept.names,
-        skipped=_skipped(scan.train, train_bad) + _skipped(scan.test, test_bad),
+        skipped=_skipped(scan.train, train_bad) | _skipped(scan.test, test_bad),
     )
 
 
 def _load(
     root: os.PathLike[str], files: Listing, size: int, cached: bool, skip_bad: bool
-) -> tuple[Images, list[int]]:
-    """Images of one split, bad ones left out, and the positions of the bad ones."""
+) -> tuple[Images, dict[int, str]]:
+    """Images of one split, bad ones left out, and the reason of each bad one by its position."""
     paths = tuple(os.path.join(root, name) for name in files.names)
     if not cached and not skip_bad:
-        return StreamedImages(paths, size), []
+        return StreamedImages(paths, size), {}
     pixels = np.zeros((len(paths), size, size, 3), np.uint8) if cached else None
     bad = decode_all(paths, size, pixels)
     if bad:
-        _report(paths, bad, skip_bad)
+        _report(files.names, paths, bad, skip_bad)
     good = np.delete(np.arange(len(paths)), list(bad))
     if pixels is None:
-        return StreamedImages(paths, size)[good], list(bad)
-    return (pixels[good] if bad else pixels), list(bad)
+        return StreamedImages(paths, size)[good], bad
+    return (pixels[good] if bad else pixels), bad
 
 
-def _report(paths: Sequence[str], bad: dict[int, str], skip_bad: bool) -> None:
+def _report(
+    names: Sequence[str], paths: Sequence[str], bad: dict[int, str], skip_bad: bool
+) -> None:
     """Log the skipped files, or raise if they may not be skipped or nothing is left."""
     position, reason = next(iter(bad.items()))
     more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
     message = f"cannot decode {paths[position]}: {reason}{more}"
     if not skip_bad:
-        raise DataMissing(f"{message}; replace or remove it, or set skip_bad_images: true")
+        remedy = "replace or remove it, or set skip_bad_images: true"
+        raise BadImages(f"{message}; {remedy}", {names[n]: why for n, why in bad.items()})
     if len(bad) == len(paths):
-        raise DataMissing(f"{message}; that leaves no image in this split")
+        told = f"{message}; that leaves no image in this split"
+        raise BadImages(told, {names[n]: why for n, why in bad.items()})
     _log.warning("skipped: %s", message)
 
 
-def _kept(files: Listing, bad: Sequence[int]) -> Listing:
+def _kept(files: Listing, bad: dict[int, str]) -> Listing:
     """The files that could be decoded."""
     keep: NDArray[np.bool_] = np.ones(len(files.names), dtype=np.bool_)
     keep[list(bad)] = False
@@ -142,6 +159,6 @@ def _kept(files: Listing, bad: Sequence[int]) -> Listing:
     )
 
 
-def _skipped(files: Listing, bad: Sequence[int]) -> tuple[str, ...]:
-    """Names of the files left out."""
-    return tuple(files.names[position] for position in bad)
+def _skipped(files: Listing, bad: dict[int, str]) -> dict[str, str]:
+    """Names of the files left out, and why."""
+    return {files.names[position]: reason for position, reason in bad.items()}

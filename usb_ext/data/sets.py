@@ -16,7 +16,7 @@ from usb_ext.data.arrays import ImageArrays, load_digits_arrays
 from usb_ext.data.folder_scan import FolderScan, read_class_list, scan_folder
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.imagefolder import load_scanned
-from usb_ext.data.label_files import label_file_classes
+from usb_ext.data.label_csv import label_file_classes
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
 from usb_ext.data.toy import TOYS, PointArrays, load_toy
 from usb_ext.data.validation import without

@@ -67,6 +67,10 @@ class RunSettings(SettingsGroup):
         description="Delete an earlier run in the same folder, where it is not resumed. Only the "
         "command line may ask for it: in a file it has no effect.",
     )
+    yes: bool = Field(
+        default=False,
+        description="Go on where class folders look like something else, such as a camera's folders.",
+    )
     use_tensorboard: bool = Field(default=False, description="Also write TensorBoard curves.")
     use_wandb: bool = Field(
         default=False, description="Also log to Weights & Biases (package wandb)."

@@ -16,16 +16,7 @@ from usb_ext.core.errors import Interrupted, SettingsError
 from usb_ext.core.files import RunFolder, check_run_folder, open_run_folder, write_json, write_text
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_everything
-from usb_ext.data.fingerprint import (
-    Fingerprint,
-    fingerprint_of,
-    other_versions,
-    refuse_inputs_of_other_data,
-    refuse_other_data,
-    write_fingerprint,
-)
 from usb_ext.data.prepared import Prepared
-from usb_ext.data.sets import open_source, prepare
 from usb_ext.engine import checkpoint
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
@@ -40,6 +31,7 @@ from usb_ext.training.compose import (
     run_class,
 )
 from usb_ext.training.report import draw_report, instability_line, make_result
+from usb_ext.training.run_data import find_data, keep_data, load_data
 from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
 from usb_ext.upstream.quiet import (
     UsbLogger,
@@ -77,30 +69,6 @@ def find_checkpoint(settings: Settings, folder: RunFolder) -> dict[str, Any] | N
             "--save_name"
         )
     return state
-
-
-def check_data(settings: Settings, folder: RunFolder, now: Fingerprint, resumed: bool) -> None:
-    """Refuse to train on other data than what the run goes on from was made of.
-
-    Args:
-        settings: of the run.
-        folder: the run's.
-        now: the data that the settings name.
-        resumed: whether it goes on from a checkpoint.
-
-    Raises:
-        SettingsError: what differs.
-    """
-    refuse_inputs_of_other_data(settings, now)
-    path = _path(settings, folder) if resumed else None
-    if path is None:
-        return
-    remedy = "name the data that it had, or start afresh under another --save_name"
-    then = refuse_other_data(path.parent, now, f"the checkpoint {path}", remedy)
-    if then is None:
-        _log.warning("%s does not tell of its data (an older run): not checked", path.parent)
-    elif changed := other_versions(then, now):
-        _log.warning("going on with other packages, which may change the numbers: %s", changed)
 
 
 def _path(settings: Settings, folder: RunFolder) -> Path | None:
@@ -143,15 +111,10 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
     settings = resolved(given, classes)
     place = RunFolder(settings.run_dir)
     state = find_checkpoint(settings, place)
-    source = open_source(settings)
-    found = fingerprint_of(settings, source)
-    check_data(settings, place, found, resumed=state is not None)
+    found = find_data(settings, None if state is None else _path(settings, place))
     parts = _parts(settings, device, place, stop)
     args = build_namespace(settings, parts)
-    with printed_to_log():
-        data = prepare(args, source)
-    if found.kind == "none":  # USB has fetched the files now
-        found = fingerprint_of(settings, source)
+    data = load_data(args, settings, found, place)
     parts.datasets, parts.data = data.datasets, data
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
@@ -161,7 +124,7 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
         open_run_folder(place.path, resume=settings.resume, overwrite=settings.overwrite)
         log.to_file(place.log)
         _write_settings(place, settings, data)
-        write_fingerprint(place.path, found)
+        keep_data(place, settings, found, data)
         keep_calibration(place, calibration, fresh=state is None)
         if settings.use_tensorboard:
             algorithm.tb_log = tensorboard_log(place.path)
