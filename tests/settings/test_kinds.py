@@ -1,10 +1,13 @@
 """Reading a declared type: what it allows, and how that is said."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
 
+from usb_ext.settings import Settings, differing_keys, load_settings
+from usb_ext.settings.digest import PATHS
 from usb_ext.settings.kinds import allowed, is_list, is_nullable, is_switch, is_text, members
 
 Positive = Annotated[float, Field(gt=0)]
@@ -80,3 +83,28 @@ def test_what_is_allowed_in_words(name: str, expected: str) -> None:
 def test_large_bounds_are_written_in_full() -> None:
     words = allowed({"type": "integer", "minimum": 0, "maximum": 4294967295})
     assert words == "a whole number of at least 0 and of at most 4294967295"
+
+
+def test_home_is_expanded_in_every_path_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder called `~` was made in the current one; `data_dir: ~/data` was not found."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    named = [
+        n
+        for n in Settings.model_fields
+        if re.search(r"_(dir|file|path|list|labels|features)$|^features$", n)
+    ]
+    texts = [n for n in named if str in members(Settings.model_fields[n].annotation)]
+    assert set(texts) == PATHS and len(texts) > 9
+    given = {"label_split": "file", "without_test": False, **dict.fromkeys(texts, "~/there")}
+    found = load_settings({"algorithm": "as3l", "dataset": "imagefolder", **given}).settings
+    assert {getattr(found, name) for name in texts} == {"/home/somebody/there"}
+    assert found.run_dir.is_relative_to("/home/somebody/there")
+
+
+def test_a_run_that_kept_the_sign_for_home_is_still_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    given = {"use_pretrain": True, "pretrain_path": "~/weights.pth"}
+    now = load_settings(given).settings.model_dump(mode="json")
+    assert differing_keys({**now, **given}, now) == {}

@@ -7,6 +7,7 @@ threads, device.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from io import StringIO
 from typing import Any
@@ -15,6 +16,7 @@ from ruamel.yaml import YAML
 
 from usb_ext.settings.algorithms import EXTENSIONS, parts_of
 from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
+from usb_ext.settings.kinds import is_path
 from usb_ext.settings.model import DEAD, GROUPS, Settings, default_of, options_of
 from usb_ext.settings.run import DistributedSettings
 from usb_ext.settings.smooth import CALIBRATE
@@ -36,6 +38,10 @@ INFLUENTIAL: tuple[str, ...] = tuple(
     name for group in GROUPS for name in group.model_fields if name not in WITHOUT_INFLUENCE
 )
 """Names that do, in the order of the groups."""
+
+
+PATHS: frozenset[str] = frozenset(n for n, f in Settings.model_fields.items() if is_path(f))
+"""Names of files and folders."""
 
 
 def resolved_yaml(settings: Settings) -> str:
@@ -122,6 +128,9 @@ def influential(raw: Mapping[str, object]) -> dict[str, Any]:
     if given["label_seed"] is None:
         given["label_seed"] = given["seed"]
     given["amp"] = precision_of(given["amp"])
+    for name in PATHS & given.keys():  # as an older run may have kept them
+        if isinstance(given[name], str):
+            given[name] = os.path.expanduser(given[name])
     if isinstance(given["extensions"], list | tuple):
         given["extensions"] = sorted(given["extensions"], key=str)
     return {name: given[name] for name in INFLUENTIAL}

@@ -22,7 +22,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, Scalar, Seed, Text, Whole
+from usb_ext.settings.kinds import Count, FilePath, Scalar, Seed, Text, Whole
 
 DEVICES = ("auto", "cpu", "mps", "cuda")
 
@@ -43,7 +43,7 @@ class RunSettings(SettingsGroup):
         "(Smooth Pseudo-Labeling, Eqs. 21 and 14), weak_strong (any base with any extensions), or a "
         "name that USB knows: fixmatch, flexmatch, comatch, vat, ...",
     )
-    save_dir: Text = Field(default="./saved_models", description="Folder that holds the runs.")
+    save_dir: FilePath = Field(default="./saved_models", description="Folder that holds the runs.")
     save_name: str | None = Field(
         default=None,
         description="Name of the run's folder; None makes it from algorithm with base and extensions, "
@@ -59,7 +59,7 @@ class RunSettings(SettingsGroup):
         description="Go on from the last checkpoint if there is one (also with overwrite); "
         "without one the run starts afresh and says so.",
     )
-    load_path: str | None = Field(
+    load_path: FilePath | None = Field(
         default=None, description="Checkpoint to resume from; None is the run's own latest one."
     )
     overwrite: bool = Field(

@@ -33,7 +33,7 @@ def read_yaml(path: str | Path) -> dict[str, object]:
         SettingsError: one line with the file, and the line number where there is one.
     """
     try:
-        content = _parser().load(Path(path).read_text(encoding="utf-8-sig"))
+        content = _parser().load(Path(path).expanduser().read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror or error}") from error
     except (YAMLError, ValueError, RecursionError) as error:

@@ -72,7 +72,7 @@ def find_checkpoint(settings: Settings, folder: RunFolder) -> dict[str, Any] | N
 
 
 def _path(settings: Settings, folder: RunFolder) -> Path | None:
-    given = Path(settings.load_path).expanduser() if settings.load_path else None
+    given = Path(settings.load_path) if settings.load_path else None
     candidates = [folder.latest, folder.previous]
     if given is not None:
         own = given.resolve() == folder.previous.resolve()
