@@ -36,9 +36,10 @@ MOST_NAMED = 50_000
 """ours: files up to which each is listed; of more, each folder is."""
 MOST_BYTES = 64 * 2**20
 """ours: bytes of an array that are hashed; of a larger one evenly spaced rows are."""
-INPUTS = (
-    "label_file", "val_index_file", "class_list", "prior_file", "consistency_features", "pretrain_path",
-)  # fmt: skip
+PLACED = ("label_file", "prior_file", "consistency_features", "influence_weights_file")
+"""Settings that name a file which stages and runs make and which tells of images by their places."""
+
+INPUTS = (*PLACED, "val_index_file", "class_list", "pretrain_path")
 """Settings that name a file which a run reads."""
 
 _SHOWN = 3
@@ -309,7 +310,7 @@ def refuse_inputs_of_other_data(settings: Settings, now: Fingerprint) -> None:
     Raises:
         SettingsError: the setting, its file, and what differs.
     """
-    for name in ("label_file", "prior_file", "consistency_features"):
+    for name in PLACED:
         given = getattr(settings, name)
         if given is not None and not str(given).lower().endswith(".csv"):
             refuse_file_of_other_data(Path(given), now, name)
