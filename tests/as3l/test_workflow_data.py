@@ -87,3 +87,36 @@ def test_a_finished_run_is_not_told_of_other_test_images(call: Call, tmp_path: P
     picture(folder / "test" / "a" / "new.png")
     code, err = call("as3l", data_dir=folder)
     assert code == 2 and "result.json is of other data: 1 test images added" in err
+
+
+def test_a_cameras_folders_are_refused_before_the_pre_training(call: Call, tmp_path: Path) -> None:
+    for number, name in enumerate(("phone/2024-01", "camera/2024-02")):
+        for i in range(6):
+            picture(tmp_path / "set" / "train" / name / f"{i}.png", seed=10 * number + i)
+    given = {"data_dir": tmp_path / "set", "without_test": True}
+    code, err = call("as3l", **given)
+    assert code == 2 and "would be the classes: camera (6 images), phone (6 images)" in err
+    code, err = call("as3l", **given, num_classes=3)
+    assert code == 2 and "num_classes is 3, but" in err and "camera (6 images), phone" in err
+    assert not (tmp_path / "runs").exists()
+    code, err = call("as3l", **given, yes=True)
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("place", ["", "unlabeled"])
+def test_a_plain_folder_and_one_of_unlabelled_images_alone_are_read_at_any_depth(
+    call: Call, tmp_path: Path, place: str
+) -> None:
+    folder = tmp_path / "set"
+    for i in range(12):
+        picture(folder / place / "phone" / f"2024-{i % 3}" / f"{i}.png", seed=i)
+    code, err = call("as3l", data_dir=folder, without_test=True)
+    to_label = next((tmp_path / "runs").glob("labels_*/to_label.csv"))
+    assert code == 2 and f"fill in {to_label}" in err
+    ids = [line.removesuffix(",") for line in to_label.read_text().splitlines()[1:]]
+    assert len(ids) == 4 and all((folder / name).is_file() for name in ids)
+    classes = ["cat", "dog", "cat", "dog"]
+    rows = [f"{name};{c}" for name, c in zip(ids, classes, strict=True)]
+    to_label.write_text("\n".join(["id;class", *rows]) + "\n", encoding="utf-8-sig")
+    code, err = call("as3l", data_dir=folder, without_test=True, as3l_labels=to_label)
+    assert code == 0, err
