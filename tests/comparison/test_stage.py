@@ -72,6 +72,43 @@ def test_without_data_no_further_run_is_begun(tmp_path: Path) -> None:
     assert len(trainer.begun) == 1
 
 
+def test_a_method_without_any_run_does_not_empty_the_others_folds(tmp_path: Path) -> None:
+    def outcome(run: Planned) -> Any:
+        return Ended(1, "no") if run.method.label == "uda" else of_seed(run)
+
+    plan = planned(tmp_path, "fixmatch", "uda", "flexmatch", seeds=(0, 1))
+    part = report_of(plan, tmp_path, Trainer(outcome))["comparisons"][0]
+    assert (part["methods"], part["absent"]) == (
+        ["fixmatch", "flexmatch"],
+        {"uda": "failed (2): no"},
+    )
+    assert len(part["folds"]) == 2
+
+
+def test_a_method_whose_runs_all_failed_stands_in_the_tables_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    """Also after a second call, which trains nothing, and over several numbers of labels."""
+
+    def outcome(run: Planned) -> Any:
+        if run.method.label != "uda":
+            return of_seed(run)
+        return Ended(1, f"loss is not finite at step {run.fold.seed * (run.num_labels == 40)}")
+
+    plan = planned(tmp_path, "fixmatch", "uda", seeds=(0, 1), counts=(40, 80))
+    for _ in range(2):
+        report = report_of(plan, tmp_path, Trainer(outcome))
+        page = (tmp_path / "compare.md").read_text()
+        assert "| fold | fixmatch | uda |" in page and "| 0 | " in page
+        assert (
+            "uda: failed (2): loss is not finite at step 0 / loss is not finite at step 1" in page
+        )
+        assert "uda: failed (2): loss is not finite at step 0\n" in page
+        assert "| uda | failed (2) | failed (2) |" in page
+        assert "without any usable run: uda: failed (2): loss" in report["page"]
+    assert r"& uda \\" in (tmp_path / "compare.tex").read_text()
+
+
 def test_runs_of_other_settings_are_refused_with_the_keys_before_any_run(tmp_path: Path) -> None:
     report_of(planned(tmp_path, "fixmatch"), tmp_path, Trainer(of_seed))
     trainer, before = Trainer(of_seed), files_of(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import DataMissing
-from usb_ext.data.folder_scan import images_below, images_directly_in, subfolders
+from usb_ext.data.image_files import images_below, images_directly_in, subfolders
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def test_folders_are_sorted_and_hidden_ones_left_out(folder: Path) -> None:
 
 
 def test_images_of_a_folder_and_below_it(folder: Path) -> None:
-    assert images_directly_in(folder) == [str(folder / "5.gif")]
-    below = {os.path.relpath(path, folder) for path in images_below(folder)}
+    assert images_directly_in(folder) == [(str(folder / "5.gif"), 0)]
+    below = {os.path.relpath(path, folder) for path, _ in images_below(folder)}
     assert below == {"5.gif", "b/1.png", "b/deep/2.JPG"}
 
 

@@ -1,11 +1,13 @@
 """Kinds of numbers and texts: their ranges, what a declared type allows, and how that is said."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from usb_ext.settings import kinds
+from usb_ext.settings import Settings, differing_keys, kinds, load_settings
+from usb_ext.settings.digest import PATHS
 from usb_ext.settings.kinds import allowed, is_list, is_nullable, is_switch, is_text, members
 
 Positive = Annotated[float, Field(gt=0)]
@@ -105,3 +107,28 @@ def test_ranges_of_the_kinds(kind: Any, inside: list[object], outside: list[obje
     for value in outside:
         with pytest.raises(ValidationError):
             check.validate_python(value, strict=True)
+
+
+def test_home_is_expanded_in_every_path_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder called `~` was made in the current one; `data_dir: ~/data` was not found."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    named = [
+        n
+        for n in Settings.model_fields
+        if re.search(r"_(dir|file|path|list|labels|features)$|^features$", n)
+    ]
+    texts = [n for n in named if str in members(Settings.model_fields[n].annotation)]
+    assert set(texts) == PATHS and len(texts) > 9
+    given = {"label_split": "file", "without_test": False, **dict.fromkeys(texts, "~/there")}
+    found = load_settings({"algorithm": "as3l", "dataset": "imagefolder", **given}).settings
+    assert {getattr(found, name) for name in texts} == {"/home/somebody/there"}
+    assert found.run_dir.is_relative_to("/home/somebody/there")
+
+
+def test_a_run_that_kept_the_sign_for_home_is_still_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    given = {"use_pretrain": True, "pretrain_path": "~/weights.pth"}
+    now = load_settings(given).settings.model_dump(mode="json")
+    assert differing_keys({**now, **given}, now) == {}

@@ -8,7 +8,7 @@ What a comparison finds of its runs: completed, to be done, failed before, or of
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -181,10 +181,11 @@ class Failures:
 
     Args:
         path: the file; it need not exist.
+        data: gives the digest of a run's data, None where they are not known.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, data: Callable[[Planned], str | None] = lambda _: None) -> None:
+        self.path, self.data = path, data
         self.known: dict[str, dict[str, Any]] = {}
         if path.exists():
             try:
@@ -193,15 +194,20 @@ class Failures:
                 raise SettingsError(f"{path} cannot be read ({error}); delete it") from error
 
     def reason(self, run: Planned) -> str | None:
-        """Why this run failed, if it did with these settings."""
+        """Why this run failed, if it did with these settings on these data."""
         entry = self.known.get(run.name)
         if entry is None or entry["config_sha256"] != config_sha256(run.settings):
             return None
-        return str(entry["reason"])
+        then, now = entry.get("data_sha256"), self.data(run)
+        return str(entry["reason"]) if None in (then, now) or then == now else None
 
     def add(self, run: Planned, reason: str) -> None:
         """Note a failure."""
-        self.known[run.name] = {"config_sha256": config_sha256(run.settings), "reason": reason}
+        self.known[run.name] = {
+            "config_sha256": config_sha256(run.settings),
+            "data_sha256": self.data(run),
+            "reason": reason,
+        }
         self._write()
 
     def forget(self, run: Planned) -> None:

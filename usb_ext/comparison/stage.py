@@ -17,6 +17,7 @@ from usb_ext.comparison.plan import Failures, Planned, completed, refuse_other_s
 from usb_ext.comparison.processes import Ends, Running, Teller, run_all, to_stderr
 from usb_ext.comparison.records import read_record
 from usb_ext.comparison.report import make_report
+from usb_ext.comparison.same_data import DataNow, refuse_other_data
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError
 from usb_ext.core.lock import LOCK, locked
 from usb_ext.core.outputs import check_outputs, claim_outputs
@@ -52,17 +53,24 @@ def compare(
         The report, which is also written to the folder; `page` is its Markdown.
 
     Raises:
-        SettingsError: before any run: a method that cannot be, a folder with other settings.
+        SettingsError: before any run: a method that cannot be, a folder with other settings or data.
         DataMissing: the first run found no data.
         Interrupted: asked to stop, after the checkpoints of what was running.
     """
     check_outputs(order.out, OUTPUTS)
     ready = [_resolved(run) for run in plan]
     refuse_other_settings(ready)
-    failures = Failures(order.out / "failed.json")
+    data = DataNow()
+    refuse_other_data(ready, data, say)
+    failures = Failures(order.out / "failed.json", data.sha256)
     reasons: dict[str, str] = {}
     if order.train:
-        reasons = _train(ready, order, failures, start, stop or Stop(), say, prepare)
+
+        def made(todo: Sequence[Planned]) -> None:
+            prepare(todo)
+            data.forget()
+
+        reasons = _train(ready, order, failures, start, stop or Stop(), say, made)
     entries = [_entry(run, reasons.get(run.name) or failures.reason(run)) for run in ready]
     return report(entries, order)
 

@@ -106,12 +106,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one step; its line ends stay as they are."""
+    """Replace a text file in one step; line ends and file names that are no UTF-8 stay as they are."""
     replace_file(path, lambda p: _write(p, text))
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def record_of(made: Path) -> Path:

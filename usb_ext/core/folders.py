@@ -33,14 +33,8 @@ WORTH = frozenset(
 """What a run does not leave before its first checkpoint; the next run may not write over it unasked."""
 
 LEFT_OVERS = (
-    *(
-        "config.yaml",
-        "model.json",
-        "labelled.json",
-        "validation.json",
-        "metrics.jsonl",
-        "calibration.json",
-    ),
+    *("config.yaml", "model.json", "data.json", "labelled.json", "validation.json"),
+    *("metrics.jsonl", "calibration.json", "bad_files.txt"),
     *("curves.png", "confusion.png", "boundary.png"),
     *("weights.npz", "weights.png", "weights_images.png"),
 )

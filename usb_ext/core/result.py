@@ -49,6 +49,9 @@ class RunResult:
         best_chosen_on: the split that "best" refers to, and whether it is the test set.
         labelled: class coverage and counts of the labelled fold.
         skipped_images: files that could not be decoded, if skipping was allowed.
+        ignored_files: number of files that were passed over in a folder of images, by ending.
+        duplicate_images: images whose bytes another one has too, where contents are hashed.
+        data_sha256: digest of the data, whose parts `data.json` lists.
         test_top1_last: accuracy on a separate test split, where there is one.
         test_top1_best: the same with the weights that were best on the evaluation split.
         path: the run's folder.
@@ -92,6 +95,9 @@ class RunResult:
     unlabelled: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
     instability: Instability | None = None
+    ignored_files: dict[str, int] = field(default_factory=dict)
+    duplicate_images: int = 0
+    data_sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

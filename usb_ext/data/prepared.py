@@ -1,5 +1,6 @@
 """The data of a run, ready, and the choice of its labelled part."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,23 +33,29 @@ class Prepared:
             tell (ImageNet).
         summary: class coverage and counts of the labelled fold.
         classes: class names, where known.
-        skipped: files left out because they could not be decoded.
+        skipped: files left out because they could not be decoded, each with the reason.
         unlabelled: counts and balance of the unlabelled set, for the record only.
         validation: (v,) positions of the validation images in the training set; `datasets["val"]`.
         positions: (U,) position in the training set of each unlabelled image, in the order of
             `idx_ulb`; None where USB does not tell.
         ids: what the training images are called, or None.
+        ignored: number of files that were passed over, by ending.
+        duplicates: images whose bytes another one has too.
+        sha256: digest of all of the data (`fingerprint`).
     """
 
     datasets: Datasets
     labelled: IntArray
     summary: dict[str, Any]
     classes: tuple[str, ...] | None = None
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
     unlabelled: dict[str, Any] = field(default_factory=dict)
     validation: IntArray = field(default_factory=_none)
     positions: IntArray | None = None
     ids: ImageIds | None = None
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Split:
         datasets: Datasets,
         targets: IntArray,
         classes: tuple[str, ...] | None = None,
-        skipped: tuple[str, ...] = (),
+        skipped: Mapping[str, str] | None = None,
     ) -> Prepared:
         """The data sets made from this split, with what its fold and its unlabelled set look like.
 
@@ -92,7 +99,7 @@ class Split:
             self.labelled,
             dict(fold),
             classes,
-            skipped,
+            skipped or {},
             dict(unlabelled),
             self.validation,
             self.unlabelled,

@@ -4,8 +4,8 @@
 reach into each other. Of 1,040 training points 10 are labelled, 30 validate and 1,000 are unlabelled.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class PointArrays:
     test_targets: NDArray[np.int64]
     classes: tuple[str, ...] = ("0", "1")
     train_names: None = None
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def _linear(count: int, noise: float, seed: int) -> Points:

@@ -13,7 +13,7 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import ImageArrays, Images
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.prepared import Split
-from usb_ext.data.sets import OWN, load_arrays
+from usb_ext.data.sets import OWN, Source, load_arrays, open_source
 from usb_ext.settings import Settings
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.running import Arguments, Datasets, served
@@ -47,10 +47,14 @@ class TrainingSet:
     hflip: bool
 
 
-def load_training_set(settings: Settings) -> TrainingSet:
+def load_training_set(settings: Settings, source: Source | None = None) -> TrainingSet:
     """The training images that the settings name.
 
     STL-10's 5,000 images with classes come first, then its 100,000 others (`data.build`).
+
+    Args:
+        settings: name the data set.
+        source: what `sets.open_source` found for it, images alone; None looks now.
 
     Raises:
         DataMissing: files that are not there or cannot be read.
@@ -58,7 +62,7 @@ def load_training_set(settings: Settings) -> TrainingSet:
             Semi-Aves).
     """
     if settings.dataset in OWN:
-        arrays = load_arrays(settings, images_alone=True)
+        arrays = load_arrays(settings, source or open_source(settings, images_alone=True))
         if not isinstance(arrays, ImageArrays):
             raise SettingsError(f"dataset is {settings.dataset!r}, which has points and no images")
         return TrainingSet(

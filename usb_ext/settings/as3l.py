@@ -13,7 +13,17 @@ from pydantic import Field, field_validator
 
 from usb_ext.settings.algorithms import carriers
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, Decay, NonNegative, Positive, Ratio, Seed, Share, Whole
+from usb_ext.settings.kinds import (
+    Count,
+    Decay,
+    FilePath,
+    NonNegative,
+    Positive,
+    Ratio,
+    Seed,
+    Share,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -35,7 +45,7 @@ class SelfSupervisedSettings(SettingsGroup):
 
     heading: ClassVar[str] = "Self-supervised pre-training (usb-ext pretrain, usb-ext as3l)"
 
-    features: str | None = Field(
+    features: FilePath | None = Field(
         default=None,
         description="Features of the training images that you have already (CLIP, DINO, ...), an .npz "
         "with `features` N x d and, better, `ids`; pre-training is skipped.",
@@ -146,7 +156,7 @@ class AS3LSettings(SettingsGroup):
     as3l_points_per_center: Count | None = Field(
         default=None, description="Images a center that K-means trains on; None is all."
     )
-    as3l_labels: str | None = Field(
+    as3l_labels: FilePath | None = Field(
         default=None,
         description="CSV `id,class` that a person filled in for the chosen images; None takes the "
         "classes of the data set.",
@@ -166,7 +176,7 @@ class AS3LSettings(SettingsGroup):
     as3l_normaliser: Literal["row", "runs"] = Field(
         default="row", description="Votes divided by their sum, or by the number of runs."
     )
-    consistency_features: str | None = Field(
+    consistency_features: FilePath | None = Field(
         default=None,
         description="Features file: at each evaluation, log how often an unlabelled image's "
         "pseudo-label is that of its nearest neighbours there (Sec. 3, Fig. 2).",
@@ -190,7 +200,7 @@ class PriorSettings(SettingsGroup):
         default=None,
         description="False takes the prior pseudo-labels away (AS3L, Table 5); else as declared.",
     )
-    prior_file: str | None = Field(
+    prior_file: FilePath | None = Field(
         default=None,
         description="Prior pseudo-labels, the prior.npz of `usb-ext propagate`; needed by "
         "prior_label.",

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from usb_ext.settings.algorithms import carriers
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, NonNegative, Positive, Ratio
+from usb_ext.settings.kinds import Count, FilePath, NonNegative, Positive, Ratio
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -82,7 +82,7 @@ class InfluenceSettings(SettingsGroup):
     influence_val_batch: Count = Field(
         default=320, description="Validation images of an update (Sec. 4.4), at most num_val."
     )
-    influence_weights_file: str | None = Field(
+    influence_weights_file: FilePath | None = Field(
         default=None,
         description="First weights: an .npz with index, weight, dataset and n, of a run on the same "
         "split; None starts all at 1.",

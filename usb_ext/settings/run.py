@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, Scalar, Seed, Text, Whole
+from usb_ext.settings.kinds import Count, FilePath, Scalar, Seed, Text, Whole
 
 DEVICES = ("auto", "cpu", "mps", "cuda")
 
@@ -36,18 +36,23 @@ class RunSettings(SettingsGroup):
         "(Smooth Pseudo-Labeling, Eqs. 21 and 14), weak_strong (any base with any extensions), or a "
         "name that USB knows: fixmatch, flexmatch, comatch, vat, ...",
     )
-    save_dir: Text = Field(default="./saved_models", description="Folder that holds the runs.")
+    save_dir: FilePath = Field(default="./saved_models", description="Folder that holds the runs.")
     save_name: str | None = Field(
         default=None,
-        description="Name of the run's folder; None makes it from algorithm, dataset, num_labels "
-        "and seed, such as layermatch_cifar10_40_s0.",
+        description="Name of the run's folder; None makes it from algorithm with base and extensions, "
+        "dataset, num_labels and seed, such as layermatch_cifar10_40_s0 or fixmatch+grad_relu_digits_10_s0.",
+    )
+    save_tag: str | None = Field(
+        default=None,
+        description="More words in a made name; method options given beside a file add themselves, "
+        "such as p_cutoff0.9.",
     )
     resume: bool = Field(
         default=False,
         description="Go on from the last checkpoint if there is one (also with overwrite); "
         "without one the run starts afresh and says so.",
     )
-    load_path: str | None = Field(
+    load_path: FilePath | None = Field(
         default=None, description="Checkpoint to resume from; None is the run's own latest one."
     )
     overwrite: bool = Field(
@@ -55,6 +60,10 @@ class RunSettings(SettingsGroup):
         description="Replace an earlier run in the same folder, where it is not resumed; it is kept as "
         "NAME.replaced-TIME until the first checkpoint. Only the command line may ask for it: in a file it "
         "has no effect.",
+    )
+    yes: bool = Field(
+        default=False,
+        description="Go on where class folders look like something else, such as a camera's folders.",
     )
     use_tensorboard: bool = Field(default=False, description="Also write TensorBoard curves.")
     use_wandb: bool = Field(

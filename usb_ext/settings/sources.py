@@ -19,6 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.model import DEAD, Settings
+from usb_ext.settings.names import save_tag
 from usb_ext.settings.shipped import remedy, settings_file
 from usb_ext.settings.words import describe, shown
 
@@ -33,7 +34,7 @@ def read_yaml(path: str | Path) -> dict[str, object]:
         SettingsError: one line with the file, and the line number where there is one.
     """
     try:
-        content = _parser().load(Path(path).read_text(encoding="utf-8-sig"))
+        content = _parser().load(Path(path).expanduser().read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: {error.strerror}{remedy(path)}") from error
     except OSError as error:
@@ -127,6 +128,9 @@ def load_settings(
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(describe(error, merged)) from error
+    if settings.save_name is None and "save_tag" not in flags:
+        tag = save_tag(settings, base, flags)
+        settings = Settings.model_validate({**merged, "save_tag": tag})
     warnings += _without_effect(settings)
     return LoadedSettings(settings, tuple(warnings), frozenset(merged))
 

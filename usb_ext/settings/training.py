@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, Decay, NonNegative, Positive, Ratio, Text, Whole
+from usb_ext.settings.kinds import Count, Decay, FilePath, NonNegative, Positive, Ratio, Text, Whole
 
 Precision = Literal["off", "bf16", "fp16"]
 
@@ -115,7 +115,7 @@ class NetworkSettings(SettingsGroup):
     use_pretrain: bool = Field(
         default=False, description="Start from the weights at pretrain_path."
     )
-    pretrain_path: str | None = Field(
+    pretrain_path: FilePath | None = Field(
         default=None,
         description="File or URL of the weights; USB writes '' for None.",
     )

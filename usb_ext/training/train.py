@@ -15,7 +15,6 @@ from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_everything
 from usb_ext.data.model_file import write_interface
 from usb_ext.data.prepared import Prepared
-from usb_ext.data.sets import prepare
 from usb_ext.engine import checkpoint
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.record import Progress
@@ -31,6 +30,7 @@ from usb_ext.training.compose import (
     run_class,
 )
 from usb_ext.training.report import draw_report, instability_line, make_result
+from usb_ext.training.run_data import find_data, keep_data, load_data
 from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
 from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.optimizers import optimizers_fused
@@ -71,7 +71,7 @@ def find_checkpoint(settings: Settings, folder: RunFolder) -> State | None:
 
 
 def _path(settings: Settings, folder: RunFolder) -> Path | None:
-    given = Path(settings.load_path).expanduser() if settings.load_path else None
+    given = Path(settings.load_path) if settings.load_path else None
     candidates = [folder.latest, folder.previous]
     if given is not None:
         older = _given_older(settings, folder)
@@ -129,10 +129,10 @@ def _train_held(
 ) -> RunResult:
     place = RunFolder(hold.path)
     state = find_checkpoint(settings, place)
+    found = find_data(settings, None if state is None else _path(settings, place))
     parts = _parts(settings, device, place, stop)
     args = build_namespace(settings, parts)
-    with printed_to_log():
-        data = prepare(args)
+    data = load_data(args, settings, found, place)
     parts.datasets, parts.data = data.datasets, data
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
@@ -142,6 +142,7 @@ def _train_held(
         hold.open(found=state is not None)
         log.to_file(place.log)
         _write_settings(place, settings, data)
+        keep_data(place, settings, found, data)
         keep_calibration(place, calibration, fresh=state is None)
         if settings.use_tensorboard:
             algorithm.tb_log = tensorboard_log(place.path)

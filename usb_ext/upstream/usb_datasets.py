@@ -109,7 +109,7 @@ def not_found(args: Arguments, data_dir: Path, error: Exception) -> DataMissing:
         data_dir: the folder of all data sets.
         error: what USB's attempt raised.
     """
-    where = data_dir / (args.dataset if args.dataset in TEXTS else args.dataset.lower())
+    where = data_dir / folder_of(args.dataset)
     source = SOURCES.get(args.dataset)
     how = f"download {source} and unpack it there" if source else "USB's README tells how to get it"
     reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
@@ -117,6 +117,27 @@ def not_found(args: Arguments, data_dir: Path, error: Exception) -> DataMissing:
         f"{args.dataset} was not found in {where} and could not be fetched ({reason}); {how}, or name "
         "another folder with --data_dir"
     )
+
+
+def folder_of(dataset: str) -> str:
+    """The folder of a data set of USB's, in the folder of all of them."""
+    return dataset if dataset in TEXTS else dataset.lower()
+
+
+PACKED = (".gz", ".tgz", ".zip", ".tar")
+"""Endings of downloads, which are not read once they are unpacked."""
+
+
+def files_of(dataset: str, data_dir: str) -> dict[str, int]:
+    """Name and bytes of the files of a data set of USB's, sorted; empty where there are none yet.
+
+    Args:
+        dataset: its name.
+        data_dir: the folder of all data sets.
+    """
+    root = Path(data_dir) / folder_of(dataset)
+    found = sorted(p for p in root.rglob("*") if p.is_file() and not p.name.endswith(PACKED))
+    return {str(path.relative_to(root)): path.stat().st_size for path in found}
 
 
 def with_validation(

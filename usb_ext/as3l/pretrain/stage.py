@@ -15,6 +15,13 @@ from usb_ext.core.files import RunFolder, replace_file, write_json, write_text
 from usb_ext.core.folders import PRETRAIN, Hold, holding
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, versions
 from usb_ext.data.features import Features, read_features, write_features
+from usb_ext.data.fingerprint import (
+    Fingerprint,
+    refuse_other_data,
+    training_images,
+    write_fingerprint,
+)
+from usb_ext.data.sets import open_source
 from usb_ext.data.training_set import TrainingSet, load_training_set
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import LoadedSettings, Settings, resolved_yaml
@@ -45,10 +52,23 @@ def pretrain(loaded: LoadedSettings, stop: Stop | None = None) -> str:
         found = read_features(Path(settings.features))
         return f"pre-training skipped: {len(found.values)} features are given, {settings.features}"
     folder = RunFolder(pretrain_folder(settings))
-    if not settings.overwrite and (done := finished(folder, settings)) is not None:
-        return f"{_summary(folder, done)} (made before)"
     with RunLog(quiet=settings.progress == "off") as log:
+        done = None if settings.overwrite else finished(folder, settings)
+        if done is not None:
+            _check_data(folder, training_images(settings))
+            return f"{_summary(folder, done)} (made before)"
         return _pretrain(settings, folder, stop or Stop(), log)
+
+
+def _check_data(folder: RunFolder, now: Fingerprint) -> None:
+    """Refuse to use or continue a pre-training on other images.
+
+    Raises:
+        SettingsError: what differs.
+    """
+    remedy = "name the data that it had with --data_dir, or use another --ssl_name or --overwrite"
+    if refuse_other_data(folder.path, now, f"the pre-training {folder.path}", remedy) is None:
+        _log.warning("%s does not tell of its images (an older version): not checked", folder.path)
 
 
 def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) -> str:
@@ -72,11 +92,15 @@ def _pretrain_held(
     hold: Hold,
 ) -> str:
     state = found_checkpoint(folder, settings)
-    data = load_training_set(settings)
+    source = open_source(settings, images_alone=True)
+    if state is not None:
+        _check_data(folder, training_images(settings, source))
+    data = load_training_set(settings, source)
     training, watch = build(settings, data, folder, device, stop)
     hold.open(found=state is not None)
     log.to_file(folder.log)
     write_text(folder.config, resolved_yaml(settings))
+    write_fingerprint(folder.path, training_images(settings, source))
     if state is not None:
         restore(training, state)
         _log.info("continuing after step %d of %d", training.step, training.total)

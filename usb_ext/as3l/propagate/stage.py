@@ -18,6 +18,7 @@ from usb_ext.core.files import replace_file, write_json
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.features import read_features
+from usb_ext.data.fingerprint import write_fingerprint
 from usb_ext.data.prior_file import Prior, write_prior
 from usb_ext.settings import Settings
 
@@ -88,6 +89,8 @@ def propagate_labels(order: PropagateOrder, settings: Settings | None) -> str:
     if order.method == "seed_kmeans":
         report |= {"clusters": list(clusters), "split": order.split}
     claim_outputs(order.out, OUTPUTS)
+    if images.data is not None:
+        write_fingerprint(order.out, images.data)
     if bins is not None:
         picture = order.out / "reliability.png"
         replace_file(picture, lambda path: draw_reliability(bins, path))

@@ -17,6 +17,7 @@ from usb_ext.core.files import replace_file, write_text
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.features import Features, read_features, write_features
+from usb_ext.data.fingerprint import write_fingerprint
 from usb_ext.data.label_files import Selected, write_selected
 from usb_ext.plots.pictures import Tile, contact_sheet
 from usb_ext.settings import Settings
@@ -132,6 +133,8 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
     values = _values(order, features)
     found = _choose(order, values, images)
     claim_outputs(order.out, OUTPUTS)
+    if images.data is not None:
+        write_fingerprint(order.out, images.data)
     if order.strategy == "as3l" and not features.tuned:
         write_features(order.out / "tuned.npz", replace(features, values=values, tuned=True))
     selected = _selected(order, features, images, found)

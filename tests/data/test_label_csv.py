@@ -3,7 +3,7 @@
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.label_files import label_rows
+from usb_ext.data.label_csv import label_rows
 
 
 def written(tmp_path, text, name="labels.csv", encoding="utf-8"):
@@ -29,7 +29,7 @@ def test_a_file_whose_class_is_called_class_is_no_header(tmp_path):
     assert len(label_rows(written(tmp_path, "a.jpg,class\n"))) == 1
 
 
-@pytest.mark.parametrize("line", ["b.jpg", "b.jpg;dog", "b.jpg,dog,3", "b.jpg,", ",dog"])
+@pytest.mark.parametrize("line", ["b.jpg", "b.jpg;dog", "b.jpg,dog,3", ",dog"])
 def test_a_line_without_two_cells_is_named(tmp_path, line):
     with pytest.raises(SettingsError, match=r"labels.csv, line 2: .*file name,class"):
         label_rows(written(tmp_path, f"a.jpg,cat\n{line}\n"))
@@ -44,3 +44,24 @@ def test_unreadable_files(tmp_path):
         label_rows(written(tmp_path, 'a.jpg,cat\n"b.jpg"x,cat\n'))
     with pytest.raises(SettingsError, match=r"'\.txt'; expected \.csv"):
         label_rows(written(tmp_path, "a.jpg,cat\n", name="labels.txt"))
+
+
+@pytest.mark.parametrize(
+    "text", ["file;class\nä, b.jpg;cat\n", "sep=;\nä, b.jpg;cat\n", "file\tclass\nä, b.jpg\tcat\n"]
+)
+def test_a_spreadsheets_delimiter_is_read(tmp_path, text):
+    """Excel writes semicolons where the comma is the decimal sign."""
+    rows = label_rows(written(tmp_path, text, encoding="utf-8-sig"))
+    assert [(row.file_name, row.class_name) for row in rows] == [("ä, b.jpg", "cat")]
+
+
+@pytest.mark.parametrize(
+    "header", ["image_id,label", "Id,Category", "img_path,class_id", "ImageID,labels", "id,y"]
+)
+def test_headers_of_other_programs_are_no_labels(tmp_path, header):
+    assert [row.line for row in label_rows(written(tmp_path, f"{header}\n1,cat\n"))] == [2]
+
+
+@pytest.mark.parametrize("line", ["image.png,label", "cat_01,label", "17,class", "name,cat"])
+def test_what_only_resembles_a_header_is_a_label(tmp_path, line):
+    assert [row.line for row in label_rows(written(tmp_path, f"{line}\n"))] == [1]
