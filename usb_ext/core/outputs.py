@@ -42,15 +42,21 @@ def check_outputs(folder: Path, names: Sequence[str], option: str = "--out") -> 
         )
 
 
-def claim_outputs(folder: Path, names: Sequence[str], option: str = "--out") -> None:
+def claim_outputs(
+    folder: Path, names: Sequence[str], option: str = "--out", *, make: bool = True
+) -> None:
     """Note in a folder that these files are ours, before any of them is written.
+
+    Args:
+        folder: as in `check_outputs`, like `names` and `option`.
+        make: the folder is made if it is not there; otherwise nothing happens then.
 
     Raises:
         SettingsError: as in `check_outputs`, or the folder cannot be made or written into.
     """
     check_outputs(folder, names, option)
     ours = read_marker(folder).get("files", [])
-    if set(names) <= set(ours):
+    if set(names) <= set(ours) or not (make or folder.is_dir()):
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -250,7 +250,7 @@ def _save(figure: Figure, out: Path) -> list[str]:
     """Both files, each whole or not at all."""
     stem = out.with_suffix("") if out.suffix in FILES else out
     names = [stem.name + suffix for suffix in FILES]
-    claim_outputs(stem.parent, names)
+    claim_outputs(stem.parent, names, make=False)
     written = []
     for suffix, options in FILES.items():
         path = stem.with_name(stem.name + suffix)

@@ -62,7 +62,7 @@ def test_prior_accuracy_and_calibration(tmp_path: Path, call: Any, method: str) 
     bins = reliability(wanted.max(axis=1)[reached], right[reached])
     assert report["ece"] == pytest.approx(bins.error)
     assert f"ECE {bins.error:.4f}" in text and "4 labels of 3 of 3 classes" in text
-    names = ["prior.json", "prior.npz", "reliability.png"]
+    names = [".usb_ext.json", "prior.json", "prior.npz", "reliability.png"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
 
 

@@ -53,7 +53,7 @@ def test_digits_end_to_end(tmp_path: Path, call: Any) -> None:
     np.testing.assert_array_equal(tuned.values, fine)
     covered = len(set(load_digits_arrays(8).train_targets[content["ids"]].tolist()))
     assert f"classes covered: {covered} of 10" in text
-    names = ["data.json", "selected.json", "selected.png", "tuned.npz"]
+    names = [".usb_ext.json", "data.json", "selected.json", "selected.png", "tuned.npz"]
     assert sorted(p.name for p in out.iterdir()) == names
     again = call(
         "--features", out / "tuned.npz", "--budget", 12, "--seed", 3, "--out", tmp_path / "b"
