@@ -23,7 +23,7 @@ from usb_ext.data.prior_file import Prior, write_prior
 from usb_ext.settings import Settings
 
 METHODS = ("seed_kmeans", "llgc")
-OUTPUTS = ("prior.npz", "prior.json", "reliability.png")
+OUTPUTS = ("data.json", "prior.npz", "prior.json", "reliability.png")
 
 
 @dataclass(frozen=True)

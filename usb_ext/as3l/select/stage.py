@@ -84,7 +84,7 @@ def two_main_axes(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.pad(places, ((0, 0), (0, missing))).astype(np.float64)
 
 
-OUTPUTS = ("selected.json", "selected.png", "tuned.npz")
+OUTPUTS = ("data.json", "selected.json", "selected.png", "tuned.npz")
 
 
 @dataclass(frozen=True)
