@@ -1,5 +1,7 @@
 """Errors that end a command, each with its exit code (0 done, 1 failed, 2 settings, 3 data, 130/143)."""
 
+import re
+
 
 class UsbExtError(Exception):
     """Base of every error that is shown as one line, without a traceback.
@@ -39,6 +41,14 @@ class Interrupted(UsbExtError):
         self.exit_code = 128 + signal_number
 
 
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+LONGEST_REASON = 120
+
+
 def reason(error: BaseException) -> str:
-    """The first line of an error of another package, at most 120 characters, or else its kind."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+    """The first line of an error of another package without colours, cut after a word, or else its kind."""
+    lines = [line.strip() for line in ESCAPES.sub("", str(error)).splitlines()]
+    first = next(filter(None, lines), type(error).__name__)
+    if len(first) <= LONGEST_REASON:
+        return first
+    return first[: LONGEST_REASON - 4].rsplit(" ", 1)[0] + " ..."

@@ -29,6 +29,6 @@ def builder(settings: Settings) -> Any:
                 num_classes=num_classes, pretrained=pretrained, pretrained_path=pretrained_path
             )
         net = build(num_classes=num_classes)
-        return load_pretrained(net, pretrained_path or "") if pretrained else net
+        return load_pretrained(net, pretrained_path or "", num_classes) if pretrained else net
 
     return build_net
