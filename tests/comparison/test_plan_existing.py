@@ -12,7 +12,7 @@ from usb_ext.comparison.methods import Order
 from usb_ext.comparison.plan import Failures, completed, refuse_other_settings
 from usb_ext.comparison.records import METRICS, Record, percent_error, read_record, read_result
 from usb_ext.comparison.stage import report
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import RunFolder
 from usb_ext.settings import load_settings
 
@@ -98,7 +98,7 @@ def test_failures_are_of_the_settings_they_happened_with(tmp_path: Path) -> None
     again.forget(run)
     assert Failures(tmp_path / "failed.json").reason(run) is None
     (tmp_path / "failed.json").write_text("{")
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(DataMissing, match="cannot be read .* delete it"):
         Failures(tmp_path / "failed.json")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from usb_ext.core.errors import RunFailed
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json
 
@@ -130,9 +131,16 @@ def test_replace_file_replaces_in_one_step(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"file": "new"}
 
 
-@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError("no space left"), RunFailed),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (RuntimeError("a bug"), RuntimeError),
+    ],
+)
 def test_a_writer_that_raises_leaves_the_old_content_and_nothing_else(
-    tmp_path: Path, error: BaseException
+    tmp_path: Path, error: BaseException, kind: type[BaseException]
 ) -> None:
     path = tmp_path / "file"
     path.write_text("old")
@@ -141,7 +149,7 @@ def test_a_writer_that_raises_leaves_the_old_content_and_nothing_else(
         temporary.write_text("ne")
         raise error
 
-    with pytest.raises(type(error)):
+    with pytest.raises(kind):
         replace_file(path, write)
     assert contents(tmp_path) == {"file": "old"}
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from usb_ext.core.errors import Interrupted, SettingsError
+from usb_ext.core.errors import Interrupted, SettingsError, our_errors
 from usb_ext.core.files import RunFolder, check_run_folder, open_run_folder, write_json, write_text
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_everything
@@ -95,10 +95,11 @@ def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
         RunFailed: a loss that is not finite.
         Interrupted: after a checkpoint, when asked to stop.
     """
-    with RunLog(quiet=loaded.settings.progress == "off") as log:
+    stop = stop or Stop()
+    with our_errors(), RunLog(loaded.settings.progress == "off", stop.unseen) as log:
         for warning in loaded.warnings:
             log.logger.warning("%s", warning)
-        return _train_logged(loaded.settings, stop or Stop(), log)
+        return _train_logged(loaded.settings, stop, log)
 
 
 def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
@@ -111,7 +112,7 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
     settings = resolved(given, classes)
     place = RunFolder(settings.run_dir)
     state = find_checkpoint(settings, place)
-    parts = _parts(settings, device, place, stop)
+    parts = _parts(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
     with printed_to_log():
         data = prepare(args)
@@ -131,8 +132,10 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
             return _run(algorithm, settings, data, state)
 
 
-def _parts(settings: Settings, device: torch.device, folder: RunFolder, stop: Stop) -> Parts:
-    progress = Progress(settings.progress, logging.getLogger("usb_ext.run"))
+def _parts(
+    settings: Settings, device: torch.device, folder: RunFolder, stop: Stop, log: RunLog
+) -> Parts:
+    progress = Progress(settings.progress, logging.getLogger("usb_ext.run"), log.screen)
     values = settings.model_dump(mode="json")
     return Parts(device, settings.amp, folder, progress, {}, values, stop, watches=WATCHES)
 

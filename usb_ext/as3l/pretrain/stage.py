@@ -10,7 +10,7 @@ from usb_ext.as3l.pretrain.build import build
 from usb_ext.as3l.pretrain.loop import Pretraining, in_words, restore, seconds_a_step
 from usb_ext.as3l.pretrain.made import finished, found_checkpoint, made_with, pretrain_folder
 from usb_ext.as3l.pretrain.watch import Watch
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import SettingsError, our_errors
 from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json, write_text
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, versions
 from usb_ext.data.features import Features, read_features, write_features
@@ -46,8 +46,9 @@ def pretrain(loaded: LoadedSettings, stop: Stop | None = None) -> str:
     folder = RunFolder(pretrain_folder(settings))
     if not settings.overwrite and (done := finished(folder, settings)) is not None:
         return f"{_summary(folder, done)} (made before)"
-    with RunLog(quiet=settings.progress == "off") as log:
-        return _pretrain(settings, folder, stop or Stop(), log)
+    stop = stop or Stop()
+    with our_errors(), RunLog(settings.progress == "off", stop.unseen) as log:
+        return _pretrain(settings, folder, stop, log)
 
 
 def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) -> str:

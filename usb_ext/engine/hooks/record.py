@@ -12,11 +12,12 @@ import logging
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from usb_ext.core.errors import from_os_error
 from usb_ext.upstream.usb import Hook
 
 
@@ -26,10 +27,10 @@ class Progress:
     Args:
         kind: `auto` (a bar if `stream` is a terminal), `bar`, `lines` or `off`.
         logger: where lines go.
-        stream: where the bar is drawn.
+        stream: where the bar is drawn, text or a `runtime.Screen`.
     """
 
-    def __init__(self, kind: str, logger: logging.Logger, stream: TextIO | None = None) -> None:
+    def __init__(self, kind: str, logger: logging.Logger, stream: Any = None) -> None:
         self.stream = stream or sys.stderr
         self.bar_wanted = kind == "bar" or (kind == "auto" and self.stream.isatty())
         self.silent = kind == "off"
@@ -131,8 +132,11 @@ class RecordHook(Hook):  # type: ignore[misc]
 
     def _write(self, algorithm: Any) -> None:
         row = {"it": algorithm.it + 1, "time": round(self.seconds, 3), **algorithm.log_dict}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise from_os_error(error, f"{self.path} could not be written") from error
         if algorithm.tb_log is not None:
             algorithm.tb_log.update(algorithm.log_dict, algorithm.it)
 
