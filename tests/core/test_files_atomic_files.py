@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.core.errors import RunFailed
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json
 
 FLAGS = [(resume, overwrite) for resume in (False, True) for overwrite in (False, True)]

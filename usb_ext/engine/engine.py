@@ -22,7 +22,8 @@ from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.loop import Loop
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
 from usb_ext.settings.run import save_interval
-from usb_ext.upstream.usb import AimHook, AlgorithmBase, WANDBHook
+from usb_ext.upstream.loggers import AimLog, WandbLog
+from usb_ext.upstream.usb import AlgorithmBase
 
 
 class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
@@ -71,9 +72,9 @@ class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
             for hook, name, priority in watch(self):
                 self.register_hook(hook, name, priority)
         if self.args.use_wandb:
-            self.register_hook(WANDBHook(), None, "LOWEST")
+            self.register_hook(WandbLog(), "WANDBHook", "LOWEST")
         if self.args.use_aim:
-            self.register_hook(AimHook(), None, "LOWEST")
+            self.register_hook(AimLog(), "AimHook", "LOWEST")
 
     def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:
         """The entries that `train_step` asks for, on the device."""

@@ -3,6 +3,7 @@
 The settings by group, each with its default and description, for `usb-ext train --help`.
 """
 
+import reprlib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from textwrap import wrap
@@ -13,6 +14,16 @@ from pydantic import ValidationError
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import is_text
 from usb_ext.settings.model import DEAD, GROUPS, Settings, allowed_values
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxlong, _SHORT.maxother = (
+    2,
+    8,
+    100,
+    60,
+    100,
+)
+"""Never walks through all of a value, which may refer to itself a billion times."""
 
 OTHER_NAMES = {
     "use_amp": "amp",
@@ -72,7 +83,7 @@ def shown(value: object) -> str:
     Args:
         value: anything.
     """
-    text = repr(value)
+    text = _SHORT.repr(value)
     if len(text) > 60:
         text = text[:57] + "..."
     return text if value is None else f"{text} ({type(value).__name__})"

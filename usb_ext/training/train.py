@@ -12,23 +12,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from usb_ext.core.errors import Interrupted, SettingsError, our_errors
+from usb_ext.core.errors import DataMissing, Interrupted, SettingsError, our_errors
 from usb_ext.core.files import RunFolder, check_run_folder, open_run_folder, write_json, write_text
 from usb_ext.core.result import RunResult
-from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_everything
+from usb_ext.core.runtime import RunLog, seed_everything
 from usb_ext.data.prepared import Prepared
-from usb_ext.data.sets import prepare
+from usb_ext.data.sets import IN_MEMORY, prepare
 from usb_ext.engine import checkpoint
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
+from usb_ext.training.check import check_run, unused_options
 from usb_ext.training.compose import (
     WATCHES,
-    algorithm_classes,
     build_namespace,
     is_ours,
-    resolved,
     run_class,
 )
 from usb_ext.training.report import draw_report, instability_line, make_result
@@ -40,25 +39,42 @@ from usb_ext.upstream.quiet import (
     printed_to_log,
     tensorboard_log,
 )
+from usb_ext.upstream.usb_imbalanced import check_label_counts
 
 _log = logging.getLogger(__name__)
 
 
-def find_checkpoint(settings: Settings, folder: RunFolder) -> dict[str, Any] | None:
+def find_checkpoint(
+    settings: Settings, folder: RunFolder, *, named: bool = False
+) -> dict[str, Any] | None:
     """The checkpoint that `--resume` means, or None to start afresh.
 
     The run's own newest one comes before `load_path`, unless `load_path` names another file of the
     same folder (the older checkpoint).
 
+    Args:
+        settings: of the run.
+        folder: its folder.
+        named: whether a person has just named `load_path`; USB's files name one that is not there yet.
+
     Raises:
+        DataMissing: `load_path` was named, and there is no such file.
         SettingsError: a broken or foreign checkpoint, one of other settings, or another run's folder.
     """
     check_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
     if not settings.resume:
         return None
+    given = settings.load_path
+    lost = given is not None and not Path(given).expanduser().is_file()
+    if lost and named:
+        raise DataMissing(
+            f"load_path is {given!r}, and there is no such file; name the checkpoint, or leave it out to go "
+            f"on from the newest one in {folder.path}"
+        )
     path = _path(settings, folder)
     if path is None:
-        _log.warning("nothing to resume in %s; starting afresh", folder.path)
+        also = f" (nor is there {given})" if lost else ""
+        _log.warning("nothing to resume in %s%s; starting afresh", folder.path, also)
         return None
     state = checkpoint.read(path, folder)
     differing = differing_keys(state["usb_ext"]["settings"], settings.model_dump(mode="json"))
@@ -97,26 +113,23 @@ def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
     """
     stop = stop or Stop()
     with our_errors(), RunLog(loaded.settings.progress == "off", stop.unseen) as log:
-        for warning in loaded.warnings:
-            log.logger.warning("%s", warning)
-        return _train_logged(loaded.settings, stop, log)
+        return _train_logged(loaded, stop, log)
 
 
-def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
+def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
     """Check everything that can be wrong, then touch the disk, then train."""
-    device = resolve_device(given.device)
-    check_precision(given.amp, device)
+    given = loaded.settings
+    checked = check_run(given)
+    device, classes, settings = checked.device, checked.classes, checked.settings
+    for warning in (*loaded.warnings, *unused_options(loaded, classes)):
+        _log.warning("%s", warning)
     if given.num_threads is not None:
         torch.set_num_threads(given.num_threads)
-    classes = algorithm_classes(given)
-    settings = resolved(given, classes)
     place = RunFolder(settings.run_dir)
-    state = find_checkpoint(settings, place)
+    state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
     parts = _parts(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
-    with printed_to_log():
-        data = prepare(args)
-    parts.datasets, parts.data = data.datasets, data
+    data = _load(args, parts)
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
         build = partial(_build, settings, classes)
@@ -130,6 +143,50 @@ def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
             algorithm.tb_log = tensorboard_log(place.path)
         with stop.on_signals():
             return _run(algorithm, settings, data, state)
+
+
+def _load(args: Any, parts: Parts) -> Prepared:
+    """The data sets, and whether the algorithm works on their labels.
+
+    Raises:
+        DataMissing, SettingsError: as in `prepare`; labels that an imbalanced algorithm cannot use.
+    """
+    with printed_to_log():
+        data = prepare(args)
+    labels = np.asarray(data.datasets["train_lb"].targets, dtype=np.int64)
+    check_label_counts(args, np.bincount(labels, minlength=args.num_classes).tolist())
+    parts.datasets, parts.data = data.datasets, data
+    return data
+
+
+def rehearse(loaded: LoadedSettings) -> list[str]:
+    """Everything that `train` does before it touches the disk, where the data need not be read for it.
+
+    Args:
+        loaded: checked settings.
+
+    Returns:
+        Sentences about what has no effect.
+
+    Raises:
+        SettingsError, DataMissing: what `train` would raise.
+    """
+    checked = check_run(loaded.settings)
+    warnings = [*loaded.warnings, *unused_options(loaded, checked.classes)]
+    if checked.settings.dataset in IN_MEMORY:
+        with our_errors(), RunLog(quiet=True) as log:
+            place = RunFolder(checked.settings.run_dir)
+            parts = _parts(checked.settings, checked.device, place, Stop(), log)
+            args = build_namespace(checked.settings, parts)
+            _load(args, parts)
+            scope = (
+                contextlib.nullcontext()
+                if is_ours(checked.settings)
+                else cuda_means(checked.device)
+            )
+            with scope:
+                _build(checked.settings, checked.classes, args)
+    return warnings
 
 
 def _parts(
