@@ -80,27 +80,31 @@ WORKER = re.compile(r"Caught (\w+) in \w+ ")
 
 
 @contextlib.contextmanager
-def our_errors() -> Iterator[None]:
+def our_errors(lever: str = "--batch_size") -> Iterator[None]:
     """Inside, what the world does (disks, files, memory, workers) is raised as one of our errors.
 
     Anything else passes unchanged: it is a fault of the program, and its traceback is wanted.
+
+    Args:
+        lever: what to lower where memory is short.
     """
     try:
         yield
     except (BrokenPipeError, KeyboardInterrupt):
         raise
     except Exception as error:
-        told = told_in_a_line(error)
+        told = told_in_a_line(error, lever)
         if told is None or told is error:
             raise
         raise told from error
 
 
-def told_in_a_line(error: BaseException) -> UsbExtError | None:
+def told_in_a_line(error: BaseException, lever: str = "--batch_size") -> UsbExtError | None:
     """Our error for one of the world's, ours as it is (freed from a worker's traceback), or None.
 
     Args:
         error: what was raised.
+        lever: what to lower where memory is short.
     """
     if isinstance(error, UsbExtError):
         return _from_worker(error)
@@ -110,7 +114,7 @@ def told_in_a_line(error: BaseException) -> UsbExtError | None:
         return SettingsError("a file or a value is nested too deeply to be read")
     text = str(error)
     if isinstance(error, MemoryError) or any(sign in text.lower() for sign in MEMORY):
-        return RunFailed(f"out of memory ({reason(error)}); lower --batch_size, or free memory")
+        return RunFailed(f"out of memory ({reason(error)}); lower {lever}, or free memory")
     if isinstance(error, RuntimeError) and any(sign in text for sign in WRITER):
         return RunFailed(
             f"no room, or no permission, to write it ({reason(error)}); {REMEDIES[errno.ENOSPC]}"

@@ -4,6 +4,7 @@ Names are looked up, files that are named must be there, the network is run on t
 torch's `meta` device), and what a step needs is compared with the memory there is.
 """
 
+import math
 import os
 import resource
 from collections.abc import Mapping
@@ -255,6 +256,37 @@ def biggest_lever(settings: Settings) -> str:
     }
     name = max(over, key=lambda n: over[n])
     return f"--{name} (now {getattr(s, name)})"
+
+
+LEFT = 0.01
+"""ours: share of the initial running statistics from which a run's evaluation is said to be too low."""
+
+
+def batch_norm_warning(model: nn.Module, steps: int) -> str:
+    """A sentence about running statistics that are not there yet at a run's end; empty where they are.
+
+    Batch norm keeps r <- (1 - m) r + m x, so after n steps (1 - m)^n of the initial r is left. USB's
+    WideResNets have m = 0.001.
+
+    Args:
+        model: the network.
+        steps: n, training steps in all.
+    """
+    kinds = nn.modules.batchnorm._BatchNorm
+    found = [
+        m.momentum
+        for m in model.modules()
+        if isinstance(m, kinds) and m.track_running_stats and m.momentum
+    ]
+    slowest = min(found, default=1.0)
+    left = (1 - slowest) ** steps
+    if left <= LEFT:
+        return ""
+    enough = math.ceil(math.log(LEFT) / math.log(1 - slowest))
+    return (
+        f"batch norm of this network has momentum {slowest:g}: after {steps} steps {left:.0%} of its running "
+        f"statistics are still the initial ones, so what is evaluated is too low; {enough} steps leave 1%"
+    )
 
 
 def unused_options(loaded: LoadedSettings, classes: tuple[type, ...]) -> list[str]:

@@ -23,7 +23,12 @@ from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
-from usb_ext.training.check import check_run, unused_options
+from usb_ext.training.check import (
+    batch_norm_warning,
+    biggest_lever,
+    check_run,
+    unused_options,
+)
 from usb_ext.training.compose import (
     WATCHES,
     build_namespace,
@@ -112,7 +117,10 @@ def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
         Interrupted: after a checkpoint, when asked to stop.
     """
     stop = stop or Stop()
-    with our_errors(), RunLog(loaded.settings.progress == "off", stop.unseen) as log:
+    with (
+        our_errors(biggest_lever(loaded.settings)),
+        RunLog(loaded.settings.progress == "off", stop.unseen) as log,
+    ):
         return _train_logged(loaded, stop, log)
 
 
@@ -137,6 +145,8 @@ def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
         algorithm = _build(settings, classes, args)
         open_run_folder(place.path, resume=settings.resume, overwrite=settings.overwrite)
         log.to_file(place.log)
+        if warning := batch_norm_warning(algorithm.model, settings.num_train_iter):
+            _log.warning("%s", warning)
         _write_settings(place, settings, data)
         keep_calibration(place, calibration, fresh=state is None)
         if settings.use_tensorboard:

@@ -1,6 +1,7 @@
 """The pretrain stage: features without labels (AS3L, Sec. 5.1.2)."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from usb_ext.core.errors import SettingsError, our_errors
 from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json, write_text
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, versions
 from usb_ext.data.features import Features, read_features, write_features
+from usb_ext.data.sets import OWN
 from usb_ext.data.training_set import TrainingSet, load_training_set
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import LoadedSettings, Settings, resolved_yaml
+from usb_ext.training.check import check_network, check_processes
+from usb_ext.upstream.usb_datasets import check_dataset
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +57,10 @@ def pretrain(loaded: LoadedSettings, stop: Stop | None = None) -> str:
 
 def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) -> str:
     """Check everything that can be wrong, then touch the disk, then train."""
+    check_processes(os.environ)
+    check_dataset(settings, OWN)
     device = resolve_device(settings.device)
+    check_network(settings, device)
     if settings.amp == "fp16":
         raise SettingsError("amp is 'fp16', which pre-training has no loss scaling for; use bf16")
     if settings.num_threads is not None:
