@@ -15,7 +15,16 @@ from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import is_text
 from usb_ext.settings.model import DEAD, GROUPS, Settings, allowed_values
 
-_SHORT = reprlib.Repr()
+
+class _Short(reprlib.Repr):
+    """Never walks through all of a value, which may refer to itself a billion times."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """A number, or how long it is: Python refuses to write one of more than 4,300 digits."""
+        return repr(x) if x.bit_length() < 256 else f"a whole number of {x.bit_length()} bits"
+
+
+_SHORT = _Short()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxlong, _SHORT.maxother = (
     2,
     8,
@@ -23,7 +32,6 @@ _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxlong, _SHORT.maxoth
     60,
     100,
 )
-"""Never walks through all of a value, which may refer to itself a billion times."""
 
 OTHER_NAMES = {
     "use_amp": "amp",
