@@ -120,6 +120,8 @@ class AimLog(AimHook):  # type: ignore[misc]
             raise SettingsError(
                 f"aim could not begin a run in {place} ({reason(error)}); use --use_aim false"
             ) from error
+        if self.hash == self.run.hash:
+            return
         self.hash = self.run.hash
         for name in ("dataset", "algorithm", "imb_algorithm"):
             self.run.add_tag(f"{name}: {getattr(seen.args, name)}")
