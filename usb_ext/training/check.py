@@ -166,7 +166,8 @@ def check_network(settings: Settings, device: torch.device) -> None:
             f"use img_size: {' or '.join(map(str, fitting[:4]))}" if fitting else "use another net"
         )
         given = f"points of dataset {s.dataset}" if points else f"images of img_size {s.img_size}"
-        raise SettingsError(f"net {s.net} does not take {given} ({found.problem}); {remedy}")
+        why = "" if fitting and ":" not in s.net else f" ({found.problem})"
+        raise SettingsError(f"net {s.net} does not take {given}{why}; {remedy}")
     _check_memory(s, found.numbers, device)
     if s.algorithm == "crmatch":
         check_feature_maps(net_builder(s.net)(num_classes=s.num_classes).to("meta"), s)
