@@ -91,7 +91,9 @@ def test_data_sets_with_their_own_split_need_no_even_number(dataset: str) -> Non
 
 
 def test_the_noisy_sounds_come_with_their_labelled_part() -> None:
-    assert loads({"dataset": "fsdnoisy", "num_labels": 1773, "num_classes": 20})
+    assert loads(
+        {"dataset": "fsdnoisy", "num_labels": 1773, "num_classes": 20, "net": "hubert_base"}
+    )
 
 
 def test_unbalanced_labels_count_the_largest_class() -> None:

@@ -16,6 +16,8 @@ STEPS = {"num_train_iter": 40, "num_save_iter": 2, "num_eval_iter": 40, "epoch":
 
 def _start(folder: Path, *extra: str) -> subprocess.Popen[str]:
     settings = {**TINY, **STEPS, "save_dir": str(folder)}
+    given = dict(zip(extra[::2], extra[1::2], strict=True))
+    settings = {k: v for k, v in settings.items() if f"--{k}" not in given}
     flags = [w for name, value in settings.items() for w in (f"--{name}", str(value))]
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *flags, *extra], stderr=subprocess.PIPE, text=True
@@ -42,7 +44,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        (signal.SIGINT, 130),
+        (signal.SIGHUP, 129),
+        (signal.SIGKILL, -9),
+    ],
 )
 def test_stopped_process_resumes_bit_identically(
     tmp_path: Path, whole: Path, number: signal.Signals, code: int
@@ -59,3 +67,29 @@ def test_stopped_process_resumes_bit_identically(
     run(tmp_path, resume=True, **STEPS)
     assert_same_state(checkpoint_of(whole), checkpoint_of(tmp_path))
     assert metrics_of(whole) == metrics_of(tmp_path)
+
+
+@pytest.mark.parametrize("progress", ["lines", "bar"])
+def test_a_reader_that_goes_away_stops_the_run_after_a_checkpoint(
+    tmp_path: Path, progress: str
+) -> None:
+    """As `2>&1 | head -3` does."""
+    process = _start(tmp_path, "--num_train_iter", "400", "--progress", progress)
+    assert process.stderr is not None
+    process.stderr.readline() if progress == "lines" else process.stderr.read(20)
+    process.stderr.close()
+    assert process.wait(60) == 128 + signal.SIGPIPE
+    assert 0 < checkpoint_of(tmp_path)["it"] < 400
+
+
+def test_a_hangup_that_is_ignored_is_not_heard(tmp_path: Path) -> None:
+    """As `nohup` has it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = _start(tmp_path)
+        _wait_for_steps(process, tmp_path, 5)
+        os.kill(process.pid, signal.SIGHUP)
+        process.communicate(timeout=60)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.returncode == 0

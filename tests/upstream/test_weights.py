@@ -4,6 +4,7 @@ import logging
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -143,9 +144,79 @@ def test_a_file_that_is_no_weights_file_is_refused(tmp_path: Path, content: byte
     assert "cannot be read" in refused(network(2), str(path))
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
-    source = saved(tmp_path / "w.pth", {"model": state(1), "args": Namespace(lr=1)})
-    assert "cannot be read" in refused(network(2), source)
+def test_a_file_that_would_run_code_is_refused_with_the_name_of_what_it_holds(
+    tmp_path: Path,
+) -> None:
+    source = saved(tmp_path / "w.pth", {"model": state(1), "args": SimpleNamespace(lr=1)})
+    message = refused(network(2), source)
+    assert "cannot be read" in message and "types.SimpleNamespace" in message
+    assert "weights_only=False" in message and "\x1b" not in message
+
+
+def test_the_parsed_arguments_beside_the_weights_do_no_harm(tmp_path: Path) -> None:
+    wanted = state(1)
+    net, fresh = network(2), state(2)
+    load_pretrained(
+        net, saved(tmp_path / "w.pth", {"model": wanted, "args": Namespace(lr=1, out=None)})
+    )
+    assert_filled(net, wanted, fresh)
+
+
+PREFIXES = (
+    "module.", "backbone.", "module.encoder_q.", "module.encoder.", "encoder.", "model.", "_orig_mod.",
+    "student.backbone.", "anything.at.all.",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["", "state_dict", "model", "teacher", "net", "weights"])
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_weights_below_a_prefix_and_a_key_are_found_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, prefix: str, key: str
+) -> None:
+    wanted = state(1)
+    content: dict[str, Any] = {prefix + k: v for k, v in wanted.items()}
+    net, fresh = network(2), state(2)
+    with caplog.at_level(logging.INFO):
+        load_pretrained(
+            net, saved(tmp_path / "w.pth", {"epoch": 3, key: content} if key else content)
+        )
+    assert_filled(net, wanted, fresh)
+    number = sum(not k.startswith("classifier.") and "num_batches" not in k for k in wanted)
+    assert f"{number} of {number} tensors loaded (below {prefix!r}" in caplog.text
+    assert not key or f"in {key!r}" in caplog.text
+
+
+def test_of_two_networks_in_a_file_the_usual_one_is_taken(tmp_path: Path) -> None:
+    """MoCo holds the key's encoder beside the query's, DINO a student beside its teacher."""
+    query, other = state(1), state(3)
+    moco = {f"module.encoder_k.{k}": v for k, v in other.items()}
+    moco |= {f"module.encoder_q.{k}": v for k, v in query.items()}
+    dino = {"student": other, "teacher": query}
+    for name, content in (("moco", {"state_dict": moco}), ("dino", dino)):
+        net, fresh = network(2), state(2)
+        load_pretrained(net, saved(tmp_path / f"{name}.pth", content))
+        assert_filled(net, query, fresh)
+
+
+class NamedBody(nn.Module):
+    """A body whose name is that of other networks' heads."""
+
+    def __init__(self, body: str) -> None:
+        super().__init__()
+        self.add_module(body, nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 5)))
+        self.classifier = nn.Linear(5, CLASSES)
+
+
+@pytest.mark.parametrize("body", ["mlp", "fc", "head", "fc_body", "headless"])
+def test_a_body_of_a_heads_name_is_filled(tmp_path: Path, body: str) -> None:
+    given, net = NamedBody(body), NamedBody(body)
+    fresh = {k: v.clone() for k, v in net.state_dict().items()}
+    load_pretrained(net, saved(tmp_path / "w.pth", given.state_dict()), CLASSES)
+    assert_filled(net, dict(given.state_dict()), fresh)
+    message = refused(
+        NamedBody(body), saved(tmp_path / "foreign.pth", {"foo.weight": torch.zeros(3)})
+    )
+    assert "fill 0% of the network" in message and f"{body}.0.bias" in message
 
 
 @pytest.mark.parametrize("path", ["no/such/file.pth", "", "."])

@@ -5,13 +5,12 @@ hang on the settings alone; each is a command of its own too, and each is skippe
 there from the same settings.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.core.files import file_sha256, is_done
+from usb_ext.core.files import file_sha256, is_done, read_json
 from usb_ext.core.folders import has_checkpoint
 from usb_ext.core.outputs import claim_outputs, stage_output
 from usb_ext.core.result import percent
@@ -189,17 +188,25 @@ def train_on_made(settings: Settings) -> str:
     s, loaded = settings, ready(settings)
     wanted = config_sha256(resolved(loaded.settings, algorithm_classes(loaded.settings)))
     record = s.run_dir / "result.json"
-    if not s.overwrite and record.is_file():
-        result = json.loads(record.read_text(encoding="utf-8"))
-        if result["status"] == "completed" and result["config_sha256"] == wanted:
+    if not s.overwrite and (result := _result(record)) is not None:
+        if result.get("status") == "completed" and result.get("config_sha256") == wanted:
             _check_data(
                 s, s.run_dir, record, fingerprint_of(loaded.settings, open_source(loaded.settings))
             )
-            return f"trained before: top1_last {percent(result['top1_last'])}  {record}"
+            return f"trained before: top1_last {percent(result.get('top1_last'))}  {record}"
     if has_checkpoint(s.run_dir) and not s.overwrite:
         loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
     done = train(loaded)
     return f"top1_last {percent(done.top1_last)}  {done.path}/result.json"
+
+
+def _result(record: Path) -> dict[str, Any] | None:
+    """A run's record; None where there is none that can be read, so that the run goes on."""
+    try:
+        found = read_json(record, "the record of the run", "")
+    except DataMissing:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def choose(s: Settings, files: Made, show: Show) -> None:

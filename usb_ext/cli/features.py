@@ -73,11 +73,12 @@ def data_settings(arguments: argparse.Namespace) -> Settings | None:
 
 
 def check_counts(arguments: argparse.Namespace) -> None:
-    """Refuse numbers below the least that makes sense.
+    """Refuse a device that is none, and numbers below the least that makes sense.
 
     Raises:
-        SettingsError: with the flag, the value and the least.
+        SettingsError: with the flag, the value and what is allowed.
     """
+    load_settings({"device": arguments.device})
     least = {**dict.fromkeys(COUNTS, 1), "tune_epochs": 0, "seed": 0}
     for name, low in least.items():
         value = getattr(arguments, name)

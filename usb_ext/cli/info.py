@@ -3,7 +3,7 @@
 import argparse
 
 from usb_ext.cli.command import Command, Show
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import UsbExtError
 from usb_ext.settings import load_settings
 
 
@@ -31,17 +31,41 @@ def check_config_flags(check: argparse.ArgumentParser) -> None:
 
 
 def run_check_config(arguments: argparse.Namespace, show: Show) -> int:
-    """Print a line a file; gives 0, or 2 if any of them is wrong."""
+    """Print a line a file; gives 0, or the exit code that train would end with."""
     code = 0
     for file in arguments.files:
         try:
-            warnings = load_settings(file).warnings
-        except SettingsError as error:
-            code = error.exit_code
+            warnings = check_config(file)
+        except UsbExtError as error:
+            code = max(code, error.exit_code)
             show(f"{file}: {' '.join(str(error).removeprefix(f'{file}: ').split())}")
         else:
-            show(f"{file}: ok" + "".join(f" ({warning})" for warning in warnings))
+            show(f"{file}: {warnings[0]}" + "".join(f" ({warning})" for warning in warnings[1:]))
     return code
+
+
+def check_config(file: str) -> list[str]:
+    """Decide by the function that `train` asks; nothing is written and no data set is fetched.
+
+    Args:
+        file: a settings file.
+
+    Returns:
+        `ok`, or which command the settings are for; then a sentence for each thing without effect.
+
+    Raises:
+        UsbExtError: what `train` would say.
+    """
+    loaded = load_settings(file)
+    from usb_ext.as3l.workflow import check, wants_stages
+    from usb_ext.training.check import check_run
+    from usb_ext.training.train import rehearse
+
+    if wants_stages(loaded.settings):
+        check(loaded.settings)
+        check_run(loaded.settings, staged=True)
+        return ["ok for usb-ext as3l", *loaded.warnings]
+    return ["ok", *rehearse(loaded)]
 
 
 DOCTOR = Command(

@@ -3,8 +3,10 @@
 import argparse
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from usb_ext._version import __version__
 from usb_ext.cli.as3l import AS3L, PRETRAIN, PRIOR_GRID
@@ -16,7 +18,7 @@ from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
 from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR
 from usb_ext.cli.papers import CURVES, TABLE
 from usb_ext.cli.patches import EXPORT_PATCHES
-from usb_ext.core.errors import UsbExtError
+from usb_ext.core.errors import UsbExtError, from_os_error, our_errors
 from usb_ext.core.result import percent
 
 EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 130/143 interrupted"
@@ -94,22 +96,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; None reads them from the process.
 
     Returns:
-        The exit code.
+        The exit code; 141 where nobody reads what is said, as shells count SIGPIPE.
     """
+    _open_what_is_closed()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        with our_errors():
+            return _dispatch(words)
     except UsbExtError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        _to_nowhere(sys.stdout)
+        return 128 + signal.SIGPIPE
+
+
+def _open_what_is_closed() -> None:
+    """Python has None for a stream that was closed before it started (`2>&-`)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Send a stream that cannot be written to nowhere, so that Python's end does not fail on it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"usb-ext: {' '.join(message.split())}\n")
+    try:
+        sys.stderr.write(f"usb-ext: {' '.join(message.split())}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):  # nobody is there to be told
+        _to_nowhere(sys.stderr)
     return code
 
 
@@ -125,12 +146,19 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _show(text: str) -> int:
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    try:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _to_nowhere(sys.stdout)
+        raise from_os_error(error, "stdout could not be written") from error
     return 0
 
 
 def entry() -> None:
     """Entry point of the installed command."""
     with contextlib.suppress(AttributeError):
-        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(main())

@@ -9,11 +9,12 @@ from usb_ext.data.sets import OWN
 from usb_ext.methods.named import register
 from usb_ext.settings.algorithms import ALGORITHMS as OURS
 from usb_ext.settings.algorithms import BASES, EXTENSIONS, carriers
+from usb_ext.settings.data import AUDIO, TEXTS
 from usb_ext.upstream.loading import load_semilearn
 from usb_ext.upstream.nets import net_names
 from usb_ext.upstream.stand_ins import bridged
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
-from usb_ext.upstream.usb_datasets import AUDIO, IMAGES, TEXTS
+from usb_ext.upstream.usb_datasets import IMAGES
 
 
 def catalogue() -> str:

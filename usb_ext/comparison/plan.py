@@ -7,7 +7,6 @@ other. Without `--label-seeds` the label seed is CONFIG's `label_seed`, or else 
 What a comparison finds of its runs: completed, to be done, failed before, or of other settings.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any, NamedTuple
 
 from usb_ext.comparison.methods import Method
 from usb_ext.comparison.records import read_result
-from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder, write_json
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.files import RunFolder, read_json, write_json
 from usb_ext.core.folders import occupied
 from usb_ext.settings import Settings, config_sha256, differing_keys, load_settings
 
@@ -188,18 +187,19 @@ class Failures:
         self.path, self.data = path, data
         self.known: dict[str, dict[str, Any]] = {}
         if path.exists():
-            try:
-                self.known = dict(json.loads(path.read_text(encoding="utf-8")))
-            except (OSError, ValueError) as error:
-                raise SettingsError(f"{path} cannot be read ({error}); delete it") from error
+            remedy = "delete it, and what failed is tried again"
+            found = read_json(path, "the list of runs that failed", remedy)
+            if not isinstance(found, dict) or not all(isinstance(e, dict) for e in found.values()):
+                raise DataMissing(f"{path} is no list of runs that failed; {remedy}")
+            self.known = found
 
     def reason(self, run: Planned) -> str | None:
         """Why this run failed, if it did with these settings on these data."""
         entry = self.known.get(run.name)
-        if entry is None or entry["config_sha256"] != config_sha256(run.settings):
+        if entry is None or entry.get("config_sha256") != config_sha256(run.settings):
             return None
         then, now = entry.get("data_sha256"), self.data(run)
-        return str(entry["reason"]) if None in (then, now) or then == now else None
+        return str(entry.get("reason")) if None in (then, now) or then == now else None
 
     def add(self, run: Planned, reason: str) -> None:
         """Note a failure."""

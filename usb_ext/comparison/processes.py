@@ -141,6 +141,10 @@ def run_all(
 
 
 def _send(running: dict[str, tuple[Planned, Running]], number: int) -> None:
+    if (
+        number == signal.SIGPIPE
+    ):  # nobody reads us, which is no news to a process with a log of its own
+        number = signal.SIGTERM
     for _, process in running.values():
         if process.poll() is None:
             process.send(number)
@@ -152,6 +156,23 @@ FAILED, NO_DATA = 1, 3
 def to_stderr(text: str) -> object:
     """Show it to the person in front of it; what the command gives goes to stdout."""
     return sys.stderr.write(text)
+
+
+def guarded(say: Callable[[str], object], unseen: Callable[[], object]) -> Callable[[str], object]:
+    """The same way to say something, for a reader who may go away meanwhile (`| head`).
+
+    Args:
+        say: shows a line.
+        unseen: told when nobody reads any more.
+    """
+
+    def try_to_say(text: str) -> object:
+        try:
+            return say(text)
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            return unseen()
+
+    return try_to_say
 
 
 class Teller:

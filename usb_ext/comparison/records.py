@@ -56,7 +56,7 @@ def read_result(path: Path) -> dict[str, Any] | None:
     """The content of a `result.json`; None if it is not there or no JSON object."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return raw if isinstance(raw, dict) else None
 
@@ -89,7 +89,7 @@ def _evaluations(path: Path) -> tuple[tuple[int, float, float], ...]:
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if "eval/top-1-acc" in row:
             found.append((int(row["it"]), float(row["time"]), float(row["eval/top-1-acc"])))

@@ -14,7 +14,7 @@ from usb_ext.comparison.forks import forks
 from usb_ext.comparison.methods import Order
 from usb_ext.comparison.page import as_markdown, write_files
 from usb_ext.comparison.plan import Failures, Planned, completed, refuse_other_settings
-from usb_ext.comparison.processes import Ends, Running, Teller, run_all, to_stderr
+from usb_ext.comparison.processes import Ends, Running, Teller, guarded, run_all, to_stderr
 from usb_ext.comparison.records import read_record
 from usb_ext.comparison.report import make_report
 from usb_ext.comparison.same_data import DataNow, refuse_other_data
@@ -114,7 +114,8 @@ def _train(
     done = [run for run in plan if completed(run)]
     again = [run for run in plan if order.retry or failures.reason(run) is None]
     todo = [run for run in again if not completed(run)]
-    teller = Teller(len(plan), len(done), len(todo), order.jobs, say)
+    heard = guarded(say, stop.unseen)
+    teller = Teller(len(plan), len(done), len(todo), order.jobs, heard)
     teller.warn(plan)
     if not todo:
         return {}

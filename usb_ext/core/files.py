@@ -5,6 +5,7 @@ Files that are whole or not there: written beside their place, flushed to disk, 
 What a file was made from, kept beside it: a stage whose output is there from the same is skipped.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from usb_ext.core.errors import DataMissing, SettingsError, reason
+from usb_ext.core.errors import (
+    DataMissing,
+    RunFailed,
+    SettingsError,
+    from_os_error,
+    reason,
+    told_in_a_line,
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,9 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         path: the final name.
         write: gets a temporary path in the same folder and writes the content there; if it raises,
             nothing is left of it.
+
+    Raises:
+        UsbExtError: it cannot be written; what was there before is unchanged.
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
@@ -95,8 +106,33 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise from_os_error(error, f"{path} could not be written") from error
+    except RuntimeError as error:  # as torch.save says that the disk is full
+        told = told_in_a_line(error)
+        if told is None:
+            raise
+        raise RunFailed(f"{path} could not be written: {told}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path, what: str, remedy: str) -> Any:
+    """The content of a JSON file that was written before.
+
+    Args:
+        path: the file.
+        what: what it is, for the message.
+        remedy: what helps where it is damaged.
+
+    Raises:
+        DataMissing: it is not there, cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataMissing(f"{what} {path} cannot be read ({reason(error)}); {remedy}") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -133,8 +169,8 @@ def is_done(made: Path, inputs: dict[str, Any], *, overwrite: bool = False) -> b
     if overwrite or not made.is_file():
         return False
     try:
-        then = json.loads(record_of(made).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        then = dict(json.loads(record_of(made).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         raise SettingsError(
             f"{made} is there, but not what it was made from; use --overwrite, or another --as3l_name"
         ) from None

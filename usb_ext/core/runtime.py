@@ -6,11 +6,13 @@ USB's `get_logger` takes over the root logger and adds a handler a call; this on
 and removes what it added. What is said before the run's folder is open is kept and written there later.
 """
 
+import errno
 import logging
 import platform
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from logging.handlers import MemoryHandler
 from pathlib import Path
@@ -152,11 +154,58 @@ FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d 
 KEPT_RECORDS = 100_000
 
 
+class Screen:
+    """stderr as the person in front of the run sees it; it may go away while the run goes on.
+
+    A display that is gone (`| head` has read enough, a terminal was closed) must not end a run before its
+    checkpoint: nothing raises here, and `gone` is told, once.
+
+    Args:
+        gone: called when nobody reads any more.
+    """
+
+    def __init__(self, gone: Callable[[], object] | None = None) -> None:
+        self.gone = gone
+
+    def write(self, text: str) -> int:
+        """Show a text, if there is somebody to show it to."""
+        self._try(lambda: sys.stderr.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Show what is held back."""
+        self._try(lambda: sys.stderr.flush())
+
+    def isatty(self) -> bool:
+        """Whether a person sits there."""
+        return bool(sys.stderr.isatty())
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+            gone, full = self.gone, getattr(error, "errno", None) == errno.ENOSPC
+            if gone is not None and not full:
+                self.gone = None
+                gone()
+
+
 class _BesideTheBar(logging.Handler):
-    """Writes lines to stderr without tearing a progress bar."""
+    """Writes lines without tearing a progress bar."""
+
+    def __init__(self, level: int, screen: Screen) -> None:
+        super().__init__(level)
+        self.screen = screen
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        tqdm.write(self.format(record), file=self.screen)
+
+
+class _LogFile(logging.FileHandler):
+    """`log.txt`; on a full disk it falls silent, where logging would print tracebacks."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A line is lost; what needs the disk more (metrics, checkpoints) says so."""
 
 
 class RunLog:
@@ -164,11 +213,16 @@ class RunLog:
 
     Args:
         quiet: show warnings only; the file gets everything.
+        gone: called when nobody reads stderr any more.
+
+    Attributes:
+        screen: where lines are shown, for a progress bar among them.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, gone: Callable[[], object] | None = None) -> None:
         self.logger = logging.getLogger(NAME)
-        self._shown = _BesideTheBar(logging.WARNING if quiet else logging.INFO)
+        self.screen = Screen(gone)
+        self._shown = _BesideTheBar(logging.WARNING if quiet else logging.INFO, self.screen)
         self._shown.setFormatter(logging.Formatter("%(message)s"))
         self._kept = MemoryHandler(KEPT_RECORDS, flushLevel=logging.CRITICAL + 1)
         self._file: logging.FileHandler | None = None
@@ -183,7 +237,7 @@ class RunLog:
 
     def to_file(self, path: Path) -> None:
         """From now on write to `path` (appended to), and write there what was said before."""
-        self._file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        self._file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
         self._file.setFormatter(FORMAT)
         self.logger.addHandler(self._file)
         self.logger.removeHandler(self._kept)

@@ -107,7 +107,10 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataMissing(f"cannot read {what} {path}: {error}") from error
-    except ValueError as error:  # malformed JSON (with its line) or not UTF-8
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # malformed (with its line), too deep, or not UTF-8
         raise SettingsError(f"{what} {path} is not JSON: {error}") from error
 
 

@@ -22,12 +22,16 @@ from usb_ext.data.toy import TOYS, PointArrays, load_toy
 from usb_ext.data.validation import without
 from usb_ext.settings import Settings
 from usb_ext.settings.algorithms import served_as
+from usb_ext.settings.data import AUDIO, TEXTS
 from usb_ext.upstream.running import Arguments, Datasets, served
 from usb_ext.upstream.usb import BasicDataset, RandAugment
-from usb_ext.upstream.usb_datasets import AUDIO, IMAGES, TEXTS, load_usb_datasets
+from usb_ext.upstream.usb_datasets import IMAGES, load_usb_datasets
 
 OWN: list[str] = ["digits", "imagefolder", *TOYS]
 """Their names, and those that `usb_ext.add_dataset` has added."""
+
+IN_MEMORY = ("digits", *TOYS)
+"""Those of them that are made within a moment, without a file of the user's."""
 
 ADDED: dict[str, Callable[[Settings], ImageArrays]] = {}
 """What loads an added one, from the run's namespace."""

@@ -231,8 +231,28 @@ def _older(path: Path, folder: RunFolder | None) -> str:
     return f"{kept}; start afresh with --overwrite or another --save_name"
 
 
+MISFITS = (KeyError, RuntimeError, ValueError, TypeError, AttributeError, IndexError)
+"""What torch and the owners of state raise on a state that is not theirs."""
+
+
 def restore(algorithm: OnEngine, state: State) -> None:
-    """Put an algorithm where `collect` found it."""
+    """Put an algorithm where `collect` found it.
+
+    Raises:
+        SettingsError: a state of another network or method, or one that lacks something.
+    """
+    try:
+        _restore(algorithm, state)
+    except MISFITS as error:
+        lacks = f"it lacks {error}" if isinstance(error, KeyError) else reason(error)
+        raise SettingsError(
+            f"the checkpoint in {algorithm.folder.path} does not fit this run ({lacks}): the network or the "
+            "code of the method has changed since it was written; bring that back, or start afresh with "
+            "another --save_name"
+        ) from error
+
+
+def _restore(algorithm: OnEngine, state: State) -> None:
     own = state["usb_ext"]
     algorithm.model.load_state_dict(state["model"])
     algorithm.ema_model.load_state_dict(state["ema_model"])

@@ -25,8 +25,8 @@ from usb_ext.engine.loop import Loop
 from usb_ext.engine.parts import Parts
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
 from usb_ext.settings.run import save_interval
+from usb_ext.upstream.loggers import AimLog, WandbLog
 from usb_ext.upstream.running import Arguments, Batch, Logger, ScalarLog, Scores
-from usb_ext.upstream.usb import AimHook, WANDBHook
 
 
 class Engine(Loop):
@@ -81,9 +81,9 @@ class Engine(Loop):
             for hook, name, priority in watch(self):
                 self.register_hook(hook, name, priority)
         if self.args.use_wandb:
-            self.register_hook(WANDBHook(), None, "LOWEST")
+            self.register_hook(WandbLog(), "WANDBHook", "LOWEST")
         if self.args.use_aim:
-            self.register_hook(AimHook(), None, "LOWEST")
+            self.register_hook(AimLog(), "AimHook", "LOWEST")
 
     def process_batch(self, input_args: list[str] | None = None, **kwargs: Any) -> Batch:
         """The entries (`kwargs`, a batch's) that `train_step` asks for, on the device."""

@@ -32,11 +32,16 @@ class Stop:
     def __init__(self) -> None:
         self.requested = 0
 
+    def unseen(self) -> None:
+        """Ask to stop because nobody reads what the run says (`| head`): as shells see it, SIGPIPE."""
+        self.requested = self.requested or int(signal.SIGPIPE)
+
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Inside, Ctrl-C and SIGTERM ask to stop after the running step; a second one stops at once.
+        """Inside, Ctrl-C, SIGTERM and SIGHUP ask to stop after the running step; a second one stops at once.
 
-        Outside the main thread Python cannot handle signals, and nothing changes.
+        Outside the main thread Python cannot handle signals, and nothing changes; nor for a signal that is
+        ignored, as `nohup` has it.
         """
 
         def ask(number: int, _: FrameType | None) -> None:
@@ -47,8 +52,9 @@ class Stop:
 
         before: dict[int, Any] = {}
         try:
-            for each in (signal.SIGINT, signal.SIGTERM):
-                before[int(each)] = signal.signal(each, ask)
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(each) is not signal.SIG_IGN:
+                    before[int(each)] = signal.signal(each, ask)
         except ValueError:
             before.clear()
         try:

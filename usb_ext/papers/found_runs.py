@@ -41,7 +41,7 @@ class FoundRun:
             return {}
         try:
             content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataMissing(f"{file} cannot be read: {reason(error)}") from error
         missing = NEEDED - set(content if isinstance(content, dict) else ())
         if missing:
@@ -158,6 +158,6 @@ def _row(path: Path, number: int, line: str) -> dict[str, Any]:
         row = json.loads(line)
         if all(isinstance(value, int | float) for value in row.values()) and "it" in row:
             return dict(row)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         pass
     raise DataMissing(f"{path}:{number} is no row of metrics: {line[:40]!r}; mend or drop the line")

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import product
@@ -11,7 +10,7 @@ from pathlib import Path
 from usb_ext.as3l.workflow import Show, choose, made_files, pretrain_features, spread
 from usb_ext.comparison.statistics import mean_and_spread
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import write_text
+from usb_ext.core.files import read_json, write_text
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.papers.grid import Grid, as_markdown, as_text
 from usb_ext.papers.tables import read_table
@@ -115,7 +114,8 @@ def _cell(s: Settings, folder: Path, show: Show) -> PriorCell:
     )
     choose(s, made, show)
     spread(s, made, show)
-    report = json.loads((folder / s.as3l_method / "prior.json").read_text(encoding="utf-8"))
+    place = folder / s.as3l_method / "prior.json"
+    report = read_json(place, "the report on prior pseudo-labels", "make it again with --overwrite")
     if "accuracy" not in report:
         raise SettingsError(
             f"the classes of {s.dataset} are not known, so no accuracy can be measured; use a data set "

@@ -58,7 +58,9 @@ class SelfSupervisedSettings(SettingsGroup):
         description="Passes over the training images; 0 takes the network as it is, such as the "
         "weights at pretrain_path.",
     )
-    ssl_batch_size: Count = Field(default=512, description="Images in a batch, two views of each.")
+    ssl_batch_size: int = Field(
+        default=512, ge=2, description="Images in a batch, two views of each; batch norm needs two."
+    )
     ssl_lr: Positive = Field(
         default=0.06, description="Highest learning rate, falling with a cosine to 0."
     )

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, FilePath, NonNegative, Positive, Ratio, Share, Text, Whole
+from usb_ext.settings.kinds import (
+    Count,
+    FilePath,
+    NonNegative,
+    Positive,
+    Ratio,
+    Seed,
+    Share,
+    Text,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -160,7 +170,7 @@ class ToySettings(SettingsGroup):
         description="Standard deviation of the points around their curve or centre; None is 0.25 for "
         "linear and 0.1 for circles and moons.",
     )
-    toy_seed: Whole = Field(
+    toy_seed: Seed = Field(
         default=0, description="Seed of the points, apart from seed and label_seed."
     )
     toy_weak: NonNegative = Field(
@@ -202,6 +212,14 @@ TEXTS: tuple[str, ...] = (
 TEXT_NETS: tuple[str, ...] = ("bert_base_uncased", "bert_base_cased")
 """USB's networks for texts."""
 
+AUDIO: tuple[str, ...] = (
+    "esc50", "fsdnoisy", "gtzan", "superbks", "superbsi", "urbansound8k",
+)  # fmt: skip
+"""USB's data sets of sounds."""
+
+AUDIO_NETS: tuple[str, ...] = ("wave2vecv2_base", "hubert_base")
+"""USB's networks for sounds."""
+
 MIXING: tuple[str, ...] = ("mixmatch", "remixmatch")
 """Algorithms that mix inputs, which texts are not; USB mixes their features instead."""
 
@@ -228,6 +246,19 @@ def text_contradictions(settings: "Settings") -> Iterator[str]:
             f"mixup_manifold is {settings.mixup_manifold}, but {settings.algorithm} cannot mix texts "
             "themselves; use mixup_manifold: True"
         )
+
+
+def audio_contradictions(settings: "Settings") -> Iterator[str]:
+    """Sounds for a network of images, or images for one of sounds.
+
+    Args:
+        settings: a model whose single values are already valid.
+    """
+    dataset, net = settings.dataset, settings.net
+    if dataset in AUDIO and net not in AUDIO_NETS and ":" not in net:
+        yield f"net is {net}, but dataset {dataset} holds sounds; use net: {' or '.join(AUDIO_NETS)}"
+    elif net in AUDIO_NETS and dataset not in AUDIO:
+        yield f"net is {net}, which hears sounds, but dataset is {dataset}"
 
 
 def without_test_contradictions(s: "Settings") -> Iterator[str]:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.as3l import as3l_contradictions
 from usb_ext.settings.data import (
+    audio_contradictions,
     has_own_split,
     text_contradictions,
     toy_contradictions,
     without_test_contradictions,
 )
 from usb_ext.settings.influence import influence_contradictions
+from usb_ext.settings.limits import limit_contradictions
 from usb_ext.settings.smooth import smooth_contradictions
 from usb_ext.settings.step import step_contradictions
 from usb_ext.settings.usb_options import imbalance_contradictions
@@ -46,6 +48,7 @@ def contradictions(settings: "Settings") -> list[str]:
     """
     rules = (
         _folder_names,
+        limit_contradictions,
         _processes,
         _schedule,
         _network,
@@ -57,6 +60,7 @@ def contradictions(settings: "Settings") -> list[str]:
         without_test_contradictions,
         toy_contradictions,
         text_contradictions,
+        audio_contradictions,
         step_contradictions,
         as3l_contradictions,
         smooth_contradictions,

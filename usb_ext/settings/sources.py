@@ -8,6 +8,7 @@ YAML by ruamel's safe reader, YAML 1.2, with errors of one line.
 stands twice.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,16 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings.group import BLANKS
 from usb_ext.settings.model import DEAD, Settings
 from usb_ext.settings.names import save_tag
 from usb_ext.settings.shipped import remedy, settings_file
@@ -34,16 +43,70 @@ def read_yaml(path: str | Path) -> dict[str, object]:
         SettingsError: one line with the file, and the line number where there is one.
     """
     try:
-        content = _parser().load(Path(path).expanduser().read_text(encoding="utf-8-sig"))
+        text = _text_of(path)
+        _refuse_depth(text)
+        content = _parser().load(text)
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: {error.strerror}{remedy(path)}") from error
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror or error}") from error
-    except (YAMLError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         raise SettingsError(f"{path}{_place(error)}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: got {shown(content)}, allowed: lines of `name: value`")
     return named(content, str(path))
+
+
+UNREADABLE = (
+    YAMLError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What ruamel raises on what is no YAML, or holds a value that is none of its type (`!!bool maybe`)."""
+
+LARGEST_FILE = 2**20
+LISTS = 1
+"""Levels of lists that a setting's value may have."""
+
+
+def _text_of(path: str | Path) -> str:
+    """The text of a settings file, also of one that is no regular file, such as `<(...)`.
+
+    Raises:
+        ValueError: it is far too long, or no UTF-8.
+    """
+    with Path(path).open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"larger than {LARGEST_FILE} bytes, so it is no file of settings")
+    return content.decode("utf-8-sig")
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse what is nested deeper than a list in a mapping, before it is built.
+
+    Settings are flat; references to references within lists can stand for more than any memory holds.
+
+    Raises:
+        ValueError: with the line.
+        YAMLError: it is no YAML.
+    """
+    depth, aliases = 0, 0
+    for event in _parser().parse(text):
+        aliases += isinstance(event, AliasEvent) and depth > 1
+        if isinstance(event, SequenceStartEvent | MappingStartEvent):
+            depth += 1
+        elif isinstance(event, SequenceEndEvent | MappingEndEvent):
+            depth -= 1
+        if depth > 1 + LISTS or aliases:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise ValueError(
+                f"line {line}: nested values; allowed: lines of `name: value`, with a plain value or a list"
+            )
 
 
 def read_scalar(text: str) -> object:
@@ -53,8 +116,9 @@ def read_scalar(text: str) -> object:
         text: such as "5e-05", "True", "None" or "[a, b]".
     """
     try:
+        _refuse_depth(text)
         value: object = _parser().load(text)
-    except (YAMLError, ValueError, RecursionError):
+    except UNREADABLE:
         return text
     return value if value is None or isinstance(value, bool | int | float | str | list) else text
 
@@ -82,8 +146,10 @@ def _parser() -> YAML:
 
 def _place(error: Exception) -> str:
     """Line and cause of a YAML error, without its picture of the text."""
+    if isinstance(error, KeyError):
+        return f": {error.args[0]!r} is no value of its type"
     if not isinstance(error, MarkedYAMLError):
-        return f": {str(error).splitlines()[0]}"
+        return f": {(str(error).splitlines() or [type(error).__name__])[0]}"
     line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
     return f"{line}: {error.problem or error.context}"
 
@@ -99,11 +165,13 @@ class LoadedSettings:
         settings: checked, free of contradictions.
         warnings: one sentence each, for the log.
         given: names that the file or the overrides set; the others are at their default.
+        ordered: those of them that the overrides set, as the command line does.
     """
 
     settings: Settings
     warnings: tuple[str, ...]
     given: frozenset[str]
+    ordered: frozenset[str] = frozenset()
 
 
 def load_settings(
@@ -124,6 +192,11 @@ def load_settings(
     flags = dict(overrides or {})
     warnings = _settle_overwrite(base, flags)
     merged = {**base, **flags}
+    if ":" in str(flags.get("net", "")):
+        _import_from(
+            *([] if source is None or isinstance(source, Mapping) else [Path(source).parent])
+        )
+    warnings += _settle_paths(merged, flags)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -132,7 +205,7 @@ def load_settings(
         tag = save_tag(settings, base, flags)
         settings = Settings.model_validate({**merged, "save_tag": tag})
     warnings += _without_effect(settings)
-    return LoadedSettings(settings, tuple(warnings), frozenset(merged))
+    return LoadedSettings(settings, tuple(warnings), frozenset(merged), frozenset(flags))
 
 
 def _content(source: str | Path | Mapping[str, object] | None) -> dict[str, object]:
@@ -141,7 +214,18 @@ def _content(source: str | Path | Mapping[str, object] | None) -> dict[str, obje
         return {}
     if isinstance(source, Mapping):
         return named(source, "settings")
-    return read_yaml(settings_file(source))
+    file = settings_file(source)
+    content = read_yaml(file)
+    if ":" in str(content.get("net", "")):
+        _import_from(Path(file).resolve().parent)
+    return content
+
+
+def _import_from(*folders: Path) -> None:
+    """Let a network of the user's be found in these folders and in the working one, after all others."""
+    for folder in (*folders, Path.cwd()):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
 
 
 def _settle_overwrite(base: dict[str, object], flags: Mapping[str, object]) -> list[str]:
@@ -156,6 +240,30 @@ def _settle_overwrite(base: dict[str, object], flags: Mapping[str, object]) -> l
         "overwrite: True in a file has no effect; give --overwrite on the command line to delete "
         "an earlier run"
     ]
+
+
+def _settle_paths(merged: dict[str, object], flags: Mapping[str, object]) -> list[str]:
+    """`pretrain_path` alone asks for its weights; a path whose switch is off is refused, or said in a file.
+
+    Args:
+        merged: all that is given; gets `use_pretrain` where it is not.
+        flags: what the command line gives.
+
+    Raises:
+        SettingsError: the command line names a file that would not be read.
+    """
+    given = {name for name, value in merged.items() if value not in (None, *BLANKS)}
+    if "pretrain_path" in given and "use_pretrain" not in given:
+        merged["use_pretrain"] = True
+    warnings = []
+    for path, switch in (("pretrain_path", "use_pretrain"), ("load_path", "resume")):
+        if path not in given or merged.get(switch, False) is not False:
+            continue
+        said = f"{path} is {merged[path]!r} but {switch} is False, so it is not read"
+        if path in flags:
+            raise SettingsError(f"{said}; add --{switch}, or leave it out")
+        warnings.append(said)
+    return warnings
 
 
 def _without_effect(settings: Settings) -> list[str]:

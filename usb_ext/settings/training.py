@@ -106,7 +106,8 @@ class NetworkSettings(SettingsGroup):
         default="wrn_28_2",
         description="Network: a name of USB's (wrn_28_2, wrn_28_8, wrn_var_37_2, resnet50, "
         "vit_small_patch2_32, bert_base_uncased, ...), wrn_10_1, or your own as "
-        "package.module:function.",
+        "package.module:function, found from the settings file's folder and the working folder too. Its "
+        "module is imported, which runs its code: use only settings and modules that you trust.",
     )
     net_from_name: bool = Field(
         default=False,

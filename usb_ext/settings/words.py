@@ -1,5 +1,6 @@
 """Settings in words: one readable line for everything that is wrong, and the help page by group."""
 
+import reprlib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from textwrap import wrap
@@ -10,6 +11,24 @@ from pydantic import ValidationError
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import is_text
 from usb_ext.settings.model import DEAD, GROUPS, Settings, allowed_values
+
+
+class _Short(reprlib.Repr):
+    """Never walks through all of a value, which may refer to itself a billion times."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """A number, or how long it is: Python refuses to write one of more than 4,300 digits."""
+        return repr(x) if x.bit_length() < 256 else f"a whole number of {x.bit_length()} bits"
+
+
+_SHORT = _Short()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxlong, _SHORT.maxother = (
+    2,
+    8,
+    100,
+    60,
+    100,
+)
 
 OTHER_NAMES = {
     "use_amp": "amp",
@@ -69,7 +88,7 @@ def shown(value: object) -> str:
     Args:
         value: anything.
     """
-    text = repr(value)
+    text = _SHORT.repr(value)
     if len(text) > 60:
         text = text[:57] + "..."
     return text if value is None else f"{text} ({type(value).__name__})"

@@ -5,6 +5,9 @@ resolved settings of a run name every value it used. The namespace that USB's cl
 them.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from usb_ext.core.errors import SettingsError
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.parts import Parts, Watch
@@ -36,10 +39,9 @@ def algorithm_classes(settings: Settings) -> tuple[type, ...]:
     register()
     name, imbalanced = settings.algorithm, settings.imb_algorithm
     if name not in ALGORITHMS:
-        raise SettingsError(f"algorithm is {name!r}; known: {', '.join(sorted(ALGORITHMS.keys()))}")
+        raise _unknown("algorithm", name, ALGORITHMS.keys())
     if imbalanced is not None and imbalanced not in IMB_ALGORITHMS:
-        known = ", ".join(sorted(IMB_ALGORITHMS.keys()))
-        raise SettingsError(f"imb_algorithm is {imbalanced!r}; known: {known}")
+        raise _unknown("imb_algorithm", imbalanced, IMB_ALGORITHMS.keys())
     check_pair(name, imbalanced)
     ours = settings.step == "ours" and (imbalanced is None or settings.extensions)
     algorithm: type = on_base(name) if name in RULES and ours else ALGORITHMS[name]
@@ -51,6 +53,13 @@ def algorithm_classes(settings: Settings) -> tuple[type, ...]:
         return IMB_ALGORITHMS[imbalanced], algorithm
     carries = settings.step == "usb" and "grad_relu" in settings.active_extensions
     return (WithGradReLU, algorithm) if carries else (algorithm,)
+
+
+def _unknown(setting: str, name: str, known: Iterable[str]) -> SettingsError:
+    """The refusal of a name, with the nearest one and all there are."""
+    near = get_close_matches(name.lower(), list(known), n=1, cutoff=0.85)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return SettingsError(f"{setting} is {name!r}{hint}; known: {', '.join(sorted(known))}")
 
 
 def is_ours(settings: Settings) -> bool:

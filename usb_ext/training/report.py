@@ -5,6 +5,7 @@ Figs. 1 and 2).
 """
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from usb_ext.core.classification import collapsed_classes
-from usb_ext.core.files import RunFolder, replace_file
+from usb_ext.core.errors import DataMissing
+from usb_ext.core.files import RunFolder, read_json, replace_file
 from usb_ext.core.result import Instability, RunResult, evaluation_summary
 from usb_ext.core.runtime import commit, device_name, versions
 from usb_ext.data.prepared import Prepared
@@ -34,6 +36,7 @@ from usb_ext.plots.pictures import draw_confusion, draw_curves
 from usb_ext.settings import Settings
 from usb_ext.upstream.running import Datasets, served
 
+_log = logging.getLogger(__name__)
 MARKERS = "os^vDPX"
 COLUMNS = 4
 SHADES = "Greys"
@@ -177,11 +180,15 @@ def instability_line(found: Instability | None, classes: tuple[str, ...] | None)
 
 
 def _calibration(folder: RunFolder) -> dict[str, Any] | None:
-    """What the run's own `calibration.json` says, also in a later sitting."""
+    """What the run's own `calibration.json` says, also in a later sitting; damaged, it costs no result."""
     if not folder.calibration.exists():
         return None
-    found: dict[str, Any] = json.loads(folder.calibration.read_text(encoding="utf-8"))
-    return found
+    try:
+        found = read_json(folder.calibration, "the record of the calibration", "it is left out")
+    except DataMissing as error:
+        _log.warning("%s", error)
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _split_of_best(settings: Settings, data: Prepared) -> str:
@@ -224,15 +231,18 @@ def report_weights(algorithm: Engine, folder: RunFolder, classes: tuple[str, ...
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The rows of a `metrics.jsonl`; empty if there is none, without the lines that are damaged."""
+    """The rows of a `metrics.jsonl`, without lines that are damaged; empty if there is none."""
     if not path.exists():
         return []
-    rows = []
+    rows, damaged = [], 0
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            row = json.loads(line)
-        except ValueError:
-            continue
+            row = json.loads(line) if line.strip() else None
+        except (ValueError, RecursionError):
+            row = "damaged"
+        damaged += row is not None and not isinstance(row, dict)
         if isinstance(row, dict) and "it" in row:
             rows.append(row)
+    if damaged:
+        _log.warning("%s: %d damaged lines are left out of the pictures", path, damaged)
     return rows

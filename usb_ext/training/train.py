@@ -8,25 +8,30 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from usb_ext.core.errors import Interrupted, SettingsError
+from usb_ext.core.errors import DataMissing, Interrupted, SettingsError, our_errors
 from usb_ext.core.files import RunFolder, write_json, write_text
 from usb_ext.core.folders import Hold, holding
 from usb_ext.core.result import RunResult
-from usb_ext.core.runtime import RunLog, check_precision, resolve_device, seed_everything
+from usb_ext.core.runtime import RunLog, seed_everything
 from usb_ext.data.model_file import write_interface
 from usb_ext.data.prepared import Prepared
+from usb_ext.data.sets import IN_MEMORY, prepare
 from usb_ext.engine import checkpoint
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
+from usb_ext.training.check import (
+    batch_norm_warning,
+    biggest_lever,
+    check_run,
+    unused_options,
+)
 from usb_ext.training.compose import (
     WATCHES,
-    algorithm_classes,
     build_namespace,
     is_ours,
-    resolved,
     run_class,
 )
 from usb_ext.training.report import draw_report, instability_line, make_result
@@ -35,25 +40,40 @@ from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
 from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.optimizers import optimizers_fused
 from usb_ext.upstream.quiet import UsbLogger, printed_to_log, tensorboard_log
-from usb_ext.upstream.running import Arguments, State
+from usb_ext.upstream.running import Arguments, State, served
+from usb_ext.upstream.usb_imbalanced import check_label_counts
 
 _log = logging.getLogger(__name__)
 
 
-def find_checkpoint(settings: Settings, folder: RunFolder) -> State | None:
+def find_checkpoint(settings: Settings, folder: RunFolder, *, named: bool = False) -> State | None:
     """The checkpoint that `--resume` means, or None to start afresh.
 
     The run's own newest one comes before `load_path`, unless `load_path` names another file of the
     same folder (the older checkpoint).
 
+    Args:
+        settings: of the run.
+        folder: its folder.
+        named: whether a person has just named `load_path`; USB's files name one that is not there yet.
+
     Raises:
-        SettingsError: a broken or foreign checkpoint, or one of other settings.
+        DataMissing: `load_path` was named, and there is no such file.
+        SettingsError: a broken or foreign checkpoint, one of other settings, or another run's folder.
     """
     if not settings.resume:
         return None
+    given = settings.load_path
+    lost = given is not None and not Path(given).expanduser().is_file()
+    if lost and named:
+        raise DataMissing(
+            f"load_path is {given!r}, and there is no such file; name the checkpoint, or leave it out to go "
+            f"on from the newest one in {folder.path}"
+        )
     path = _path(settings, folder)
     if path is None:
-        _log.warning("nothing to resume in %s; starting afresh", folder.path)
+        also = f" (nor is there {given})" if lost else ""
+        _log.warning("nothing to resume in %s%s; starting afresh", folder.path, also)
         return None
     newest = path in (folder.latest, folder.previous) and not _given_older(settings, folder)
     state = checkpoint.read_newest(folder) if newest else checkpoint.read(path, folder)
@@ -100,26 +120,29 @@ def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
         RunFailed: a loss that is not finite.
         Interrupted: after a checkpoint, when asked to stop.
     """
-    with RunLog(quiet=loaded.settings.progress == "off") as log:
-        for warning in loaded.warnings:
-            log.logger.warning("%s", warning)
-        return _train_logged(loaded.settings, stop or Stop(), log)
+    stop = stop or Stop()
+    with (
+        our_errors(biggest_lever(loaded.settings)),
+        RunLog(loaded.settings.progress == "off", stop.unseen) as log,
+    ):
+        return _train_logged(loaded, stop, log)
 
 
-def _train_logged(given: Settings, stop: Stop, log: RunLog) -> RunResult:
+def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
     """Check everything that can be wrong, then touch the disk, then train."""
-    device = resolve_device(given.device)
-    check_precision(given.amp, device)
+    given = loaded.settings
+    checked = check_run(given)
+    device, classes, settings = checked.device, checked.classes, checked.settings
+    for warning in (*loaded.warnings, *unused_options(loaded, classes)):
+        _log.warning("%s", warning)
     if given.num_threads is not None:
         torch.set_num_threads(given.num_threads)
-    classes = algorithm_classes(given)
-    settings = resolved(given, classes)
-    place = settings.run_dir
-    with holding(place, resume=settings.resume, overwrite=settings.overwrite) as hold:
-        return _train_held(settings, classes, device, stop, log, hold)
+    with holding(settings.run_dir, resume=settings.resume, overwrite=settings.overwrite) as hold:
+        return _train_held(loaded, settings, classes, device, stop, log, hold)
 
 
 def _train_held(
+    loaded: LoadedSettings,
     settings: Settings,
     classes: tuple[type, ...],
     device: torch.device,
@@ -128,12 +151,11 @@ def _train_held(
     hold: Hold,
 ) -> RunResult:
     place = RunFolder(hold.path)
-    state = find_checkpoint(settings, place)
+    state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
     found = find_data(settings, None if state is None else _path(settings, place))
-    parts = _parts(settings, device, place, stop)
+    parts = _parts(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
-    data = load_data(args, settings, found, place)
-    parts.datasets, parts.data = data.datasets, data
+    data = _kept(args, parts, load_data(args, settings, found, place))
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
         build = partial(_build, settings, classes)
@@ -141,6 +163,8 @@ def _train_held(
         algorithm = _build(settings, classes, args)
         hold.open(found=state is not None)
         log.to_file(place.log)
+        if warning := batch_norm_warning(algorithm.model, settings.num_train_iter):
+            _log.warning("%s", warning)
         _write_settings(place, settings, data)
         keep_data(place, settings, found, data)
         keep_calibration(place, calibration, fresh=state is None)
@@ -150,8 +174,54 @@ def _train_held(
             return _run(algorithm, settings, data, state)
 
 
-def _parts(settings: Settings, device: torch.device, folder: RunFolder, stop: Stop) -> Parts:
-    progress = Progress(settings.progress, logging.getLogger("usb_ext.run"))
+def _kept(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
+    """Hand the data sets to the run, if the algorithm works on their labels.
+
+    Raises:
+        SettingsError: labels that an imbalanced algorithm cannot use.
+    """
+    labels = np.asarray(served(data.datasets, "train_lb").targets, dtype=np.int64)
+    check_label_counts(args, np.bincount(labels, minlength=args.num_classes).tolist())
+    parts.datasets, parts.data = data.datasets, data
+    return data
+
+
+def rehearse(loaded: LoadedSettings) -> list[str]:
+    """Everything that `train` does before it touches the disk, where the data need not be read for it.
+
+    Args:
+        loaded: checked settings.
+
+    Returns:
+        Sentences about what has no effect.
+
+    Raises:
+        SettingsError, DataMissing: what `train` would raise.
+    """
+    checked = check_run(loaded.settings)
+    warnings = [*loaded.warnings, *unused_options(loaded, checked.classes)]
+    if checked.settings.dataset in IN_MEMORY:
+        with our_errors(), RunLog(quiet=True) as log:
+            place = RunFolder(checked.settings.run_dir)
+            parts = _parts(checked.settings, checked.device, place, Stop(), log)
+            args = build_namespace(checked.settings, parts)
+            with printed_to_log():
+                data = prepare(args)
+            _kept(args, parts, data)
+            scope = (
+                contextlib.nullcontext()
+                if is_ours(checked.settings)
+                else cuda_means(checked.device)
+            )
+            with scope:
+                _build(checked.settings, checked.classes, args)
+    return warnings
+
+
+def _parts(
+    settings: Settings, device: torch.device, folder: RunFolder, stop: Stop, log: RunLog
+) -> Parts:
+    progress = Progress(settings.progress, logging.getLogger("usb_ext.run"), log.screen)
     values = settings.model_dump(mode="json")
     return Parts(device, settings.amp, folder, progress, {}, values, stop, watches=WATCHES)
 

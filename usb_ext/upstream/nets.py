@@ -6,14 +6,14 @@ network is built without weights, and they are loaded by one strict loader (`wei
 A small fully-connected network with the interface of USB's networks.
 """
 
-import importlib
-from collections.abc import Callable
+from difflib import get_close_matches
 
 import torch
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.own_nets import Builder, own_builder
 
 # isort: split
 import semilearn.nets as usb_nets
@@ -77,7 +77,6 @@ def mlp_100_100(
     return MLP(num_classes)
 
 
-Builder = Callable[..., torch.nn.Module]
 TEXT_AND_AUDIO = ("bert_base_cased", "bert_base_uncased", "wave2vecv2_base", "hubert_base")
 
 
@@ -114,7 +113,7 @@ def net_builder(name: str) -> Builder:
 
     Args:
         name: a name of `net_names()`, or `package.module:function` for the user's own network, called
-            as `function(num_classes=C)`; its forward must return {"logits", "feat"} as USB's do.
+            as `function(num_classes=C)`; one whose forward gives logits alone is wrapped (`own_nets.py`).
 
     Returns:
         A callable with keyword arguments `num_classes`, `pretrained`, `pretrained_path`.
@@ -123,27 +122,15 @@ def net_builder(name: str) -> Builder:
         SettingsError: for an unknown name.
     """
     if ":" in name:
-        return _own_builder(name)
+        return own_builder(name)
     if name in OURS:
         return OURS[name]
     builder: Builder | None = getattr(usb_nets, name, None)
     if builder is None or name not in net_names():
+        near = get_close_matches(name.lower(), net_names(), n=1, cutoff=0.85)
+        hint = f" (did you mean {near[0]}?)" if near else ""
         raise SettingsError(
-            f"net is {name!r}; known: {', '.join(net_names())}; "
+            f"net is {name!r}{hint}; known: {', '.join(net_names())}; "
             "a network of your own is package.module:function"
         )
     return builder
-
-
-def _own_builder(name: str) -> Builder:
-    module_name, _, function_name = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise SettingsError(f"net is {name!r}, which cannot be imported: {error}") from error
-
-    def build(num_classes: int, **_: object) -> torch.nn.Module:
-        net: torch.nn.Module = function(num_classes=num_classes)
-        return net
-
-    return build

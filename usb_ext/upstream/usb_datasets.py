@@ -20,7 +20,8 @@ validation split beside eval".)
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -39,16 +40,17 @@ from types import ModuleType
 import semilearn.datasets.nlp_datasets.json_data as usb_json
 
 from usb_ext.core.errors import DataMissing
+from usb_ext.settings import Settings
 from usb_ext.settings.algorithms import served_as
+from usb_ext.settings.data import AUDIO, TEXTS
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.running import Arguments, Datasets, Served, served
+from usb_ext.upstream.stand_ins import MissingDependency, import_real
 
 # isort: split
 import semilearn.datasets.cv_datasets.stl10 as usb_stl10
 import semilearn.datasets.utils as usb_utils
 from semilearn.core.utils import get_dataset
-
-TEXTS = ("aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review")
 
 
 def as_objects(rows: list[tuple[str, ...]]) -> NDArray[np.object_]:
@@ -182,7 +184,6 @@ IMAGES = (
     "cifar10", "cifar100", "svhn", "stl10", "eurosat", "tissuemnist", "semi_aves", "semi_aves_out",
     "imagenet", "imagenet127",
 )  # fmt: skip
-AUDIO = ("esc50", "fsdnoisy", "gtzan", "superbks", "superbsi", "urbansound8k")
 OWN_SPLIT = ("imagenet", "imagenet127", "semi_aves", "semi_aves_out")
 
 
@@ -226,7 +227,7 @@ def load_usb_datasets(
         SettingsError: an unknown name, or a `label_split` that the set cannot carry.
         DataMissing: files that are not there and cannot be fetched.
     """
-    _check_name(args)
+    check_dataset(args, ())
     data_dir = Path(args.data_dir).expanduser().resolve()
     drawn: dict[str, Any] = {}
 
@@ -234,6 +235,7 @@ def load_usb_datasets(
         _args: object, data: Any, target: ArrayLike, *_: object, **__: object
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         targets = np.asarray(target, dtype=np.int64)
+        _check_classes(args, targets)
         drawn["targets"], drawn["split"] = targets, choose(targets)
         drawn["held_out"] = data[drawn["split"].validation]
         unlabelled = drawn["split"].unlabelled
@@ -249,17 +251,53 @@ def load_usb_datasets(
     return datasets, targets, split
 
 
-def _check_name(args: Arguments) -> None:
-    known = (*IMAGES, *TEXTS, *AUDIO)
+def check_dataset(args: Settings, own: Sequence[str]) -> None:
+    """Refuse a name that no data set has, and a split that USB's cannot carry.
+
+    Args:
+        args: settings, or the run's namespace.
+        own: names of the sets that are not USB's.
+
+    Raises:
+        SettingsError: with the known names, the nearest first.
+    """
+    known = (*own, *IMAGES, *TEXTS, *AUDIO)
     if args.dataset not in known:
-        raise SettingsError(
-            f"dataset is {args.dataset!r}; known: digits, imagefolder, linear, circles, "
-            f"moons, {', '.join(known)}"
-        )
+        near = get_close_matches(args.dataset.lower(), known, n=1, cutoff=0.85)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise SettingsError(f"dataset is {args.dataset!r}{hint}; known: {', '.join(known)}")
     if args.dataset in OWN_SPLIT and args.label_split != "per_class":
         raise SettingsError(
             f"label_split is {args.label_split!r}, but USB splits {args.dataset} itself; "
             "use label_split: per_class"
+        )
+
+
+def check_sounds(args: Settings) -> None:
+    """Refuse a set of sounds where torchaudio cannot make its strong views.
+
+    Args:
+        args: settings, or the run's namespace.
+
+    Raises:
+        MissingDependency: torchaudio does not import, or has no `sox_effects` any more.
+    """
+    if args.dataset not in AUDIO:
+        return
+    if not hasattr(import_real("torchaudio"), "sox_effects"):
+        raise MissingDependency(
+            f"dataset {args.dataset} holds sounds, whose strong views USB makes with sox_effects "
+            'of torchaudio; the installed one has none: pip install "torch<2.9" "torchaudio<2.9"'
+        )
+
+
+def _check_classes(args: Arguments, targets: NDArray[np.int64]) -> None:
+    """Refuse classes that the network has no output for, which USB meets as an error of the loss."""
+    most = int(targets.max(initial=-1)) + 1
+    if most > args.num_classes:
+        raise SettingsError(
+            f"num_classes is {args.num_classes}, but {args.dataset} has {most} classes; use --num_classes "
+            f"{most}"
         )
 
 

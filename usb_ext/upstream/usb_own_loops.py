@@ -12,7 +12,7 @@ from usb_ext.upstream.running import Batch, LoaderDict
 from usb_ext.upstream.shared import ROTATED
 
 # isort: split
-from semilearn.algorithms.crmatch.crmatch import CRMatch
+from semilearn.algorithms.crmatch.crmatch import CRMatch, CRMatch_Net
 from semilearn.algorithms.fullysupervised.fullysupervised import FullySupervised
 
 
@@ -32,6 +32,36 @@ class SupervisedOnEngine(FullySupervised):  # type: ignore[misc]
     def train(self) -> None:
         """The engine's loop."""
         super(FullySupervised, self).train()
+
+
+def check_feature_maps(backbone: Any, args: Any) -> None:
+    """Refuse a network whose feature maps do not fit CRMatch's second classifier.
+
+    Args:
+        backbone: the network, on any device, `meta` too.
+        args: settings, or the run's namespace.
+
+    Raises:
+        SettingsError: USB sets its input size by the data set's name, not by the image size.
+    """
+    kinds = ("wrn", "resnet", "vit", "bert", "wave2vec")
+    if not any(kind in args.net for kind in kinds):
+        raise SettingsError(
+            f"crmatch knows the feature maps of USB's networks ({', '.join(kinds)}), not those of net "
+            f"{args.net}; use one of them, or another algorithm"
+        )
+    if not any(kind in args.net for kind in ("wrn", "resnet")):
+        return
+    wanted = CRMatch_Net(backbone, args, use_rot=False).ds_classifier.in_features
+    device = next(backbone.parameters()).device
+    with torch.no_grad():
+        images = torch.zeros(1, 3, args.img_size, args.img_size, device=device)
+        found = backbone.eval().extract(images).numel()
+    if found != wanted:
+        raise SettingsError(
+            f"crmatch on {args.net} needs feature maps of {wanted} numbers, but img_size "
+            f"{args.img_size} gives {found}; for wrn networks use --img_size 32"
+        )
 
 
 class CRMatchOnEngine(CRMatch):  # type: ignore[misc]
@@ -63,17 +93,8 @@ class CRMatchOnEngine(CRMatch):  # type: ignore[misc]
             SettingsError: USB sets its input size by the data set's name, not by the image size.
         """
         network: torch.nn.Module = super().set_model()
-        if not any(kind in self.args.net for kind in ("wrn", "resnet")):
-            return network
-        wrapper: Any = network  # USB's, whose parts it declares nowhere
-        size, wanted = self.args.img_size, wrapper.ds_classifier.in_features
-        with torch.no_grad():
-            found = wrapper.backbone.eval().extract(torch.zeros(1, 3, size, size)).numel()
-        if found != wanted:
-            raise SettingsError(
-                f"crmatch on {self.args.net} needs feature maps of {wanted} numbers, but img_size "
-                f"{size} gives {found}; for wrn networks use --img_size 32"
-            )
+        backbone: Any = network.backbone  # USB's, whose parts it declares nowhere
+        check_feature_maps(backbone, self.args)
         return network
 
     def extra_batch(self) -> Batch:

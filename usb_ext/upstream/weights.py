@@ -1,16 +1,23 @@
-"""Pre-trained weights, loaded strictly.
+"""Pre-trained weights, loaded strictly, wherever in their file the network's tensors lie.
 
-USB loads with `strict=False`: a file in which no key matches is accepted in silence. Here the
-file must fill the network below its head (a share of `MIN_FILLED` of its numbers, each in its shape), and
-keys that find no place are named in the log. (Removed by: "report keys that do not match".)
+USB loads with `strict=False`: a file in which no key matches is accepted in silence, and every key that
+begins with fc, classifier, mlp or head is dropped. Here the place is found by matching: of all dicts in the
+file (itself, `state_dict`, `model`, `teacher`, ...) and all prefixes (`module.`, `backbone.`,
+`module.encoder_q.`, ...) the one under which most of the network is found. It must fill the network below its
+head (a share of `MIN_FILLED` of its numbers, each in its shape); what was matched, and what found no place,
+is said in the log. (Removed by: "report keys that do not match".)
 """
 
+import argparse
 import logging
 import urllib.error
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from usb_ext.core.errors import DataMissing, reason
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
@@ -18,20 +25,51 @@ from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn
 # isort: split
 from semilearn.nets.utils import resize_pos_embed_vit
 
-HEADS = ("fc.", "classifier.", "mlp", "head.")
+HEAD_NAMES = ("classifier", "head", "fc")
+"""What the networks of USB, timm and torchvision call their classification layer."""
+
+FIRST = ("", "model", "state_dict", "teacher", "target", "online", "student")
+"""Of top-level keys under which equally much is found, the one that is taken."""
+
+FIRST_PREFIX = ("", "module.", "backbone.", "encoder.", "model.", "module.encoder_q.")
 SHOWN = 4
+DEEPEST = 3
 MIN_FILLED = (
     0.95  # ours: MAE's own weights lack fc_norm, and a file of another network fills nothing
 )
 _log = logging.getLogger(__name__)
 
+Tensors = dict[str, torch.Tensor]
 
-def load_pretrained(net: torch.nn.Module, source: str) -> torch.nn.Module:
+
+def head_name(net: nn.Module, num_classes: int | None = None) -> str | None:
+    """The name of the part that a network ends in, as in its state dict; None where none is found.
+
+    Args:
+        net: the network.
+        num_classes: C, outputs of the last linear layer of that part; None takes any number.
+    """
+    for name in HEAD_NAMES:
+        part = getattr(net, name, None)
+        linears = (
+            [m for m in part.modules() if isinstance(m, nn.Linear)]
+            if isinstance(part, nn.Module)
+            else []
+        )
+        if linears and num_classes in (None, linears[-1].out_features):
+            return name
+    layers = [(name, m) for name, m in net.named_modules() if isinstance(m, nn.Linear)]
+    fitting = [name for name, m in layers if m.out_features == num_classes]
+    return fitting[-1] if fitting else None
+
+
+def load_pretrained(net: nn.Module, source: str, num_classes: int | None = None) -> nn.Module:
     """Fill a network with weights from a file or an address.
 
     Args:
-        net: the network; keys starting with fc, classifier, mlp or head keep their fresh values.
+        net: the network; its head keeps its fresh values.
         source: a path, or a URL that is fetched into torch's cache.
+        num_classes: C, by which the head is known; None knows it by its name.
 
     Returns:
         The same network.
@@ -39,14 +77,99 @@ def load_pretrained(net: torch.nn.Module, source: str) -> torch.nn.Module:
     Raises:
         DataMissing: no such file, an address that cannot be fetched, or weights that do not match.
     """
-    found = _state(source)
-    wanted = {k: v for k, v in net.state_dict().items() if not k.startswith(HEADS)}
-    given = {k: v for k, v in found.items() if not k.startswith(HEADS)}
+    head = head_name(net, num_classes)
+    own = f"{head}." if head else None
+    wanted = {k: v for k, v in net.state_dict().items() if own is None or not k.startswith(own)}
+    found = _best_place(_read(source), wanted)
+    if found is None:
+        raise DataMissing(
+            f"pretrain_path {source} holds no weights (a dict of tensors was expected)"
+        )
+    given = {
+        k: v
+        for k, v in found.stripped().items()
+        if own is None or k in wanted or not k.startswith(own)
+    }
     if "pos_embed" in given and "pos_embed" in wanted:
         given["pos_embed"] = _fitted_positions(given["pos_embed"], wanted["pos_embed"])
-    _compare(source, wanted, given)
-    net.load_state_dict(given, strict=False)
+    _compare(source, wanted, given, found)
+    net.load_state_dict({k: v for k, v in given.items() if k in wanted}, strict=False)
     return net
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a file the weights may lie.
+
+    Attributes:
+        keys: top-level keys on the way to the dict, such as `state_dict`; empty for the file itself.
+        prefix: what stands before the network's own names there, such as `module.encoder_q.`.
+        tensors: all of that dict.
+    """
+
+    keys: tuple[str, ...]
+    prefix: str
+    tensors: Tensors
+
+    def stripped(self) -> Tensors:
+        """Its tensors without the prefix; those that lie elsewhere keep their names."""
+        return {k.removeprefix(self.prefix): v for k, v in self.tensors.items()}
+
+    def fit(self, wanted: Tensors) -> tuple[int, int]:
+        """Numbers of the network that are found here in their shape, and by their name alone."""
+        here = self.stripped()
+        named = [k for k in wanted if k in here]
+        fitting = sum(wanted[k].numel() for k in named if wanted[k].shape == here[k].shape)
+        return fitting, sum(wanted[k].numel() for k in named)
+
+    def rank(self, wanted: Tensors) -> tuple[Any, ...]:
+        """The larger, the better: what fits, then the usual key and prefix, then the shorter ones."""
+        key = self.keys[-1] if self.keys else ""
+        places = [-_place(FIRST, key), -_place(FIRST_PREFIX, self.prefix)]
+        return (*self.fit(wanted), *places, -len(self.keys), -len(self.prefix))
+
+    def __str__(self) -> str:
+        """Such as "below 'module.' in 'state_dict'"; empty where it is the file itself."""
+        inside = f" in {'/'.join(self.keys)!r}" if self.keys else ""
+        return (f"below {self.prefix!r}" if self.prefix else "") + inside
+
+
+def _place(order: tuple[str, ...], name: str) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def _best_place(content: Any, wanted: Tensors) -> Place | None:
+    """The place under which most of the network is found; None where the content holds no tensors."""
+    dicts = list(_dicts(content))
+    places = [
+        Place(keys, prefix, tensors)
+        for keys, tensors in dicts
+        for prefix in _prefixes(tensors, wanted)
+    ]
+    return max(places, key=lambda place: place.rank(wanted), default=None)
+
+
+def _dicts(content: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Tensors]]:
+    """Every dict with tensors, and the keys that lead to it."""
+    if not isinstance(content, Mapping) or len(keys) > DEEPEST:
+        return
+    tensors = {str(k): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+    if tensors:
+        yield keys, tensors
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _dicts(value, (*keys, str(key)))
+
+
+def _prefixes(tensors: Tensors, wanted: Tensors) -> set[str]:
+    """What may stand before the network's names: none, or what is left of a key that ends in one."""
+    found = {""}
+    for key in tensors:
+        parts = key.split(".")
+        for i in range(1, len(parts)):
+            if ".".join(parts[i:]) in wanted:
+                found.add(".".join(parts[:i]) + ".")
+    return found
 
 
 def _fitted_positions(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -60,27 +183,18 @@ def _fitted_positions(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor
     return resized
 
 
-def _state(source: str) -> dict[str, torch.Tensor]:
-    content = _read(source)
-    for key in ("model", "state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if not isinstance(content, dict):
-        raise DataMissing(f"pretrain_path {source} holds no weights (a dict was expected)")
-    state = {str(k).removeprefix("module."): v for k, v in content.items()}
-    return {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
-
-
 def _read(source: str) -> Any:
     path = Path(source).expanduser()
     try:
-        if path.is_file():
-            return torch.load(path, map_location="cpu", weights_only=True)
-        if "://" in source:
-            return torch.hub.load_state_dict_from_url(
-                source, map_location="cpu", weights_only=True, progress=False
-            )
+        with torch.serialization.safe_globals(
+            [argparse.Namespace]
+        ):  # the arguments of MAE, DINO, ...
+            if path.is_file():
+                return torch.load(path, map_location="cpu", weights_only=True)
+            if "://" in source:
+                return torch.hub.load_state_dict_from_url(
+                    source, map_location="cpu", weights_only=True, progress=False
+                )
     except Exception as error:  # a damaged file raises whatever its bytes lead to
         raise _unreadable(source, error) from error
     raise DataMissing(
@@ -90,6 +204,13 @@ def _read(source: str) -> Any:
 
 
 def _unreadable(source: str, error: Exception) -> DataMissing:
+    if objects := _objects(source):
+        return DataMissing(
+            f"pre-trained weights {source} cannot be read: besides tensors the file holds {objects}, and "
+            "to read these could run code; if you trust it, save its tensors alone: "
+            f"torch.save(torch.load({source!r}, weights_only=False)['model'], 'weights.pth'), "
+            "with the key that holds them for 'model'"
+        )
     why = reason(error)
     if isinstance(error, urllib.error.URLError) or "://" in source:
         cache = Path(torch.hub.get_dir()) / "checkpoints" / Path(source).name
@@ -98,6 +219,16 @@ def _unreadable(source: str, error: Exception) -> DataMissing:
             f"another way and put it at {cache}, or name it with --pretrain_path"
         )
     return DataMissing(f"pre-trained weights {source} cannot be read ({why})")
+
+
+def _objects(source: str) -> str:
+    """Names of what is no tensor in a file of torch's, which is not run for that; empty for others."""
+    try:
+        path = Path(source).expanduser()
+        found = torch.serialization.get_unsafe_globals_in_checkpoint(path) if path.is_file() else []
+    except Exception:  # noqa: BLE001  (no file of torch's: whatever its bytes lead to)
+        return ""
+    return _some([name for name in found if name != "argparse.Namespace"])
 
 
 def misfits(wanted: dict[str, Any], given: dict[str, Any]) -> dict[str, list[str]]:
@@ -128,16 +259,24 @@ def misfits_in_words(found: dict[str, list[str]]) -> str:
     return "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in found.items() if keys)
 
 
-def _compare(source: str, wanted: dict[str, Any], given: dict[str, Any]) -> None:
+def _compare(source: str, wanted: Tensors, given: Tensors, place: Place) -> None:
+    """Refuse what does not fill the network; say what was matched."""
     found = misfits(wanted, given)
     problems = misfits_in_words(found)
     total = sum(v.numel() for v in wanted.values())
-    filled = 1.0 - sum(wanted[k].numel() for k in found["missing"]) / max(1, total)
+    filled = 1.0 - sum(wanted[k].numel() for k in found["missing"]) / total if total else 0.0
+    where = f" ({place})" if str(place) else ""
+    counters = {k for k in wanted if k.endswith("num_batches_tracked")}
     if found["of another shape"] or filled < MIN_FILLED:
+        names = sorted(wanted.keys() - counters) or ["nothing below its head"]
         raise DataMissing(
-            f"weights {source} fill {filled:.0%} of the network: keys {problems}; "
-            "use the weights of the same --net"
+            f"weights {source} fill {filled:.0%} of the network{where}: keys {problems}; use the weights of "
+            f"the same --net; its tensors are called {_some(names)}, with any prefix before all of them"
         )
+    count = len(wanted.keys() - counters)
+    _log.info(
+        "weights %s: %d of %d tensors loaded%s", source, count - len(found["missing"]), count, where
+    )
     if problems:
         _log.warning("weights %s fill %.1f%% of the network: %s", source, 100 * filled, problems)
 

@@ -1,11 +1,10 @@
 """What pre-training leaves and from which settings: the folder, and the record that it is finished."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.files import RunFolder, read_json
 from usb_ext.engine import checkpoint
 from usb_ext.settings import Settings
 from usb_ext.settings.as3l import AUTO
@@ -41,10 +40,14 @@ def finished(folder: RunFolder, settings: Settings) -> dict[str, Any] | None:
 
     Raises:
         SettingsError: it is there, of other settings.
+        DataMissing: it is there, and damaged.
     """
     if not all((folder.path / name).is_file() for name in FILES):
         return None
-    done: dict[str, Any] = json.loads((folder.path / FILES[-1]).read_text(encoding="utf-8"))
+    path, remedy = folder.path / FILES[-1], "delete it, and --resume makes it again"
+    done = read_json(path, "the record of pre-training", remedy)
+    if not (isinstance(done, dict) and isinstance(done.get("made_with"), dict)):
+        raise DataMissing(f"{path} does not say what pre-training was made with; {remedy}")
     _refuse_other(folder, {**done["made_with"], "num_classes": settings.num_classes}, settings)
     return done
 

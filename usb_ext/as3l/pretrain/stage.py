@@ -1,6 +1,7 @@
 """The pretrain stage: features without labels (AS3L, Sec. 5.1.2)."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from usb_ext.as3l.pretrain.build import build
 from usb_ext.as3l.pretrain.loop import Pretraining, in_words, restore, seconds_a_step
 from usb_ext.as3l.pretrain.made import finished, found_checkpoint, made_with, pretrain_folder
 from usb_ext.as3l.pretrain.watch import Watch
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import SettingsError, our_errors
 from usb_ext.core.files import RunFolder, replace_file, write_json, write_text
 from usb_ext.core.folders import PRETRAIN, Hold, holding
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, versions
@@ -21,10 +22,12 @@ from usb_ext.data.fingerprint import (
     training_images,
     write_fingerprint,
 )
-from usb_ext.data.sets import open_source
+from usb_ext.data.sets import OWN, open_source
 from usb_ext.data.training_set import TrainingSet, load_training_set
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import LoadedSettings, Settings, resolved_yaml
+from usb_ext.training.check import check_network, check_processes
+from usb_ext.upstream.usb_datasets import check_dataset
 
 _log = logging.getLogger(__name__)
 
@@ -52,12 +55,13 @@ def pretrain(loaded: LoadedSettings, stop: Stop | None = None) -> str:
         found = read_features(Path(settings.features))
         return f"pre-training skipped: {len(found.values)} features are given, {settings.features}"
     folder = RunFolder(pretrain_folder(settings))
-    with RunLog(quiet=settings.progress == "off") as log:
+    stop = stop or Stop()
+    with our_errors(), RunLog(settings.progress == "off", stop.unseen) as log:
         done = None if settings.overwrite else finished(folder, settings)
         if done is not None:
             _check_data(folder, training_images(settings))
             return f"{_summary(folder, done)} (made before)"
-        return _pretrain(settings, folder, stop or Stop(), log)
+        return _pretrain(settings, folder, stop, log)
 
 
 def _check_data(folder: RunFolder, now: Fingerprint) -> None:
@@ -73,7 +77,10 @@ def _check_data(folder: RunFolder, now: Fingerprint) -> None:
 
 def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) -> str:
     """Check everything that can be wrong, then touch the disk, then train."""
+    check_processes(os.environ)
+    check_dataset(settings, OWN)
     device = resolve_device(settings.device)
+    check_network(settings, device)
     if settings.amp == "fp16":
         raise SettingsError("amp is 'fp16', which pre-training has no loss scaling for; use bf16")
     if settings.num_threads is not None:

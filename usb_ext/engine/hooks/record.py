@@ -13,11 +13,12 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from usb_ext.core.errors import from_os_error
 from usb_ext.core.files import cut_lines, replace_file
 from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
@@ -29,10 +30,10 @@ class Progress:
     Args:
         kind: `auto` (a bar if `stream` is a terminal), `bar`, `lines` or `off`.
         logger: where lines go.
-        stream: where the bar is drawn.
+        stream: where the bar is drawn, text or a `runtime.Screen`.
     """
 
-    def __init__(self, kind: str, logger: logging.Logger, stream: TextIO | None = None) -> None:
+    def __init__(self, kind: str, logger: logging.Logger, stream: Any = None) -> None:
         self.stream = stream or sys.stderr
         self.bar_wanted = kind == "bar" or (kind == "auto" and self.stream.isatty())
         self.silent = kind == "off"
@@ -135,8 +136,11 @@ class RecordHook(Hook):
 
     def _write(self, algorithm: OnEngine) -> None:
         row = {"it": algorithm.it + 1, "time": round(self.seconds, 3), **algorithm.log_dict}
-        with self.path.open("w" if self.anew else "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        try:
+            with self.path.open("w" if self.anew else "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise from_os_error(error, f"{self.path} could not be written") from error
         self.anew = False
         if algorithm.tb_log is not None:
             algorithm.tb_log.update(algorithm.log_dict, algorithm.it)

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.upstream.weights import HEAD_NAMES
 
 
 def grad_relu_linear(
@@ -52,9 +53,6 @@ def grad_relu_linear(
     constant_bias = None if bias is None else bias.detach()
     pseudo = F.linear(features[labelled_rows:], weight.detach(), constant_bias)
     return torch.cat((supervised, pseudo))
-
-
-HEAD_NAMES = ("classifier", "head", "fc")
 
 
 def find_head(model: nn.Module, num_classes: int) -> nn.Linear:

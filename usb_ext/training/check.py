@@ -1,0 +1,319 @@
+"""What a run's settings alone decide, before any data is read: one function for `train` and `check-config`.
+
+Names are looked up, files that are named must be there, the network is run on two images without numbers (on
+torch's `meta` device), and what a step needs is compared with the memory there is.
+"""
+
+import math
+import os
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from usb_ext.core.errors import DataMissing, SettingsError, UsbExtError, reason
+from usb_ext.core.runtime import check_precision, resolve_device
+from usb_ext.data.sets import OWN
+from usb_ext.settings import LoadedSettings, Settings
+from usb_ext.settings.as3l import AUTO
+from usb_ext.settings.data import AUDIO_NETS, TEXT_NETS, TOYS
+from usb_ext.training.compose import algorithm_classes, resolved
+from usb_ext.upstream.loggers import check_loggers
+from usb_ext.upstream.nets import net_builder
+from usb_ext.upstream.usb_datasets import check_dataset, check_sounds
+from usb_ext.upstream.usb_imbalanced import check_imbalanced_options
+from usb_ext.upstream.usb_own_loops import check_feature_maps
+
+FILES = ("label_file", "val_index_file", "class_list", "prior_file", "consistency_features")
+"""Settings that name a file that training reads."""
+
+SIZES = (8, 16, 28, 32, 48, 64, 96, 128, 160, 192, 224, 256, 288, 384)
+"""Image sizes that a network is asked for, to name one that it takes."""
+
+GIBIBYTE = 2**30
+FLOAT = 4
+DIGITS = 1797
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a run goes on with.
+
+    Attributes:
+        device: where it computes.
+        classes: what it is composed of.
+        settings: every option of the algorithm filled in.
+    """
+
+    device: torch.device
+    classes: tuple[type, ...]
+    settings: Settings
+
+
+def check_run(
+    given: Settings, environment: Mapping[str, str] = os.environ, *, staged: bool = False
+) -> Checked:
+    """Everything that `train` refuses for its settings, in the order in which it helps most.
+
+    Args:
+        given: free of contradictions.
+        environment: variables of the process.
+        staged: whether files named `auto` are made before training, as `usb-ext as3l` does.
+
+    Raises:
+        SettingsError: a name that is not known, or settings that no run can carry here.
+        DataMissing: a file that is named and not there, or a package that is needed and does not work.
+    """
+    check_processes(environment)
+    classes = algorithm_classes(given)
+    check_dataset(given, OWN)
+    settings = resolved(given, classes)
+    check_imbalanced_options(settings)
+    net_builder(settings.net)
+    check_files(settings, staged=staged)
+    device = resolve_device(settings.device)
+    check_precision(settings.amp, device)
+    check_loggers(settings)
+    check_sounds(settings)
+    check_network(settings, device)
+    return Checked(device, classes, settings)
+
+
+def check_processes(environment: Mapping[str, str]) -> None:
+    """Refuse to be one of several processes, each of which would train the same run in the same folder.
+
+    Args:
+        environment: variables of the process; `torchrun` and Slurm's launchers set WORLD_SIZE.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    number = environment.get("WORLD_SIZE", "1")
+    if number.strip().isdecimal() and int(number) > 1:
+        raise SettingsError(
+            f"WORLD_SIZE is {number} in the environment, as torchrun sets it, but a run uses one process and "
+            "one device for now; start it without torchrun, or unset WORLD_SIZE"
+        )
+
+
+def check_files(settings: Settings, *, staged: bool = False) -> None:
+    """Refuse a file that is named, read by training, and not there.
+
+    Args:
+        settings: of the run.
+        staged: whether files named `auto` are made before training.
+
+    Raises:
+        SettingsError: a file that another command makes first.
+        DataMissing: the setting and the path.
+    """
+    named = {name: getattr(settings, name) for name in FILES}
+    if settings.use_pretrain and settings.net not in (*TEXT_NETS, *AUDIO_NETS):
+        named["pretrain_path"] = settings.pretrain_path or ""
+    made = [name for name, value in named.items() if value == AUTO]
+    if made and not staged:
+        raise SettingsError(
+            f"{', '.join(made)}: {AUTO} stands for what `usb-ext as3l` makes; start that command with these "
+            "settings, or name files"
+        )
+    for name, value in named.items():
+        if value in (None, AUTO) or "://" in value or Path(value).expanduser().is_file():
+            continue
+        if name == "pretrain_path":
+            raise DataMissing(
+                f"pretrain_path is {value!r}, and there is no such file; give the path of the weights, or "
+                "train from scratch with --use_pretrain false"
+            )
+        raise DataMissing(f"{name} is {value!r}, and there is no such file")
+
+
+class Shape(NamedTuple):
+    """What a pass of a network tells.
+
+    Attributes:
+        problem: why it cannot take the images; empty where it can.
+        numbers: of the outputs of its convolutions and linear layers, for one image.
+    """
+
+    problem: str
+    numbers: int
+
+
+def check_network(settings: Settings, device: torch.device) -> None:
+    """Refuse a network that does not take the images, or a step that no memory here holds.
+
+    Args:
+        settings: of the run.
+        device: where it computes.
+
+    Raises:
+        SettingsError: with a size that the network takes, or the setting with the largest share.
+    """
+    s = settings
+    if s.net in (*TEXT_NETS, *AUDIO_NETS):
+        return
+    points = s.dataset in TOYS
+    _check_memory(s, 2 if points else 3 * s.img_size**2, device)
+    found = shape_of(s.net, s.num_classes, 0 if points else s.img_size, s.layer_decay != 1)
+    if found.problem:
+        fitting = [] if points else [size for size in SIZES if _takes(s, size)]
+        remedy = (
+            f"use img_size: {' or '.join(map(str, fitting[:4]))}" if fitting else "use another net"
+        )
+        given = f"points of dataset {s.dataset}" if points else f"images of img_size {s.img_size}"
+        why = "" if fitting and ":" not in s.net else f" ({found.problem})"
+        raise SettingsError(f"net {s.net} does not take {given}{why}; {remedy}")
+    _check_memory(s, found.numbers, device)
+    if s.algorithm == "crmatch":
+        check_feature_maps(net_builder(s.net)(num_classes=s.num_classes).to("meta"), s)
+
+
+def _takes(s: Settings, size: int) -> bool:
+    return not shape_of(s.net, s.num_classes, size, s.layer_decay != 1).problem
+
+
+@cache
+def shape_of(net: str, num_classes: int, size: int, layered: bool) -> Shape:
+    """One pass of two images through a network, USB's without numbers, the user's own with zeros.
+
+    Args:
+        net: its name.
+        num_classes: C.
+        size: side of the images in pixels; 0 for points of the plane.
+        layered: whether `layer_decay` asks where its layers stand.
+    """
+    place = torch.device("cpu" if ":" in net else "meta")
+    module = net_builder(net)(num_classes=num_classes).to(place)
+    images = torch.zeros((2, 3, size, size) if size else (2, 2), device=place)
+    if layered and not hasattr(module, "group_matcher"):
+        return Shape("layer_decay needs a method group_matcher of it, as USB's have", 0)
+    counted: list[int] = []
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            part.register_forward_hook(lambda _, __, out: counted.append(out.numel()))
+    try:
+        with torch.no_grad():
+            out = module.eval()(images)
+    except UsbExtError as error:
+        return Shape(str(error), 0)
+    except Exception as error:  # noqa: BLE001  (whatever a network of the user's raises)
+        return Shape(reason(error), 0)
+    return Shape(_wrong_output(out, num_classes), sum(counted) // 2)
+
+
+def _wrong_output(out: Any, num_classes: int) -> str:
+    """What is wrong with an output; empty if it is as USB's networks give it."""
+    if not isinstance(out, dict) or not {"logits", "feat"} <= out.keys():
+        kind = f"a dict with {', '.join(out)}" if isinstance(out, dict) else type(out).__name__
+        return f"it gives {kind}; USB's give a dict with logits and feat"
+    shape = tuple(getattr(out["logits"], "shape", ()))
+    if shape != (2, num_classes):
+        return f"its logits of two images have the shape {shape}, and not (2, {num_classes})"
+    return ""
+
+
+def _check_memory(s: Settings, numbers: int, device: torch.device) -> None:
+    """Compare the least that a step keeps for the backward pass with all the memory there is."""
+    rows = s.batch_size * (1 + s.uratio)
+    need, there = rows * numbers * FLOAT, memory(device)
+    if s.dataset == "digits":
+        need = max(need, DIGITS * 3 * s.img_size**2)
+    if need > there:
+        raise SettingsError(
+            f"a step needs at least {need / GIBIBYTE:.3g} GiB, and {device} has {there / GIBIBYTE:.3g}; the "
+            f"biggest lever is {biggest_lever(s)}"
+        )
+
+
+def memory(device: torch.device) -> int:
+    """All bytes that a process may use on a device.
+
+    Args:
+        device: cpu, cuda or mps.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return whole if limit == resource.RLIM_INFINITY else min(whole, limit)
+
+
+def biggest_lever(settings: Settings) -> str:
+    """The setting that takes most of a step's memory, with its value.
+
+    Args:
+        settings: of the run.
+    """
+    s = settings
+    usual = {"img_size": 224, "batch_size": 64, "uratio": 7}
+    over = {
+        name: (getattr(s, name) / most) ** (2 if name == "img_size" else 1)
+        for name, most in usual.items()
+    }
+    name = max(over, key=lambda n: over[n])
+    return f"--{name} (now {getattr(s, name)})"
+
+
+LEFT = 0.01
+"""ours: share of the initial running statistics from which a run's evaluation is said to be too low."""
+
+
+def batch_norm_warning(model: nn.Module, steps: int) -> str:
+    """A sentence about running statistics that are not there yet at a run's end; empty where they are.
+
+    Batch norm keeps r <- (1 - m) r + m x, so after n steps (1 - m)^n of the initial r is left. USB's
+    WideResNets have m = 0.001.
+
+    Args:
+        model: the network.
+        steps: n, training steps in all.
+    """
+    kinds = nn.modules.batchnorm._BatchNorm
+    found = [
+        m.momentum
+        for m in model.modules()
+        if isinstance(m, kinds) and m.track_running_stats and m.momentum
+    ]
+    slowest = min(found, default=1.0)
+    left = (1 - slowest) ** steps
+    if left <= LEFT:
+        return ""
+    enough = math.ceil(math.log(LEFT) / math.log(1 - slowest))
+    return (
+        f"batch norm of this network has momentum {slowest:g}: after {steps} steps {left:.0%} of its running "
+        f"statistics are still the initial ones, so what is evaluated is too low; {enough} steps leave 1%"
+    )
+
+
+def unused_options(loaded: LoadedSettings, classes: tuple[type, ...]) -> list[str]:
+    """Sentences about options that are given and that nothing in this run reads.
+
+    Args:
+        loaded: settings, and which of them were given.
+        classes: what the run is composed of.
+    """
+    from usb_ext.settings.model import GROUPS
+    from usb_ext.settings.usb_options import (
+        ConsistencySettings,
+        ImbalanceSettings,
+        ThresholdSettings,
+    )
+    from usb_ext.training.compose import declarations
+
+    s = loaded.settings
+    read = {declared.name.lstrip("-") for declared in declarations(classes)} | {"imb_algorithm"}
+    groups = (ThresholdSettings, ConsistencySettings, ImbalanceSettings)
+    options = {name for group in groups for name in group.model_fields} - read
+    for group in GROUPS:
+        if group.part_of and group.part_of not in s.active_extensions:
+            options |= set(group.model_fields) - {group.part_of} - read
+    idle = sorted(n for n in options & loaded.given if getattr(s, n) is not None)
+    if not idle:
+        return []
+    whom = s.algorithm + (f" with {s.imb_algorithm}" if s.imb_algorithm else "")
+    return [f"no effect, for {whom} does not read it: {', '.join(idle)}"]

@@ -1,0 +1,154 @@
+"""A network of the user's, `net: module:function`: found, called, and given the interface of USB's networks.
+
+The module is imported, which runs its code, so the settings are trusted as far as that. What is called is a
+class of networks, or a Python function that takes `num_classes`; what it gives must be a `torch.nn.Module`.
+"""
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import nn
+
+from usb_ext.core.errors import SettingsError, reason
+from usb_ext.upstream.weights import head_name
+
+Builder = Callable[..., torch.nn.Module]
+
+
+def own_builder(name: str) -> Builder:
+    """The builder of a network of the user's.
+
+    Args:
+        name: `package.module:function`.
+
+    Returns:
+        A callable with `num_classes` (C) and further keyword arguments, which are ignored.
+
+    Raises:
+        SettingsError: it cannot be imported, or is nothing that makes a network.
+    """
+    function = _found(name)
+    _refuse_other(name, function)
+
+    def build(num_classes: int, **_: Any) -> nn.Module:
+        try:
+            net = function(num_classes=num_classes)
+        except (TypeError, ValueError, RuntimeError, AttributeError, LookupError) as error:
+            raise SettingsError(
+                f"net is {name!r}, which cannot be built with num_classes={num_classes} "
+                f"({type(error).__name__}: {reason(error)})"
+            ) from error
+        if not isinstance(net, nn.Module):
+            raise SettingsError(
+                f"net is {name!r}, which gives a {type(net).__name__}; it must give a torch.nn.Module"
+            )
+        return net if _as_usb(net) else TensorNet(net, num_classes)
+
+    return build
+
+
+def _found(name: str) -> Any:
+    module_name, _, function_name = name.partition(":")
+    try:
+        return functools.reduce(
+            getattr, function_name.split("."), importlib.import_module(module_name)
+        )
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
+        raise SettingsError(
+            f"net is {name!r}, which cannot be imported: {reason(error)}"
+        ) from error
+
+
+def _refuse_other(name: str, function: Any) -> None:
+    """Nothing is called that is not meant to make a network, such as `os:system`."""
+    is_net = inspect.isclass(function) and issubclass(function, nn.Module)
+    plain = inspect.unwrap(function) if callable(function) else function
+    if is_net or isinstance(plain, FunctionType | functools.partial):
+        try:
+            inspect.signature(function).bind(num_classes=2)
+        except TypeError as error:
+            raise SettingsError(
+                f"net is {name!r}, which does not take num_classes alone ({reason(error)})"
+            ) from error
+        return
+    raise SettingsError(
+        f"net is {name!r}, which is no class of torch.nn.Module and no Python function that makes one"
+    )
+
+
+def _as_usb(net: nn.Module) -> bool:
+    """Whether the network's `forward` takes what USB's networks take."""
+    try:
+        inspect.signature(net.forward).bind(torch.empty(0), only_fc=True)
+    except TypeError:
+        return False
+    return True
+
+
+class TensorNet(nn.Module):
+    """The interface of USB's networks around one from images to logits, such as torchvision's.
+
+    Its features are what its last linear layer gets.
+
+    Args:
+        net: from (B, 3, H, W) to (B, C), or to a dict with `logits`.
+        num_classes: C.
+
+    Raises:
+        SettingsError: it ends in no linear layer of C outputs.
+    """
+
+    def __init__(self, net: nn.Module, num_classes: int) -> None:
+        super().__init__()
+        self.net = net
+        self.head = _last_linear(net, num_classes)
+        self.num_features = self._layer().in_features
+
+    def _layer(self) -> nn.Linear:
+        found: Any = self.net.get_submodule(self.head)
+        return found  # type: ignore[no-any-return]
+
+    def forward(self, x: torch.Tensor, only_fc: bool = False, only_feat: bool = False) -> Any:
+        """`{"logits": (B, C), "feat": (B, d)}` of inputs.
+
+        Args:
+            x: inputs, or features (B, d) with `only_fc`.
+            only_fc: give the head's logits (B, C) alone.
+            only_feat: give the features (B, d) alone.
+        """
+        if only_fc:
+            return self._layer()(x)
+        kept: list[torch.Tensor] = []
+        handle = self._layer().register_forward_pre_hook(lambda _, given: kept.append(given[0]))
+        try:
+            found = self.net(x)
+        finally:
+            handle.remove()
+        logits = found["logits"] if isinstance(found, dict) else found
+        if not kept:
+            raise SettingsError(
+                f"the network {type(self.net).__name__} does not call its last linear layer as a module, so "
+                "its features are not known"
+            )
+        return kept[-1] if only_feat else {"logits": logits, "feat": kept[-1]}
+
+
+def _last_linear(net: nn.Module, num_classes: int) -> str:
+    """The name of the classification layer within a network; empty where it is the network itself."""
+    part = "" if isinstance(net, nn.Linear) else head_name(net, num_classes)
+    if part is not None:
+        inner: Any = net.get_submodule(part).named_modules(prefix=part)
+        fitting = [
+            n for n, m in inner if isinstance(m, nn.Linear) and m.out_features == num_classes
+        ]
+        if fitting:
+            return str(fitting[-1])
+    raise SettingsError(
+        f"the network {type(net).__name__} takes no only_fc and only_feat as USB's do, and ends in no "
+        f"torch.nn.Linear with {num_classes} outputs, so its features are not known"
+    )
