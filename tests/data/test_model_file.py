@@ -16,7 +16,6 @@ from usb_ext.data.model_file import read_interface, write_interface
 from usb_ext.data.preprocessing import ImagePreprocessing, PointPreprocessing
 from usb_ext.data.sets import prepare
 from usb_ext.settings import Settings, load_settings
-from usb_ext.upstream.usb_looks import class_names
 
 # Published per-channel statistics, as USB has them; class names in the order of the sets' own labels.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -134,11 +133,3 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, text: str, said: str) -> Non
     message = str(caught.value)
     assert message.startswith(f"{folder.model} is damaged (") and said in message
     assert "--resume" in message and "\n" not in message
-
-
-def test_class_names_fall_back_to_numbers() -> None:
-    assert class_names("cifar10", 10)[3] == "cat"
-    assert class_names("cifar10", 3) == ("0", "1", "2")
-    served = SimpleNamespace(classes=["x", "y"])
-    assert class_names("imagenet", 2, served) == ("x", "y")
-    assert class_names("imagenet", 3, served) == ("0", "1", "2")
