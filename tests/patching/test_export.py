@@ -16,8 +16,8 @@ def test_the_command_writes_the_series_and_removes_older_files(
     source, out = tmp_path / "source", tmp_path / "out"
     source.mkdir()
     out.mkdir()
-    (out / "0009-older.patch").write_text("")
     claim_outputs(out, ["0009-older.patch"])
+    (out / "0009-older.patch").write_text("")
     (out / "README.md").write_text("stays")
     shutil.copy(SERIES[1], source)
     assert main(["export-patches", "--source", str(source), "--out", str(out)]) == 0
