@@ -172,3 +172,8 @@ def test_a_set_of_extensions_has_one_order() -> None:
 
 def test_no_extensions_are_an_empty_list() -> None:
     assert StepSettings.model_validate({"extensions": []}).extensions == ()
+
+
+def test_extensions_on_usbs_class_of_an_algorithm_of_ours_are_refused_not_looked_up() -> None:
+    with pytest.raises(SettingsError, match="step: usb needs an algorithm of USB's"):
+        load_settings({"algorithm": "layermatch", "step": "usb", "extensions": ["grad_relu"]})

@@ -78,5 +78,5 @@ def test_second_head_learns_where_standard_error_was_another_one(
 def test_balanced_labels_are_refused_before_any_work(tmp_path: Path) -> None:
     """USB's class fails in the middle, with an empty list of features."""
     with pytest.raises(SettingsError, match=r"cossl.* all have 1 images.*--lb_imb_ratio"):
-        run(tmp_path, algorithm="fixmatch", imb_algorithm="cossl")
+        run(tmp_path, algorithm="fixmatch", imb_algorithm="cossl", cossl_tfe_warm_bs=5)
     assert not (tmp_path / "run").exists()

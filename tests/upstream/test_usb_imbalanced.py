@@ -73,7 +73,7 @@ def test_a_class_without_a_label_is_named(tmp_path: Path) -> None:
 
 def test_fewer_labels_than_cossls_batch(tmp_path: Path) -> None:
     file = labels(tmp_path, [3, *[1] * 9])
-    with pytest.raises(SettingsError, match="use --cossl_tfe_warm_bs 12 or less"):
+    with pytest.raises(SettingsError, match="no batch; use --cossl_tfe_warm_bs 10$"):
         run(
             tmp_path,
             algorithm="fixmatch",

@@ -148,7 +148,7 @@ def _on_usb(s: "Settings", asked: str) -> Iterator[str]:
             f"{asked} but imb_algorithm {s.imb_algorithm} changes the batches of USB's own class; "
             "use step: ours, or leave imb_algorithm out"
         )
-    elif not BASES[s.algorithm].one_batch:
+    elif s.algorithm in BASES and not BASES[s.algorithm].one_batch:
         yield (
             f"{asked} and step: usb but USB's own class of {s.algorithm} sends labelled and unlabelled "
             "rows through the network apart, where grad_relu cannot tell them; use step: ours"

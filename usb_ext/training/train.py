@@ -181,7 +181,9 @@ def _kept(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
         SettingsError: labels that an imbalanced algorithm cannot use.
     """
     labels = np.asarray(served(data.datasets, "train_lb").targets, dtype=np.int64)
-    check_label_counts(args, np.bincount(labels, minlength=args.num_classes).tolist())
+    unlabelled = data.datasets["train_ulb"]
+    counts = np.bincount(labels, minlength=args.num_classes).tolist()
+    check_label_counts(args, counts, 0 if unlabelled is None else len(unlabelled))
     parts.datasets, parts.data = data.datasets, data
     return data
 

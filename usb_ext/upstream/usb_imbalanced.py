@@ -43,12 +43,13 @@ def check_imbalanced_options(settings: Any) -> None:
                 )
 
 
-def check_label_counts(settings: Any, counts: Sequence[int]) -> None:
+def check_label_counts(settings: Any, counts: Sequence[int], unlabelled: int) -> None:
     """Refuse labels on which the algorithm fails, or trains on numbers that are not finite.
 
     Args:
         settings: resolved.
         counts: number of labels of each class, C of them.
+        unlabelled: number of unlabelled images.
 
     Raises:
         SettingsError: what is missing, and what works.
@@ -62,8 +63,20 @@ def check_label_counts(settings: Any, counts: Sequence[int]) -> None:
             f"({shown}); label at least one image of each, such as by label_split: per_class with more "
             "num_labels, or use another imb_algorithm, such as debiaspl"
         )
-    if name == "cossl" and sum(counts) < settings.cossl_tfe_warm_bs:
-        raise SettingsError(
-            f"cossl_tfe_warm_bs is {settings.cossl_tfe_warm_bs}, but there are {sum(counts)} labels, so that "
-            f"cossl's second head would be trained on no batch; use --cossl_tfe_warm_bs {sum(counts)} or less"
-        )
+    if name == "cossl":
+        _check_second_head(settings.cossl_tfe_warm_bs, sum(counts), unlabelled)
+
+
+def _check_second_head(batch: int, labels: int, unlabelled: int) -> None:
+    """CoSSL's second head is trained on whole batches, and its features are lost in a batch of one."""
+    fitting = [n for n in range(2, labels + 1) if 1 not in (labels % n, unlabelled % n)]
+    if batch in fitting:
+        return
+    why = (
+        f"there are {labels} labels, so that cossl's second head would be trained on no batch"
+        if batch > labels
+        else f"{labels} labels and {unlabelled} unlabelled images leave a batch of one, where cossl fails"
+    )
+    nearest = min(fitting, key=lambda n: abs(n - batch), default=None)
+    remedy = "label more images" if nearest is None else f"use --cossl_tfe_warm_bs {nearest}"
+    raise SettingsError(f"cossl_tfe_warm_bs is {batch}, but {why}; {remedy}")
