@@ -21,12 +21,10 @@ from torch import nn
 
 from usb_ext.core.errors import DataMissing, reason
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.heads import HEAD_NAMES
 
 # isort: split
 from semilearn.nets.utils import resize_pos_embed_vit
-
-HEAD_NAMES = ("classifier", "head", "fc")
-"""What the networks of USB, timm and torchvision call their classification layer."""
 
 FIRST = ("", "model", "state_dict", "teacher", "target", "online", "student")
 """Of top-level keys under which equally much is found, the one that is taken."""
