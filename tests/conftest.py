@@ -1,13 +1,28 @@
 """What every test shares: one core, because measurements run beside the suite, and the digits."""
 
+import atexit
 import dataclasses
 import functools
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def pytest_configure() -> None:
+    """Where the home cannot be written to, the fonts that matplotlib finds are kept for all processes."""
+    if "MPLCONFIGDIR" not in os.environ and not os.access(Path("~").expanduser(), os.W_OK):
+        os.environ["MPLCONFIGDIR"] = place = tempfile.mkdtemp(prefix="matplotlib-")
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -38,6 +53,22 @@ def digits_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sets, "load_digits_arrays", copied)
         yield
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "list[Figure]":
+    """The figures that are saved, in order; their files are empty and in the test's folder."""
+    from matplotlib.figure import Figure
+
+    figures: list[Figure] = []
+
+    def savefig(self: Figure, path: Path, **_: Any) -> None:
+        figures.append(self)
+        Path(path).touch()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return figures
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from matplotlib.figure import Figure
 
 from usb_ext.plots.pictures import draw_confusion, draw_curves
@@ -14,14 +13,6 @@ ROWS = [
     {"it": 20, "train/total_loss": 1.5, "eval/top-1-acc": 0.5},
     {"it": 30, "eval/top-1-acc": 0.75, "train/ac_loss": 0.125},
 ]
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved, in order; nothing is written."""
-    figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
-    return figures
 
 
 def lines(axes: Any) -> dict[str, list[tuple[float, float]]]:

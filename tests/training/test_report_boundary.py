@@ -16,13 +16,6 @@ from usb_ext.training.report import draw_boundary
 POINTS = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
-    return figures
-
-
 def algorithm(classes: int, weights: list[torch.Tensor | None]) -> Any:
     """A run whose network puts the boundary of classes 0 and 1 at x = 0.5."""
     hook = BoundaryHook(POINTS, [1])

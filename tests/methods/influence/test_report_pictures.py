@@ -12,13 +12,6 @@ from usb_ext.methods.influence.report import WeightsTable, draw_extremes, draw_w
 from usb_ext.plots.pictures import TILE
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
-    return figures
-
-
 def table(count: int) -> WeightsTable:
     """Weights that rise from 0 to 2 in a shuffled order; each tenth pseudo-label is wrong."""
     order = np.random.default_rng(0).permutation(count)
