@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def pytest_configure() -> None:
     """Where the home cannot be written to, the fonts that matplotlib finds are kept for all processes."""
-    if "MPLCONFIGDIR" not in os.environ and not os.access(Path("~").expanduser(), os.W_OK):
+    if "MPLCONFIGDIR" not in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):
         os.environ["MPLCONFIGDIR"] = place = tempfile.mkdtemp(prefix="matplotlib-")
         atexit.register(shutil.rmtree, place, ignore_errors=True)
 
