@@ -8,13 +8,20 @@ import torch
 from support.run import checkpoint_of, run
 
 from usb_ext.engine import acceleration
-from usb_ext.engine.acceleration import compile_network, likes_channels_last
+from usb_ext.engine.acceleration import compile_network, likes_channels_last, memory_format
 from usb_ext.upstream.nets import net_builder, wrn_10_1
 
 
 def test_convolutional_networks_like_channels_last() -> None:
     assert likes_channels_last(wrn_10_1(num_classes=10))
     assert not likes_channels_last(net_builder("vit_tiny_patch2_32")(num_classes=10))
+
+
+def test_a_layout_is_taken_where_it_is_asked_for_and_liked() -> None:
+    convolutions, linear = wrn_10_1(num_classes=10), torch.nn.Linear(2, 2)
+    assert memory_format(convolutions, True) == torch.channels_last
+    assert memory_format(convolutions, False) == memory_format(linear, True)
+    assert memory_format(linear, True) == torch.preserve_format
 
 
 def test_memory_layout_and_fused_optimizer_keep_the_first_losses(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from usb_ext.core.errors import DataMissing
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.engine import network
-from usb_ext.engine.network import builder
+from usb_ext.engine.network import builder, evaluated_network
 from usb_ext.settings import Settings, load_settings
 from usb_ext.upstream.nets import wrn_10_1
 
@@ -49,3 +49,55 @@ def test_audio_networks_load_their_own_weights(monkeypatch: pytest.MonkeyPatch) 
     settings = load_settings({"dataset": "esc50", "net": "hubert_base", "use_cat": False}).settings
     words = {"num_classes": 4, "pretrained": True, "pretrained_path": "folder"}
     assert builder(settings)(**words) == ("hubert_base", words)
+
+
+def checkpoint_of(net: torch.nn.Module, prefix: str = "", **more: torch.Tensor) -> dict[str, Any]:
+    """The keys of a checkpoint that evaluation reads, its averages twice the network's weights."""
+    trained = {f"{prefix}{name}": value for name, value in net.state_dict().items()} | more
+    return {"model": trained, "ema_model": {n: 2 * v for n, v in trained.items()}, "it": 8}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "changed"),
+    [
+        ("", {"algorithm": "fixmatch"}),
+        ("backbone.", {"algorithm": "simmatch"}),
+        ("backbone.", {"algorithm": "crmatch"}),
+        ("backbone.backbone.", {"algorithm": "remixmatch", "imb_algorithm": "cossl"}),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_gives_its_averages_out_of_any_wrapping(
+    prefix: str, changed: dict[str, Any]
+) -> None:
+    torch.manual_seed(1)
+    net = wrn_10_1(num_classes=3)
+    head = {
+        "teacher_classifier.weight": torch.ones(3, 64),
+        "teacher_classifier.bias": torch.ones(3),
+    }
+    settings = load_settings(
+        {"net": "wrn_10_1", "num_classes": 3, "num_labels": 3}, changed
+    ).settings
+    state = checkpoint_of(net, prefix, **(head if settings.imb_algorithm else {}))
+    found = evaluated_network(settings, state)
+    inner = getattr(found, "network", found)
+    buffers = {name for name, _ in net.named_buffers()}
+    for name, value in inner.state_dict().items():
+        wanted = net.state_dict()[name] * (1 if name in buffers else 2)
+        assert torch.equal(value, wanted), name
+    if settings.imb_algorithm:
+        outputs = found(torch.zeros(2, 3, 16, 16))
+        expected = 2 * outputs["feat"].sum(dim=1, keepdim=True) + 2
+        torch.testing.assert_close(outputs["logits"], expected.expand(2, 3))
+    assert not any(module.training for module in found.modules())
+
+
+def test_weights_of_another_network_are_named() -> None:
+    state = checkpoint_of(wrn_10_1(num_classes=4))
+    with pytest.raises(SettingsError) as caught:
+        evaluated_network(load_settings({"net": "wrn_10_1", "num_labels": 10}).settings, state)
+    assert str(caught.value) == (
+        "its weights are not those of net wrn_10_1 with 10 classes: keys 2 of another shape "
+        "(classifier.bias, classifier.weight); give the run its own network back"
+    )

@@ -9,13 +9,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image
 from torchvision import transforms
 
 from usb_ext.augment.recipe import recipe_of
 from usb_ext.augment.usb_views import Jitter, eval_transform
 from usb_ext.data.decode import prepare_image, upright_rgb
+
+Example: TypeAlias = Image.Image | ArrayLike
+"""An image or a point; each preprocessing refuses what it does not take."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class ImagePreprocessing:
     std: tuple[float, ...]
     resize: int | None = None
 
-    def __call__(self, image: Image.Image | NDArray[np.uint8]) -> torch.Tensor:
+    def __call__(self, image: Example) -> torch.Tensor:
         """The tensor (3, S, S), float32.
 
         Args:
@@ -44,7 +47,7 @@ class ImagePreprocessing:
                 is applied and transparency laid on white, as in `data.decode`.
 
         Raises:
-            ValueError: an array of another type or shape.
+            ValueError: something else, or an array of another type or shape.
         """
         opened = image if isinstance(image, Image.Image) else _as_image(image)
         if self.resize is None:
@@ -75,7 +78,7 @@ class PointPreprocessing:
 
     features: int
 
-    def __call__(self, point: ArrayLike) -> torch.Tensor:
+    def __call__(self, point: Example) -> torch.Tensor:
         """The tensor (d,), float32.
 
         Args:
@@ -152,7 +155,7 @@ def _centre_cut(transform: Any) -> ImagePreprocessing | None:
     return ImagePreprocessing(int(crop.size[0]), mean, std, int(resize.size))
 
 
-def _as_image(pixels: Any) -> Image.Image:
+def _as_image(pixels: object) -> Image.Image:
     """An array as an image.
 
     Raises:

@@ -54,7 +54,7 @@ def parse_flags(argv: Sequence[str]) -> tuple[str | None, dict[str, object]]:
             raise SettingsError(f"{flag}: {name} is given twice; give it once")
         seen.add(name)
         if name == CONFIG:
-            config = _one(flag, words, "a YAML file, or a name of `usb-ext configs`")
+            config = _one(flag, words, "the path of a YAML file, or a name of `usb-ext configs`")
         else:
             settings[name] = _value(flag, name, words)
     return config, settings

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.engine.hooks.average import ModelEMAHook, SharedEMA
+from usb_ext.engine.hooks.average import ModelEMAHook, SharedEMA, evaluated_state
 from usb_ext.upstream.usb import EMA
 
 
@@ -122,3 +122,17 @@ def test_a_checkpoint_put_back_into_the_network_moves_the_averages() -> None:
     ema_model.load_state_dict(network(7).state_dict())
     for name, value in network(7).named_parameters():
         assert torch.equal(ema.shadow[name], value)
+
+
+def test_evaluation_reads_averaged_parameters_and_the_trained_statistics() -> None:
+    """As an average that is refreshed for it; a buffer that a checkpoint lacks stays as it was averaged."""
+    model, ema_model = network(0), network(1)
+    walk(model, 2)
+    averages, trained = copied(ema_model), copied(model)
+    found = evaluated_state(model, averages, trained)
+    SharedEMA(model, ema_model, 0.5).copy_buffers()
+    assert_same(found, copied(ema_model))
+    assert not torch.equal(found["1.running_mean"], averages["1.running_mean"])
+    del trained["1.running_mean"]
+    found = evaluated_state(model, averages, trained)
+    assert torch.equal(found["1.running_mean"], averages["1.running_mean"])
