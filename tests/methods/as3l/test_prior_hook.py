@@ -267,6 +267,9 @@ def test_another_prior_does_not_go_on(tmp_path: Path) -> None:
     prior = digits_prior(tmp_path / "prior.npz")
     run(tmp_path, stop_after=3, algorithm="as3l", prior_file=prior)
     digits_prior(tmp_path / "prior.npz", seed=1)
+    with pytest.raises(SettingsError, match="of other data: prior_file has another content"):
+        run(tmp_path, algorithm="as3l", prior_file=prior, resume=True)
+    (tmp_path / "run" / "data.json").unlink()  # as older runs are: the checkpoint itself tells
     with pytest.raises(SettingsError, match="other prior pseudo-labels than when the run began"):
         run(tmp_path, algorithm="as3l", prior_file=prior, resume=True)
 
