@@ -6,6 +6,7 @@ import torch
 
 from usb_ext.settings import Settings
 from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder
+from usb_ext.upstream.own_nets import bare
 from usb_ext.upstream.text_nets import HUB, text_net
 from usb_ext.upstream.weights import load_pretrained
 
@@ -29,6 +30,8 @@ def builder(settings: Settings) -> Any:
                 num_classes=num_classes, pretrained=pretrained, pretrained_path=pretrained_path
             )
         net = build(num_classes=num_classes)
-        return load_pretrained(net, pretrained_path or "", num_classes) if pretrained else net
+        if pretrained:
+            load_pretrained(bare(net), pretrained_path or "", num_classes)
+        return net
 
     return build_net
