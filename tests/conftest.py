@@ -1,9 +1,11 @@
-"""What every test shares: one core, because measurements run beside the suite."""
+"""What every test shares: one core, because measurements run beside the suite, and the digits."""
 
+import dataclasses
+import functools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,14 +18,26 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished tiny pre-training on digits, for tests that only look at it."""
-    from support.ssl import pretrained
+@pytest.fixture(autouse=True, scope="session")
+def digits_once() -> Iterator[None]:
+    """Runs on digits get copies of arrays that are made once a size: making them takes a third of a run.
 
-    folder = tmp_path_factory.mktemp("made")
-    pretrained(folder)
-    return folder
+    That they are the same at each call is shown in tests/data/test_arrays_digits.py, on the function itself.
+    """
+    from usb_ext.data import sets
+
+    made = functools.cache(sets.load_digits_arrays)
+
+    def copied(size: int) -> Any:
+        arrays = made(size)
+        held = {f.name: getattr(arrays, f.name) for f in dataclasses.fields(arrays)}
+        return dataclasses.replace(
+            arrays, **{k: v.copy() for k, v in held.items() if isinstance(v, np.ndarray)}
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sets, "load_digits_arrays", copied)
+        yield
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The import direction: a room imports only what lies below it, and only `upstream` knows semilearn."""
+"""The house: a room imports only what lies below it, only `upstream` knows semilearn, tests lie alike."""
 
 import ast
 import sys
@@ -132,3 +132,32 @@ def test_commands_start_without_torch() -> None:
             "usb_ext.core.runtime",
         )
         assert not [n for n in names if n.startswith(heavy)], module
+
+
+TESTS = Path(__file__).parent
+BESIDE = ("config", "docs", "cases", "campaign", "support")
+OF_NO_MODULE = {
+    "test_layers.py", "test_types.py", "test_wheel.py", "test_public_api.py", "test_add_base.py",
+    "test_add_dataset.py", "test_add_extension.py",
+    "methods/bases/test_usb_equality.py", "patching/test_patches.py",
+}  # fmt: skip
+"""Tests of the house, of what `usb_ext` offers, of all bases at once, and of the patches themselves."""
+
+
+def test_tests_lie_as_the_package_lies() -> None:
+    """`tests/x/test_y.py` and `tests/x/test_y_topic.py` test `usb_ext/x/y.py`.
+
+    `tests/config` tests the settings files in `config/`, `tests/docs` the pages, `tests/cases` what was
+    reported from the field, `tests/campaign` many cases by chance, `tests/support` has the tests of our
+    helpers.
+    """
+    lost = []
+    for path in sorted(TESTS.rglob("test_*.py")):
+        place = path.relative_to(TESTS)
+        if place.parts[0] in BESIDE or str(place) in OF_NO_MODULE:
+            continue
+        modules = {m.stem.strip("_") for m in (PACKAGE / place.parent).glob("*.py")}
+        name = place.stem.removeprefix("test_")
+        if not any(name == module or name.startswith(f"{module}_") for module in modules):
+            lost.append(str(place))
+    assert lost == []

@@ -1,31 +1,91 @@
 """usb_ext: the methods, engine and protocol that USB (semilearn) lacks.
 
-import usb_ext
-result = usb_ext.train("config/layermatch_digits_10.yaml", seed=1)
-result.top1_last
+    import usb_ext
+
+    result = usb_ext.train("layermatch_digits_10", seed=1)
+    run = usb_ext.load_run(result.path)
+    run.network, run.classes, run.transform
+
+What stands in `__all__` is public; other paths may move. A name is imported when it is first asked for, so
+that `import usb_ext` costs nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING
 
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
+    from usb_ext.core.errors import (
+        DataMissing,
+        Interrupted,
+        RunFailed,
+        SettingsError,
+        UsbExtError,
+    )
     from usb_ext.core.result import RunResult
     from usb_ext.data.arrays import ImageArrays
-    from usb_ext.methods.step.base import BaseRule
-    from usb_ext.papers.tables import PublishedNumber
+    from usb_ext.data.sets import add_dataset
+    from usb_ext.methods.influence.per_example.gradients import per_example_gradients
+    from usb_ext.methods.named import add_base, register
+    from usb_ext.methods.step.base import BaseRule, Weak
+    from usb_ext.methods.step.extension import Extension
+    from usb_ext.methods.step.registry import add_extension
+    from usb_ext.methods.step.views import Views
+    from usb_ext.papers.tables import published
+    from usb_ext.settings import LoadedSettings, Settings, load_settings
+    from usb_ext.training.load import TrainedRun, load_run
+    from usb_ext.upstream.usb import Hook
 
 __all__ = [
+    "BaseRule",
+    "DataMissing",
+    "Extension",
+    "Hook",
+    "ImageArrays",
+    "Interrupted",
+    "LoadedSettings",
+    "RunFailed",
+    "RunResult",
+    "Settings",
+    "SettingsError",
+    "TrainedRun",
+    "UsbExtError",
+    "Views",
+    "Weak",
     "__version__",
     "add_base",
     "add_dataset",
     "add_extension",
+    "load_run",
+    "load_settings",
+    "per_example_gradients",
     "published",
     "register",
     "train",
 ]
+
+_MODULES = {
+    "core.errors": ("DataMissing", "Interrupted", "RunFailed", "SettingsError", "UsbExtError"),
+    "core.result": ("RunResult",),
+    "data.arrays": ("ImageArrays",),
+    "data.sets": ("add_dataset",),
+    "methods.influence.per_example.gradients": ("per_example_gradients",),
+    "methods.named": ("add_base", "register"),
+    "methods.step.base": ("BaseRule", "Weak"),
+    "methods.step.extension": ("Extension",),
+    "methods.step.registry": ("add_extension",),
+    "methods.step.views": ("Views",),
+    "papers.tables": ("published",),
+    "settings": ("LoadedSettings", "Settings", "load_settings"),
+    "training.load": ("TrainedRun", "load_run"),
+    "upstream.usb": ("Hook",),
+}
+"""What type checkers read above, for Python: modules, and the names that are taken from each."""
+
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def train(
@@ -34,14 +94,15 @@ def train(
     """Train one run; what `usb-ext train` does, from Python.
 
     Args:
-        settings: a YAML file, or settings by name; None for the defaults.
+        settings: a YAML file, the name of one that comes with the package (`usb-ext configs` lists them), or
+            settings by name; None for the defaults.
         **overrides: settings that win over those.
 
     Returns:
         The record of the run, with the fields of its `result.json`.
 
     Raises:
-        usb_ext.core.errors.UsbExtError: one of its kinds, with a one-line message.
+        UsbExtError: one of its kinds, with a one-line message.
     """
     from usb_ext.settings import load_settings
     from usb_ext.training.train import train as run_train
@@ -49,76 +110,16 @@ def train(
     return run_train(load_settings(settings, overrides))
 
 
-def register() -> None:
-    """Put our algorithms into USB's registry, for USB's own `get_algorithm` and API."""
-    from usb_ext.methods.named import register as put
+if not TYPE_CHECKING:  # where a name that is not there is to be an error
 
-    put()
-
-
-def add_extension(extension: Any) -> None:
-    """Make an extension of your own known by its name, to the settings and to every base.
-
-    Args:
-        extension: an `usb_ext.methods.registry.Extension`.
-
-    Raises:
-        ValueError: if the name is taken or empty.
-    """
-    from usb_ext.methods.step.registry import put_extension
-
-    put_extension(extension)
+    def __getattr__(name: str) -> object:
+        """A public name, imported now."""
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return found
 
 
-def add_base(rule: "BaseRule") -> None:
-    """Make a base of your own known by its name, as a setting `algorithm` that carries extensions.
-
-    Args:
-        rule: its `name` is a name that no algorithm has yet.
-
-    Raises:
-        ValueError: if the name is taken or empty.
-    """
-    from usb_ext.methods.named import add_base as add
-
-    add(rule)
-
-
-def add_dataset(name: str, load: "Callable[[Any], ImageArrays]") -> None:
-    """Make a data set of your own known by its name, as a setting `dataset`.
-
-    Args:
-        name: one that no data set has yet.
-        load: called with the settings of a run, such as `img_size` and `data_dir`; gives the images.
-
-    Raises:
-        ValueError: if the name is taken or empty.
-    """
-    from usb_ext.data.sets import add_dataset as add
-
-    add(name, load)
-
-
-@overload
-def published() -> list[str]: ...
-
-
-@overload
-def published(table: str) -> "list[PublishedNumber]": ...
-
-
-def published(table: str | None = None) -> "list[str] | list[PublishedNumber]":
-    """The numbers of the papers' tables.
-
-    Args:
-        table: a name such as `layermatch-1`; None lists the names.
-
-    Returns:
-        The names, or the cells of that table with method, data set, labels, mean, spread, n and source.
-
-    Raises:
-        usb_ext.core.errors.SettingsError: a table that is not there.
-    """
-    from usb_ext.papers.tables import read_table, table_names
-
-    return table_names() if table is None else read_table(table)
+def __dir__() -> list[str]:
+    """What is there, and what would be."""
+    return sorted({*globals(), *__all__})

@@ -1,3 +1,5 @@
+"""USB's weak, strong and evaluation transforms: pixels by hand, and the steps they are made of."""
+
 import numpy as np
 import pytest
 import torch

@@ -8,9 +8,7 @@ import torch
 
 from usb_ext.bench import influence as module
 from usb_ext.bench.cases import workload
-from usb_ext.cli.command import OneLineParser
 from usb_ext.cli.main import main
-from usb_ext.core.errors import SettingsError
 
 
 def test_command_times_every_inverse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,11 +41,3 @@ def test_share_is_of_a_hundred_steps_of_the_same_turn(monkeypatch: pytest.Monkey
     report = module.influence_times(load, torch.device("cpu"), 8, lambda line: None)
     assert report["extra_percent_at_100"][module.FIRST] == {"median": 7.5, "min": 5.0, "max": 10.0}
     assert report["update_s"][module.TABLE]["median"] == 2.0
-
-
-def test_a_wrong_flag_is_one_line_with_the_command() -> None:
-    parser = OneLineParser(prog="usb-ext thing")
-    with pytest.raises(
-        SettingsError, match=r"unrecognized arguments: --x; see `usb-ext thing --help`"
-    ):
-        parser.parse_args(["--x"])

@@ -1,46 +1,19 @@
-"""The command line: exit codes, one-line messages, and what each command says."""
+"""The command line: exit codes, one-line messages, and the commands that there are."""
 
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from support.settings_files import yaml
 
 import usb_ext
 from usb_ext.cli import main as cli
 from usb_ext.core.errors import DataMissing, Interrupted, RunFailed, SettingsError, UsbExtError
 from usb_ext.settings import LoadedSettings
 from usb_ext.settings.model import Settings
-
-ROOT = Path(usb_ext.__file__).parents[1]
-SHIPPED = sorted((ROOT / "config").glob("*.yaml"))
-BASES = [
-    "fixmatch",
-    "flexmatch",
-    "freematch",
-    "softmatch",
-    "adamatch",
-    "uda",
-    "dash",
-    "pseudolabel",
-    "fixmatch_eman",
-]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command; gives exit code, stdout and stderr."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        code = cli.main([str(word) for word in words])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return run
 
 
 @pytest.fixture
@@ -55,11 +28,6 @@ def refused(call: Any) -> Any:
         return str(err)
 
     return run
-
-
-def yaml(path: Path, *lines: str) -> Path:
-    path.write_text("\n".join((*lines, "")), encoding="utf-8")
-    return path
 
 
 def test_an_unknown_flag_gets_the_nearest_name(refused: Any) -> None:
@@ -108,41 +76,6 @@ def test_a_wrong_value_on_the_command_line(refused: Any) -> None:
     assert "lr: got 'fast' (str)" in refused("train", "--lr", "fast")
 
 
-def test_check_config_says_of_each_file_whether_it_is_ok(call: Any, tmp_path: Path) -> None:
-    good = yaml(tmp_path / "good.yaml", "seed: 1")
-    dead = yaml(tmp_path / "dead.yaml", "clip: 1")
-    code, out, err = call("check-config", good, dead)
-    assert (code, err) == (0, "")
-    first, second = out.splitlines()
-    assert first == f"{good}: ok"
-    assert second.startswith(f"{dead}: ok (") and "clip" in second
-
-    bad = yaml(tmp_path / "bad.yaml", "seed: -1", "epochs: 3")
-    broken = yaml(tmp_path / "broken.yaml", "seed: [1")
-    code, out, err = call("check-config", bad, good, broken)
-    assert (code, err) == (2, "")
-    lines = out.splitlines()
-    assert len(lines) == 3
-    assert lines[0].startswith(f"{bad}: ") and lines[0].count(str(bad)) == 1
-    assert "seed: got -1" in lines[0] and "did you mean epoch?" in lines[0]
-    assert lines[1] == f"{good}: ok"
-    assert lines[2].startswith(f"{broken}")
-
-
-def test_every_file_we_ship_is_ok(call: Any) -> None:
-    """Two name files that nobody can ship; those of AS3L are made for a command of its own."""
-    assert len(SHIPPED) > 0
-    code, out, _ = call("check-config", *SHIPPED)
-    assert code == 3
-    said = dict(line.split(": ", 1) for line in out.splitlines())
-    assert list(said) == [str(path) for path in SHIPPED]
-    missing = [line for line in said.values() if "and there is no such file" in line]
-    assert len(missing) == 2 and all("is './data/" in line for line in missing)
-    for path, line in said.items():
-        as3l = Path(path).name.startswith("as3l_")
-        assert line in (*missing, "ok for usb-ext as3l" if as3l else "ok"), path
-
-
 def test_help_and_version(call: Any) -> None:
     code, out, err = call("--help")
     assert (code, err) == (0, "")
@@ -158,32 +91,6 @@ def test_train_help_lists_every_setting(call: Any, words: list[str]) -> None:
     assert (code, err) == (0, "")
     named = {line.split()[0] for line in out.splitlines() if line.startswith("    --")}
     assert named == {f"--{name}" for name in Settings.model_fields}
-
-
-def test_algorithms_lists_names_with_a_line_each(call: Any) -> None:
-    code, out, err = call("algorithms")
-    assert (code, err) == (0, "")
-    rows = dict(line.split(": ", 1) for line in out.splitlines() if ": " in line)
-    assert rows["  layermatch"].endswith("[freematch + grad_relu + avg_clustering]")
-    bases = out.split("any of them):\n")[1].split("extensions:")[0].splitlines()
-    assert [line.strip().split(":")[0] for line in bases] == BASES
-    assert {"  grad_relu", "  avg_clustering"} <= set(rows)
-    usb = rows["USB's other algorithms"].split(", ")
-    assert {"mixmatch", "comatch", "vat"} <= set(usb) and not set(usb) & {*BASES, "layermatch"}
-    assert {"abc", "darp"} <= set(rows["USB's imbalanced algorithms (--imb_algorithm)"].split(", "))
-    assert {"wrn_28_2", "wrn_10_1"} <= set(rows["networks"].split(", "))
-    assert {"digits", "imagefolder", "cifar10"} <= set(rows["data sets"].split(", "))
-
-
-def test_doctor_says_what_is_installed_and_where_runs_compute(call: Any) -> None:
-    import torch
-
-    code, out, err = call("doctor")
-    assert (code, err) == (0, "")
-    assert f"  torch {torch.__version__.partition('+')[0]}" in out
-    assert f"  usb_ext {usb_ext.__version__}\n" in out
-    assert "  semilearn 0.3.2\n" in out
-    assert "device (auto): " in out and "  wandb: " in out
 
 
 class Stage:
@@ -258,29 +165,3 @@ def test_the_arguments_of_the_process_are_the_default(
 def test_every_error_has_an_exit_code_that_help_lists() -> None:
     codes = {kind.exit_code for kind in UsbExtError.__subclasses__()}
     assert codes == {1, 2, 3}
-
-
-def process(*words: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, cwd=ROOT, env=environment
-    )
-
-
-def test_help_of_the_module_imports_neither_torch_nor_semilearn() -> None:
-    code = (
-        "import runpy, sys; sys.argv = ['usb_ext', '--help']\n"
-        "try: runpy.run_module('usb_ext', run_name='__main__')\n"
-        "except SystemExit as stop: code = stop.code\n"
-        "print('CODE', code, sorted({'torch', 'semilearn', 'numpy', 'sklearn'} & set(sys.modules)))"
-    )
-    done = process("-c", code)
-    assert "COMMAND" in done.stdout
-    assert done.stdout.splitlines()[-1] == "CODE 0 []", done.stderr
-
-
-def test_the_script_is_the_train_command() -> None:
-    done = process("usb_ext/train.py", "--lrr", "3")
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr == "usb-ext: unknown flag --lrr: did you mean --lr?\n"

@@ -1,4 +1,4 @@
-"""What AS3L's stages hand to training, and comparisons whose runs need it (AS3L, Table 5)."""
+"""Comparisons whose runs need what AS3L's stages make (AS3L, Table 5)."""
 
 import json
 from functools import partial
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from support.run import TINY as TINY_RUN
+from support.run import undrawn
 from support.ssl import TINY as TINY_SSL
 
-from usb_ext.as3l.workflow import made_files, ready, wants_stages
 from usb_ext.cli.main import main
 from usb_ext.comparison.as3l_stages import with_stages
 from usb_ext.comparison.methods import parse_methods
@@ -31,29 +31,6 @@ def plan(out: Path, *seeds: int) -> list[Planned]:
     return make_plan(given, parse_methods(ARMS), folds, [10], out)
 
 
-def test_files_are_named_by_the_settings(tmp_path: Path) -> None:
-    s = load_settings({**WHOLE, "save_dir": str(tmp_path), "seed": 3}).settings
-    made = made_files(s)
-    assert made.features.parent.parent == tmp_path and made.features.name == "features.npz"
-    assert made.selected == tmp_path / "labels_digits_as3l_10_s3" / "selected.json"
-    assert made.prior == made.selected.with_name("prior.npz") and made.labels is None
-    trained = ready(s).settings
-    assert trained.label_file == str(made.selected) and trained.prior_file == str(made.prior)
-    assert trained.pretrain_path == str(made.features.with_name("backbone.pth"))
-    assert wants_stages(s) and not wants_stages(trained)
-
-
-def test_files_of_the_user_stand_in_place_of_made_ones(tmp_path: Path) -> None:
-    own = {
-        "features": "clip.npz",
-        "label_file": "mine.csv",
-        "prior_label": False,
-        "use_pretrain": False,
-    }
-    made = made_files(load_settings({**WHOLE, "save_dir": str(tmp_path), **own}).settings)
-    assert made == (Path("clip.npz"), Path("mine.csv"), Path("mine.csv"), None)
-
-
 def test_runs_share_what_is_made_and_differ_in_what_is_chosen(tmp_path: Path) -> None:
     filled, _ = with_stages(plan(tmp_path, 0, 1))
     labels = [run.settings.label_file for run in filled]
@@ -73,7 +50,8 @@ def test_comparison_makes_what_its_runs_need_once(
         """A run that is trained at once, in this process."""
 
         def __init__(self, run: Planned, out: Path, lock: int) -> None:
-            train(load_settings(run.settings.model_dump()))
+            with undrawn():
+                train(load_settings(run.settings.model_dump()))
 
         def poll(self) -> int:
             return 0

@@ -1,12 +1,19 @@
-"""Which runs a comparison consists of."""
+"""Which runs a comparison consists of, and which of them are there already."""
 
 from pathlib import Path
 
 import pytest
-from support.compare import GIVEN, planned
+from support.compare import GIVEN, leave, planned
 
-from usb_ext.comparison.methods import Order, parse_methods
-from usb_ext.comparison.plan import Fold, make_plan, pair_seeds
+from usb_ext.comparison.methods import parse_methods
+from usb_ext.comparison.plan import (
+    Failures,
+    Fold,
+    completed,
+    make_plan,
+    pair_seeds,
+    refuse_other_settings,
+)
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings
 
@@ -72,5 +79,27 @@ def test_what_is_to_be_said_of_the_settings_is_kept(tmp_path: Path) -> None:
     assert "clip" in plan[0].warnings[0]
 
 
-def test_an_order_leads_with_the_last_checkpoint(tmp_path: Path) -> None:
-    assert (Order(tmp_path).metric, Order(tmp_path).allow_mixed) == ("last", False)
+def test_a_folder_without_readable_settings_is_refused(tmp_path: Path) -> None:
+    run = planned(tmp_path, "uda", seeds=(0,))[0]
+    leave(run.settings, 0.5)
+    refuse_other_settings([run])
+    assert completed(run)
+    (run.folder.path / "result.json").write_text("{}")
+    refuse_other_settings([run])
+    assert not completed(run)
+    run.folder.config.write_text("seed: [")
+    with pytest.raises(SettingsError, match="its settings cannot be read"):
+        refuse_other_settings([run])
+
+
+def test_failures_are_of_the_settings_they_happened_with(tmp_path: Path) -> None:
+    failures = Failures(tmp_path / "failed.json")
+    run, changed = (planned(tmp_path, "uda", seeds=(0,), lr=lr)[0] for lr in (0.1, 0.2))
+    failures.add(run, "not finite")
+    again = Failures(tmp_path / "failed.json")
+    assert (again.reason(run), again.reason(changed)) == ("not finite", None)
+    again.forget(run)
+    assert Failures(tmp_path / "failed.json").reason(run) is None
+    (tmp_path / "failed.json").write_text("{")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        Failures(tmp_path / "failed.json")

@@ -11,8 +11,9 @@ from support.compare import Ended, planned
 
 from usb_ext.comparison import processes
 from usb_ext.comparison.plan import Failures, Planned
-from usb_ext.comparison.processes import Ends, Teller, TrainProcess, duration, locked, run_all
+from usb_ext.comparison.processes import Ends, Teller, TrainProcess, duration, run_all
 from usb_ext.core.errors import RunFailed
+from usb_ext.core.lock import locked
 from usb_ext.settings import load_settings
 
 WAITS = """
@@ -47,7 +48,7 @@ def waiting(tmp_path: Path) -> Callable[[Planned, int], TrainProcess]:
 def test_a_process_gets_the_settings_and_tells_how_it_ended(tmp_path: Path) -> None:
     run = planned(tmp_path, "uda:T=0.7", seeds=(3,))[0]
     says = "import sys; print(sys.argv[1:]); print('usb-ext: bad luck\\n'); sys.exit(1)"
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         process = TrainProcess(run, tmp_path, lock, (sys.executable, "-c", says))
         codes: list[tuple[int, str]] = []
         run_all([run], lambda _: process, 1, lambda: 0, lambda _, *end: not codes.append(end))
@@ -71,7 +72,7 @@ def test_a_wish_to_stop_reaches_every_process_once(
     def asked() -> int:
         return signal.SIGTERM if len(begun) == 2 else 0
 
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         run_all(plan, start, 2, asked, lambda _, code, said: not codes.append(code))
     assert begun == [run.name for run in plan[:2]] and codes == [143, 143]
     for name in begun:
@@ -82,16 +83,19 @@ def test_what_a_killed_comparison_left_behind_keeps_the_folder(
     tmp_path: Path, waiting: Callable[[Planned, int], TrainProcess]
 ) -> None:
     run = planned(tmp_path, "uda", seeds=(0,))[0]
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         process = waiting(run, lock)
-    with pytest.raises(RunFailed, match="is in use: a comparison"), locked(tmp_path / ".lock"):
+    with (
+        pytest.raises(RunFailed, match="is in use: a comparison"),
+        locked(tmp_path / ".lock", "a comparison"),
+    ):
         pass
     process.send(signal.SIGKILL)
     until = time.monotonic() + 20
     while process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     assert process.poll() == -signal.SIGKILL
-    with locked(tmp_path / ".lock"):
+    with locked(tmp_path / ".lock", "a comparison"):
         pass
 
 

@@ -1,218 +1,74 @@
-"""Tables, page, LaTeX, CSV and picture of a comparison whose numbers are known by hand."""
+"""A comparison as one JSON value: what a run's row holds, and the circumstances of all of them."""
 
-import csv
 import json
-import re
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import pytest
-from PIL import Image
-from support.compare import Trainer, planned, report_of
+from scipy import __version__ as scipy_version
 
-from usb_ext.comparison import page
-from usb_ext.comparison import page as slope_plot
-from usb_ext.comparison.page import (
-    as_csv,
-    as_latex,
-    as_markdown,
-    facts_of,
-    latex,
-    leading_first,
-    markdown,
-    tables,
-    write_files,
-)
-from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.tables import Table, number, overview_table, p_value, signed
+from usb_ext.comparison.entries import Entry, make_grid
+from usb_ext.comparison.plan import Fold
+from usb_ext.comparison.records import Record
+from usb_ext.comparison.report import environment, make_report, run_row
 
-CURVES: dict[tuple[str, int], tuple[float, ...]] = {
-    ("a_b", 0): (0.5, 0.9, 0.8),
-    ("a_b", 1): (0.5, 0.7, 0.7),
-    ("a_b", 2): (0.5, 0.6, 0.6),
-    ("x|y", 0): (0.5, 0.9, 0.9),
-    ("x|y", 1): (0.5, 0.7, 0.7),
-    ("x|y", 2): (0.5, 0.8, 0.9),
-}
-"""Errors of the last: 20 30 40 and 10 30 10; gains 10 0 30."""
+RAW: dict[str, Any] = {
+    "iterations": 100, "seconds": 2.5, "it_per_s": 40.0, "device": "cpu: abacus", "commit": "abc",
+    "config_sha256": "0f", "collapsed_classes": [3], "dataset": "digits",
+    "versions": {"torch": "2", "numpy": "2"},
+    "labelled": {"class_coverage": 9, "counts": [1] * 10, "normalised_std": 0.25},
+}  # fmt: skip
 
 
-def outcome(run: Planned) -> Any:
-    collapsed = [3, 7] if (run.method.label, run.fold.seed) == ("a_b", 2) else []
-    labelled = {"class_coverage": 9 if run.fold.seed == 1 else 10, "counts": [1] * 10}
-    curve = CURVES[run.method.label, run.fold.seed]
-    return {"accuracies": curve, "collapsed_classes": collapsed, "labelled": labelled}
+def entry(method: str, seed: int, last: float, split: str = "test split", **raw: Any) -> Entry:
+    errors = {"last": last, "best": last - 1, "median20": last + 1}
+    record = Record(errors, split, ((100, 2.5, 1 - last / 100),), {**RAW, **raw})
+    return Entry(method, 40, Fold(7, seed), Path(f"runs/{method}_s{seed}"), record)
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    out = tmp_path_factory.mktemp("tables")
-    plan = planned(out, "a_b=uda", "x|y=fixmatch:T=0.7", seeds=(0, 1, 2))
-    about = {
-        "command": "usb-ext compare --c x",
-        "methods": {"x|y": {"algorithm": "fixmatch", "settings": {"T": 0.7}}},
-    }
-    return {**report_of(plan, out, Trainer(outcome), {"about": about}), "out": out}
+def failed(method: str, seed: int) -> Entry:
+    return Entry(method, 40, Fold(7, seed), Path(f"runs/{method}_s{seed}"), None, "interrupted")
 
 
-def test_the_table_by_fold(report: dict[str, Any]) -> None:
-    table = next(iter(tables(report, ["last"])))
-    assert table.header == ["fold", "a_b", "x|y"] and table.rule_after == 3
-    assert table.rows == [
-        ["0", "20.00", "10.00"],
-        ["1", "30.00", "30.00"],
-        ["2", "40.00", "10.00"],
-        ["mean", "30.00", "16.67"],
-        ["std", "10.00", "11.55"],
-        ["2 sigma", "20.00", "23.09"],
-        ["minimum", "20.00", "10.00"],
-        ["maximum", "40.00", "30.00"],
-        ["gain over a_b", "-", "+13.33"],
-        ["std of the gain", "-", "15.28"],
-        ["better / equal / worse", "-", "2 / 1 / 0"],
-        ["p, greater", "-", "0.2500"],
-        ["p, less", "-", "1.0000"],
-        ["p, two-sided", "-", "0.5000"],
+def test_a_row_is_flat_and_says_whether_the_run_counts() -> None:
+    entries = [entry("a", 0, 10.0), entry("b", 0, 12.0), entry("a", 1, 20.0), failed("b", 1)]
+    grids = [make_grid(entries, 40)]
+    assert run_row(entries[0], grids) == {
+        "method": "a", "num_labels": 40, "label_seed": 7, "seed": 0, "used": True, "reason": "",
+        "error_last": 10.0, "error_best": 9.0, "error_median20": 11.0, "collapsed_classes": [3],
+        "class_coverage": 9, "classes": 10, "normalised_std": 0.25, "iterations": 100,
+        "seconds": 2.5, "it_per_s": 40.0, "device": "cpu: abacus", "commit": "abc",
+        "config_sha256": "0f", "run": "a_s0",
+    }  # fmt: skip
+    assert [run_row(e, grids)["used"] for e in entries] == [True, True, False, False]
+    lost = run_row(entries[3], grids)
+    assert (lost["reason"], lost["run"], lost["label_seed"]) == ("interrupted", "b_s1", 7)
+    known = {"method", "num_labels", "label_seed", "seed", "used", "reason", "run"}
+    assert {value for key, value in lost.items() if key not in known} == {None}
+
+
+def test_circumstances_are_told_once_each() -> None:
+    entries = [
+        entry("a", 0, 10.0),
+        entry("b", 0, 12.0, commit="def", seconds=1.25),
+        entry("a", 1, 20.0, split="validation split", versions={"torch": "3", "numpy": "2"}),
+        failed("b", 1),
     ]
-    assert table.note.startswith("x|y: 1 gain(s) of zero dropped; 2 pair(s)")
+    assert environment(entries) == {
+        "dataset": ["digits"], "hardware": ["cpu: abacus"], "commit": ["abc", "def"],
+        "versions": {"torch": ["2", "3"], "numpy": ["2"]}, "scipy": scipy_version,
+        "iterations": [100], "measured_on": ["test split", "validation split"], "runs": 3,
+        "seconds_in_all": 6.25,
+    }  # fmt: skip
 
 
-def test_the_other_metrics_follow_the_leading_one(report: dict[str, Any]) -> None:
-    assert leading_first("best") == ["best", "last", "median20"]
-    errors = {
-        table.title.split("of the ", 1)[1]: [row[1:] for row in table.rows[:3]]
-        for table in tables(report, leading_first("last"))
-        if "error" in table.title
-    }
-    assert errors == {
-        "last checkpoint": [["20.00", "10.00"], ["30.00", "30.00"], ["40.00", "10.00"]],
-        "best checkpoint": [["10.00", "10.00"], ["30.00", "30.00"], ["40.00", "10.00"]],
-        "median of the last 20 evaluations": [
-            ["20.00", "10.00"],
-            ["30.00", "30.00"],
-            ["40.00", "20.00"],
-        ],
-    }
-
-
-def test_collapsed_classes_by_run(report: dict[str, Any]) -> None:
-    table = next(t for t in tables(report, ["last"]) if "collapsed" in t.title)
-    assert table.rows == [["0", "-", "-"], ["1", "-", "-"], ["2", "3 7", "-"]]
-    runs = [{**run, "collapsed_classes": []} for run in report["runs"]]
-    none = {**report, "runs": runs}
-    assert not [t for t in tables(none, ["last"]) if "collapsed" in t.title]
-    assert "40 labels: no run has a collapsed class" in facts_of(none)
-    assert not [line for line in facts_of(report) if "no run has" in line]
-
-
-def test_the_page_says_what_a_number_needs(report: dict[str, Any]) -> None:
-    facts = "\n".join(facts_of(report))
-    for part in (
-        "command: usb-ext compare --c x", "method x|y: fixmatch with T 0.7",
-        "40 labels: n = 3 folds a method, seeds 0, 1, 2",
-        "40 labels of label seed 1 cover 9 of 10 classes",
-        "steps a run: 30", "6 runs, 3.0 seconds a run", "cpu: abacus, 1 threads",
-        "torch 2", "commit: abc", "measured on: the test set", "not corrected",
-    ):  # fmt: skip
-        assert part in facts
-    assert "hindsight" not in facts and "hindsight" in "\n".join(
-        facts_of({**report, "metric": "best"})
-    )
-    assert facts_of(report)[0] in as_markdown(report, ["last"])
-
-
-def test_markdown_and_latex_keep_every_cell_apart() -> None:
-    table = Table("50% of x_1", ["fold", "a|b"], [["0", "1 ± 2"], ["mean", "#1 & {2}"]], 1, "p < 1")
-    lines = markdown(table).splitlines()
-    assert lines == [
-        "**50% of x_1**", "", "| fold | a\\|b |", "|---|---|", "| 0 | 1 ± 2 |",
-        "| mean | #1 & {2} |", "", "p < 1",
-    ]  # fmt: skip
-    text = latex(table)
-    assert "\\caption{50\\% of x\\_1}" in text and "{\\footnotesize p $<$ 1}" in text
-    assert "0 & 1 $\\pm$ 2 \\\\\n\\midrule\nmean & \\#1 \\& \\{2\\} \\\\" in text
-    assert text.count("\\begin") == text.count("\\end") == 2
-
-
-def test_every_row_of_the_latex_has_as_many_cells_as_its_header(report: dict[str, Any]) -> None:
-    for body in re.findall(r"toprule\n(.*?)\\bottomrule", as_latex(report), re.DOTALL):
-        rows = [line for line in body.splitlines() if line.endswith("\\\\")]
-        assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
-
-
-def test_the_csv_has_a_row_a_run_with_its_gain(report: dict[str, Any]) -> None:
-    rows = list(csv.DictReader(as_csv(report).splitlines()))
-    assert [(r["method"], r["seed"], r["error_last"], r["gain_last"]) for r in rows] == [
-        ("a_b", "0", "20.0", ""),
-        ("x|y", "0", "10.0", "10.0"),
-        ("a_b", "1", "30.0", ""),
-        ("x|y", "1", "30.0", "0.0"),
-        ("a_b", "2", "40.0", ""),
-        ("x|y", "2", "10.0", "30.0"),
-    ]
-    assert rows[4]["collapsed_classes"] == "3 7" and rows[2]["class_coverage"] == "9"
-    assert {row["used"] for row in rows} == {"True"}
-
-
-def test_the_picture_has_a_line_a_fold_and_the_mean(
-    report: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    made: list[Any] = []
-
-    class Kept(slope_plot.Figure):
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
-            made.append(self)
-
-    monkeypatch.setattr(slope_plot, "Figure", Kept)
-    files = slope_plot.draw(report, tmp_path / "compare")
-    lines = [list(line.get_ydata()) for line in made[0].axes[0].lines]
-    assert lines == [[20, 10], [30, 30], [40, 10], [30, pytest.approx(50 / 3)]]
-    first = [path.read_bytes() for path in files]
-    assert Image.open(BytesIO(first[0])).format == "PNG" and b"<svg" in first[1]
-    assert first == [path.read_bytes() for path in slope_plot.draw(report, tmp_path / "compare")]
-    assert slope_plot.draw({**report, "comparisons": []}, tmp_path / "none") == []
-
-
-def test_all_files_come_from_the_json(report: dict[str, Any], tmp_path: Path) -> None:
-    stored = json.loads((report["out"] / "compare.json").read_text())
-    write_files(stored, tmp_path)
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (report["out"] / path.name).read_bytes(), path.name
-    assert "![" in (tmp_path / "compare.md").read_text()
-
-
-def test_the_overview_has_a_column_a_label_count(report: dict[str, Any]) -> None:
-    part = report["comparisons"][0]
-    table = overview_table([part, {**part, "num_labels": 50, "metrics": {}, "folds": []}], "last")
-    assert table.header == ["labels", "40", "50"]
-    assert table.rows == [
-        ["a_b", "30.00 ± 10.00", "-"],
-        ["x|y", "16.67 ± 11.55", "-"],
-        ["x|y: gain", "+13.33", "-"],
-        ["x|y: p, greater", "0.2500", "-"],
-        ["folds", "3", "0"],
-    ]
-
-
-def test_numbers_as_text() -> None:
-    assert (number(None), number(1.005, 1), signed(0.0), signed(-1.0)) == (
-        "-",
-        "1.0",
-        "+0.00",
-        "-1.00",
-    )
-    assert [p_value(p) for p in (1 / 64, 0.5**20, None)] == ["0.0156", "9.5e-07", "-"]
-
-
-def test_methods_are_named_where_their_labels_cover_different_classes() -> None:
-    """AS3L's arms choose the labelled images themselves, so one fold may cover more with one of them."""
-    runs = [
-        {"num_labels": 10, "label_seed": 0, "class_coverage": c, "classes": 10, "method": m}
-        for m, c in (("random", 5), ("random + prior", 5), ("active", 10), ("lost", None))
-    ]
-    assert list(page._uncovered(runs)) == [
-        "10 labels of label seed 0 cover 5 of 10 classes (random, random + prior)"
-    ]
-    assert list(page._uncovered(runs[:2])) == ["10 labels of label seed 0 cover 5 of 10 classes"]
+def test_the_report_is_json_and_asks_for_no_target_by_itself() -> None:
+    entries = [entry("a", 0, 10.0), entry("b", 0, 12.0), failed("a", 1)]
+    about = {"command": "usb-ext compare"}
+    report = make_report(entries, "last", None, about)
+    assert json.loads(json.dumps(report)) == report and next(iter(report)) == "command"
+    assert (report["metric"], report["time_to"], report["monotonicity"]) == ("last", [], [])
+    assert [part["num_labels"] for part in report["comparisons"]] == [40]
+    assert [row["run"] for row in report["runs"]] == ["a_s0", "b_s0", "a_s1"]
+    assert [row["reason"] for row in report["left_out"]] == ["interrupted"]
+    timed = make_report(entries, "best", "a", about)["time_to"][0]["methods"]
+    assert timed["a"]["runs"][0]["steps"] == 100 and timed["b"]["runs"][0]["steps"] is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from usb_ext.core.classification import collapsed_classes, scores
+from usb_ext.core.classification import collapsed_classes, rarely_predicted, scores
 
 # Class 3 is never predicted, class 4 is predicted but never true, class 5 does not occur.
 TRUE = [0, 0, 0, 0, 1, 1, 2, 2, 2, 3]
@@ -88,3 +88,9 @@ def test_the_share_can_be_chosen() -> None:
 
 def test_a_class_of_one_example_can_collapse_and_one_of_none_cannot() -> None:
     assert collapsed_classes(np.array([[4, 0, 0], [1, 0, 0], [0, 0, 0]])) == [1]
+
+
+def test_margins_say_what_the_matrix_says() -> None:
+    confusion = np.random.default_rng(0).multinomial(30, [0.9, 0.08, 0.02, 0.0], size=4)
+    margins = rarely_predicted(confusion.sum(axis=0), confusion.sum(axis=1))
+    assert margins == collapsed_classes(confusion) == [2, 3]

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.core.files import file_sha256, finish_stage, is_done, record_of
+from usb_ext.core.files import file_sha256, is_done, making, record_of
 
 INPUTS = {"runs": 6, "features": "a" * 64, "clusters": [10, 20]}
 
 
 def made(folder: Path) -> Path:
     path = folder / "selected.json"
-    path.write_text("{}")
-    finish_stage(path, INPUTS)
+    with making(path, INPUTS):
+        path.write_text("{}")
     return path
 
 
@@ -60,3 +60,36 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
     assert file_sha256(path) == hashlib.sha256(b"abc").hexdigest()
     with pytest.raises(DataMissing, match="cannot read"):
         file_sha256(tmp_path / "none")
+
+
+OTHER = {"runs": 3}
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_stage_that_was_killed_is_made_again_or_done(tmp_path: Path, renamed: bool) -> None:
+    """The file came first and its record later; in between both were there and fitted nothing."""
+    path = made(tmp_path)
+    stage = making(path, OTHER)
+    stage.__enter__()  # and never left: the process is dead
+    if renamed:
+        path.write_text("new")
+    assert is_done(path, OTHER) is renamed
+    assert (tmp_path / ".selected.json.before").read_text() == "{}"
+    with making(path, INPUTS):
+        path.write_text("{}")
+    assert is_done(path, INPUTS)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "selected.json",
+        "selected.made_with.json",
+    ]
+
+
+def test_a_stage_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = made(tmp_path)
+    with pytest.raises(OSError, match="no space"), making(path, OTHER):
+        raise OSError("no space")
+    assert is_done(path, INPUTS)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "selected.json",
+        "selected.made_with.json",
+    ]

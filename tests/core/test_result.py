@@ -70,3 +70,16 @@ def test_the_result_is_json_with_the_promised_keys() -> None:
     read = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert read == given
     assert set(PROMISED) <= set(read)
+
+
+def test_a_record_comes_back_from_json() -> None:
+    given = {f.name: f.name for f in fields(RunResult)}
+    result = RunResult(**given)  # type: ignore[arg-type]
+    read = json.loads(json.dumps(result.to_json()))
+    assert RunResult.from_json({**read, "of a later version": 1}) == result
+    later = ("unlabelled", "calibration", "instability")
+    older = RunResult.from_json({name: v for name, v in read.items() if name not in later})
+    assert (older.unlabelled, older.calibration, older.instability) == ({}, None, None)
+    del read["seed"], read["algorithm"]
+    with pytest.raises(ValueError, match=r"^it has no algorithm, seed$"):
+        RunResult.from_json(read)

@@ -1,3 +1,5 @@
+"""Images in memory: what they hold, and arrays that contradict each other."""
+
 import dataclasses
 
 import numpy as np
@@ -21,7 +23,7 @@ GOOD = {
 def test_holds_what_it_is_given_and_does_not_change():
     arrays = ImageArrays(**GOOD)
     assert arrays.train_names is None
-    assert arrays.skipped == ()
+    assert arrays.skipped == {}
     with pytest.raises(dataclasses.FrozenInstanceError):
         arrays.hflip = False
 

@@ -1,3 +1,5 @@
+"""The digits against scikit-learn's: shapes, the fixed test split, mean and deviation."""
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits

@@ -1,3 +1,5 @@
+"""Batches by step alone: endless permutations, weights, and samples seeded one by one."""
+
 import pickle
 import random
 

@@ -1,3 +1,5 @@
+"""An image's random view is decided by seed, stream and position."""
+
 import random
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Three generators seeded for a moment, and put back."""
+
 import random
 
 import numpy as np

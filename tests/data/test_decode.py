@@ -1,3 +1,5 @@
+"""Image files to square RGB pixels: every mode, orientation and depth, and files that are damaged."""
+
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,3 +1,5 @@
+"""Folders of images: classes, names and splits, and the layouts that are refused."""
+
 import os
 import unicodedata
 from pathlib import Path
@@ -166,3 +168,57 @@ def test_images_alone_need_no_classes(tmp_path):
     assert scan.classes == () and scan.train.names == ("train/1.png",) and scan.test.names == ()
     with pytest.raises(DataMissing, match="no class folders in .*train"):
         scan_folder(tmp_path, test="none")
+
+
+@pytest.mark.parametrize(
+    "name", ["Unlabeled", "UNLABELLED", "train_unlabeled", "unlabeled-train", "train/unlabeled"]
+)
+def test_folders_without_classes_are_read_in_other_spellings(tmp_path, name):
+    make(tmp_path, "train/cat/1.png", "test/cat/1.png", f"{name}/deep/2.png")
+    scan = scan_folder(tmp_path)
+    assert scan.classes == ("cat",) and scan.unused == ()
+    found = dict(zip(scan.train.names, scan.train.targets, strict=True))
+    assert found == {"train/cat/1.png": 0, f"{name}/deep/2.png": -1}
+
+
+def test_a_class_called_unlabeled_is_one_where_the_test_split_has_it(tmp_path):
+    make(
+        tmp_path,
+        "train/cat/1.png",
+        "train/unlabeled/2.png",
+        "test/cat/1.png",
+        "test/unlabeled/3.png",
+    )
+    assert scan_folder(tmp_path).classes == ("cat", "unlabeled")
+
+
+def test_a_plain_folder_of_images_is_read_at_any_depth(tmp_path):
+    make(tmp_path, "1.png", "phone/2024-01/2.png", "phone/note.txt")
+    scan = scan_folder(tmp_path, test="if there", need_classes=False)
+    assert scan.train.names == ("1.png", "phone/2024-01/2.png") and scan.train.targets == (-1, -1)
+    assert scan.passed.endings == {".txt": 1}
+    labelled = scan_folder(tmp_path, ["a", "b"], test="none")
+    assert labelled.classes == ("a", "b") and labelled.train.names == scan.train.names
+
+
+def test_images_without_classes_alone_are_read_at_any_depth(tmp_path):
+    make(tmp_path, "unlabeled/a/b/1.png", "other/2.png")
+    scan = scan_folder(tmp_path, test="if there", need_classes=False)
+    assert scan.train.names == ("unlabeled/a/b/1.png",) and scan.unused == ("other",)
+
+
+def test_a_folder_without_any_image_is_refused_with_what_it_holds(tmp_path):
+    make(tmp_path, "train/cat/1.heic", "test/cat/1.png")
+    with pytest.raises(
+        DataMissing, match=r"no images in .*cat \(it holds 1 .heic, which are not read\)"
+    ):
+        scan_folder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataMissing, match="no images in .*empty"):
+        scan_folder(tmp_path / "empty", test="if there", need_classes=False)
+
+
+def test_another_capital_in_test_is_named(tmp_path):
+    make(tmp_path, "train/ship/1.png", "test/Ship/1.png")
+    with pytest.raises(DataMissing, match=r"'ship' and 'Ship' are two names"):
+        scan_folder(tmp_path)

@@ -1,3 +1,5 @@
+"""Many files decoded by threads land in their order."""
+
 import numpy as np
 from PIL import Image
 

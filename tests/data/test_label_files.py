@@ -1,8 +1,11 @@
+"""Label files, JSON or CSV: positions and classes, and every problem named with its line."""
+
 import numpy as np
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.label_files import label_file_classes, read_label_file
+from usb_ext.data.label_csv import label_file_classes
+from usb_ext.data.label_files import read_label_file
 
 NAMES = ("train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "train/new.jpg")
 TARGETS = np.array([0, 0, 1, -1])
@@ -83,3 +86,23 @@ def test_classes_of_a_csv(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("file,label\na,dog\nb,cat\nc,dog\n")
     assert label_file_classes(path) == ("cat", "dog")
+
+
+@pytest.mark.parametrize("nothing", ["-1", "", "-1.0", "unlabeled"])
+def test_a_line_without_a_class_is_an_image_without_a_label(tmp_path, nothing, caplog):
+    """scikit-learn's -1 was trained as a class, after `use --num_classes 3`."""
+    caplog.set_level("INFO")
+    text = f"image_id,label\nnew.jpg,dog\ncat/1.jpg,{nothing}\ncat/2.jpg,{nothing}\n"
+    indices, classes = read(tmp_path, text)
+    assert indices.tolist() == [3] and classes.tolist() == [1]
+    assert label_file_classes(tmp_path / "labels.csv") == ("dog",)
+    assert "2 of 3 lines name no class" in caplog.text
+    with pytest.raises(SettingsError, match="holds no labels"):
+        read(tmp_path, f"new.jpg,{nothing}\n")
+
+
+def test_a_class_folder_may_be_called_minus_one(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("cat/1.jpg,-1\ndog/1.jpg,1\n")
+    indices, classes = read_label_file(path, targets=TARGETS, classes=("-1", "1"), names=NAMES)
+    assert indices.tolist() == [0, 2] and classes.tolist() == [0, 1]

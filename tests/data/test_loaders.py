@@ -1,3 +1,5 @@
+"""Loaders whose batches are those of their step, whatever the workers and the start."""
+
 import gc
 import random
 

@@ -1,25 +1,19 @@
 """From settings to data sets: digits, a user's folder, and USB's own sets on files the test makes."""
 
 import itertools
-from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from support import sets as helpers_sets
 import numpy as np
 import pytest
 import torchvision
 from PIL import Image
+from support.data_arguments import arguments
 
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.sets import prepare
 from usb_ext.data.splits import label_indices
-from usb_ext.settings import load_settings
-from support.data_arguments import arguments
-
-
-
 
 
 def test_digits_split_and_views() -> None:

@@ -1,13 +1,13 @@
+"""Labelled and unlabelled positions: shares by class, nested folds, and errors with their remedy."""
+
 import logging
 
 import numpy as np
 import pytest
+from support.data_arguments import TARGETS, K
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.splits import label_indices, unlabelled_indices
-
-K = 5
-TARGETS = np.random.default_rng(0).permutation(np.repeat(np.arange(K), [30, 25, 20, 15, 10]))
 
 
 def label(num_labels, split="per_class", seed=0, ratio=1.0, targets=TARGETS):

@@ -1,3 +1,5 @@
+"""Labels a class: USB's balanced and long-tailed counts by hand."""
+
 import itertools
 import math
 

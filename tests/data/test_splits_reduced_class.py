@@ -1,12 +1,10 @@
 """One class that loses unlabelled images: how many, which ones, and that nothing else changes."""
 
-import logging
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from usb_ext.data.folds import fold_summary, unlabelled_summary, warn_of_missing_classes
 from usb_ext.data.splits import label_indices, reduced_class, unlabelled_indices, without_most_of
 
 K = 5
@@ -60,26 +58,3 @@ def test_labelled_images_are_not_lost(include: bool) -> None:
     assert len(rest) == sum(TARGETS[i] != 0 for i in POSITIONS if i not in labelled)
     if include:
         np.testing.assert_array_equal(chosen[:20], labelled)
-
-
-def test_summary_by_hand() -> None:
-    """Counts (2, 1, 0) with one unknown: mean 1, variance (1 + 0 + 1) / 3."""
-    targets = np.array([0, 0, 1, -1, 2])
-    found = unlabelled_summary(targets, np.array([0, 1, 2, 3]), 3, 2, 0.0)
-    assert found["num_unlabelled"] == 4 and found["counts"] == [2, 1, 0]
-    assert found["normalised_std"] == pytest.approx((2 / 3) ** 0.5)
-    assert (found["imbalance_class"], found["imbalance_fraction"]) == (2, 0.0)
-    unknown = unlabelled_summary(targets, np.array([3]), 3, None, None)
-    assert (unknown["counts"], unknown["normalised_std"]) == ([0, 0, 0], 0.0)
-
-
-def test_classes_without_a_label_are_named(caplog: pytest.LogCaptureFixture) -> None:
-    targets = np.array([0, 0, 1, 2, 3])
-    whole = fold_summary(targets, np.array([0, 2, 3, 4]), 4)
-    part = fold_summary(targets, np.array([0, 1, 3]), 4)
-    with caplog.at_level(logging.WARNING):
-        warn_of_missing_classes(whole)
-        assert caplog.text == ""
-        warn_of_missing_classes(part, ("ant", "bee", "cat", "dog"))
-    assert "3 labels cover 2 of 4 classes, so at most 2 can be learned" in caplog.text
-    assert "1 (bee), 3 (dog)" in caplog.text

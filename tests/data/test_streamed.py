@@ -1,3 +1,5 @@
+"""Images that are decoded when asked for, selected as an array is."""
+
 import pickle
 
 import numpy as np

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.toy import run_points
 from sklearn.svm import LinearSVC
+from support.toy import run_points
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.sets import OWN

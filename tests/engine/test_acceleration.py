@@ -1,6 +1,5 @@
 """Faster ways of running the network change its numbers by rounding only."""
 
-import copy
 import logging
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from support.run import checkpoint_of, run
 from usb_ext.engine import acceleration
 from usb_ext.engine.acceleration import compile_network, likes_channels_last
 from usb_ext.upstream.nets import net_builder, wrn_10_1
-from usb_ext.upstream.quiet import fused_twin
 
 
 def test_convolutional_networks_like_channels_last() -> None:
@@ -28,29 +26,6 @@ def test_memory_layout_and_fused_optimizer_keep_the_first_losses(tmp_path: Path)
     for plain, fast in pairs:
         for key in ("train/sup_loss", "train/total_loss"):
             assert fast[key] == pytest.approx(plain[key], rel=1e-3), key
-
-
-@pytest.mark.parametrize("kind", ["SGD", "AdamW"])
-def test_fused_twin_takes_the_same_steps(kind: str) -> None:
-    torch.manual_seed(0)
-    left = torch.nn.Linear(5, 3).double()
-    right = copy.deepcopy(left)
-    extra = {"momentum": 0.9, "nesterov": True} if kind == "SGD" else {}
-    make = getattr(torch.optim, kind)
-    groups = [
-        [{"params": [m.weight], "weight_decay": 0.1}, {"params": [m.bias], "lr": 0.01}]
-        for m in (left, right)
-    ]
-    plain = make(groups[0], lr=0.1, **extra)
-    fused = fused_twin(make(groups[1], lr=0.1, **extra))
-    for step in range(5):
-        x = torch.randn(8, 5, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
-        for net, optimizer in ((left, plain), (right, fused)):
-            optimizer.zero_grad()
-            net(x).square().mean().backward()
-            optimizer.step()
-    for p, q in zip(left.parameters(), right.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-14)
 
 
 def test_compile_without_a_compiler_says_so_and_goes_on(

@@ -16,11 +16,15 @@ from usb_ext.engine.parts import Parts, Stop
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[dict[int, object]]:
-    """The handlers before the test, put back whatever it does."""
-    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    yield before
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    """Python's own handlers, and after the test those that were there before.
+
+    A background job of a script is started with Ctrl-C ignored, and Python leaves that as it is.
+    """
+    own = {int(signal.SIGINT): signal.default_int_handler, int(signal.SIGTERM): signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in own.items()}
+    yield dict(own)
+    for number, found in before.items():
+        signal.signal(number, found)
 
 
 def now(handlers: dict[int, object]) -> dict[int, object]:

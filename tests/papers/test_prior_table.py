@@ -88,8 +88,3 @@ def test_the_grid_is_made_once(call: Any, tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(call: Any, flags: tuple[str, ...], said: str) -> None:
     code, _, err = call(*flags)
     assert code == 2 and said in err and len(err.strip().splitlines()) == 1
-
-
-def test_help_names_its_own_flags(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prior-grid", "--help"]) == 0
-    assert "--strategies" in capsys.readouterr().out

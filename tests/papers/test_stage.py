@@ -1,23 +1,18 @@
-"""`usb-ext table`: from run folders to a table, in every format."""
+"""A table of a paper from run folders, in every format."""
 
 import csv
 from pathlib import Path
 
 import pytest
-from support.evidence import fake_run
+from support.evidence import layermatch_runs
 from support.run import run
 
-from usb_ext.cli.main import main
 from usb_ext.papers.stage import table
 
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """LayerMatch on CIFAR-10 with 40 labels: 90, 92 and 97%; FixMatch: 50%, shorter."""
-    for seed, top1 in enumerate((0.9, 0.92, 0.97)):
-        fake_run(tmp_path / "runs" / f"lm{seed}", top1, seed=seed)
-    fake_run(tmp_path / "runs" / "fm", 0.5, algorithm="fixmatch", num_train_iter=100)
-    return tmp_path / "runs"
+    return layermatch_runs(tmp_path / "runs")
 
 
 def row_of(text: str, method: str) -> list[str]:
@@ -83,33 +78,3 @@ def test_a_real_run_is_read_and_named(tmp_path: Path) -> None:
         f"left out: {tmp_path}/run: no cell of the table is layermatch (freematch + grad_relu + "
         "avg_clustering) on digits with 10 labels"
     ) in text
-
-
-def test_command(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "table.md"
-    words = ["table", "layermatch-1", str(runs), "--format", "markdown", "--out", str(out)]
-    assert main(words) == 0
-    assert capsys.readouterr().out.strip() == str(out)
-    assert "| 97.65±0.1 | 93.00±7.2 (n=3) |" in out.read_text()
-    assert main(["table", "layermatch-5", "--format", "csv"]) == 0
-    captured = capsys.readouterr()
-    assert captured.out.startswith("method,setting,dataset") and captured.err.startswith("paper: ")
-    assert main(["table", "list"]) == 0
-    assert capsys.readouterr().out.split()[0] == "as3l-1"
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "message"),
-    [
-        (["layermatch-9"], 2, "no table 'layermatch-9'; there are as3l-1"),
-        (["layermatch-1", "/nowhere"], 3, "/nowhere: no run there"),
-        (["layermatch-1", "--out", "/nowhere/x"], 2, "--out /nowhere/x cannot be written"),
-        (["layermatch-1", "--format", "html"], 2, "html"),
-    ],
-)
-def test_mistakes_are_one_line(
-    words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["table", *words]) == code
-    captured = capsys.readouterr()
-    assert message in captured.err and captured.err.count("\n") == 1 and captured.out == ""

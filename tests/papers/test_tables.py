@@ -1,9 +1,5 @@
-"""The papers' numbers: against what the papers say of them elsewhere, and whether they are shipped."""
+"""The papers' numbers: against what the papers say of them elsewhere, and how they are asked for."""
 
-import shutil
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -182,21 +178,6 @@ def test_stated_settings_are_those_of_the_configs() -> None:
     assert stated_settings("layermatch-2", "STL-10")["net"] == "wrn_var_37_2"
     assert stated_settings("layermatch-2", "STL-10")["num_train_iter"] == 2**20
     assert stated_settings("as3l-3", "CIFAR-10") == {}
-
-
-def test_the_wheel_carries_the_tables(tmp_path: Path) -> None:
-    source = Path(usb_ext.__file__).parent
-    shutil.copytree(source / "papers" / "published", tmp_path / "usb_ext" / "papers" / "published")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "usb_ext" / "papers" / "__init__.py").touch()
-    for name in ("__init__.py", "_version.py"):
-        shutil.copy(source / name, tmp_path / "usb_ext")
-    build = "import setuptools.build_meta as b; b.build_wheel('.')"
-    subprocess.run([sys.executable, "-c", build], cwd=tmp_path, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = {Path(n).name for n in zipfile.ZipFile(wheel).namelist() if "/published/" in n}
-    assert names == {*(f"{table}.csv" for table in TABLES), "protocols.toml"}
 
 
 def test_the_folder_of_the_data_does_not_hide_the_function() -> None:

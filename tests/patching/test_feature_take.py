@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.functional.other import helper
+from usb_ext.core.other import helper
 
 LIMIT = 3
 """What no number may pass."""
@@ -47,7 +47,7 @@ def loaded(text: str) -> types.ModuleType:
 
 
 def test_chosen_definitions_work_in_their_new_module() -> None:
-    source = Source("functional/first.py", FIRST, ("LIMIT", "area", "pairs"))
+    source = Source("core/first.py", FIRST, ("LIMIT", "area", "pairs"))
     text = put_together([source], replace={"SettingsError": "ValueError"})
     made = loaded(text)
     assert made.LIMIT == 3 and made.area(2) == pytest.approx(12.566370614)
@@ -58,9 +58,9 @@ def test_chosen_definitions_work_in_their_new_module() -> None:
 
 
 def test_words_stay_and_what_is_ours_alone_goes() -> None:
-    source = Source("functional/first.py", FIRST, ("LIMIT", "area", "pairs"))
+    source = Source("core/first.py", FIRST, ("LIMIT", "area", "pairs"))
     text = put_together([source], replace={"SettingsError": "ValueError"})
-    assert "usb_ext/functional/first.py" in text and "# More words." in text
+    assert "usb_ext/core/first.py" in text and "# More words." in text
     assert '"""What no number may pass."""' in text
     for ours in ("from usb_ext", "import usb_ext", "type: ignore", "strict=", "SettingsError"):
         assert ours not in text

@@ -1,12 +1,9 @@
-"""Data settings and USB's keys for several processes."""
+"""Data settings: ratios and ranges."""
 
 import pytest
 from pydantic import ValidationError
 
-from usb_ext.core.errors import SettingsError
-from usb_ext.settings import Settings
 from usb_ext.settings.data import DatasetSettings
-from usb_ext.settings.run import DistributedSettings
 
 
 @pytest.mark.parametrize("ratio", [1, 1.0, 100, -100, 286, -1, 1.5])
@@ -53,27 +50,3 @@ def test_data_ranges(name: str, value: object) -> None:
 def test_no_workers_and_no_cache_are_allowed() -> None:
     data = DatasetSettings(num_workers=0, cache_budget_mb=0, crop_ratio=1, max_length_seconds=5)
     assert data.num_workers == data.cache_budget_mb == 0
-
-
-def test_the_keys_of_usb_files_are_accepted() -> None:
-    given = {
-        "world_size": 1,
-        "rank": 0,
-        "multiprocessing_distributed": True,
-        "dist_url": "tcp://127.0.0.1:10068",
-        "dist_backend": "nccl",
-        "gpu": 0,
-    }
-    assert DistributedSettings.model_validate(given).model_dump() == given
-
-
-@pytest.mark.parametrize(("name", "value"), [("world_size", 0), ("rank", -1), ("gpu", -1)])
-def test_process_ranges(name: str, value: object) -> None:
-    with pytest.raises(ValidationError):
-        DistributedSettings.model_validate({name: value})
-
-
-@pytest.mark.parametrize("given", [{"world_size": 2}, {"world_size": 2, "rank": 1}, {"rank": 1}])
-def test_more_than_one_process_is_refused(given: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match="one device"):
-        Settings.model_validate(given)

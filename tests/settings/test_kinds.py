@@ -1,10 +1,13 @@
-"""Reading a declared type: what it allows, and how that is said."""
+"""Kinds of numbers and texts: their ranges, what a declared type allows, and how that is said."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from usb_ext.settings import Settings, differing_keys, kinds, load_settings
+from usb_ext.settings.digest import PATHS
 from usb_ext.settings.kinds import allowed, is_list, is_nullable, is_switch, is_text, members
 
 Positive = Annotated[float, Field(gt=0)]
@@ -80,3 +83,52 @@ def test_what_is_allowed_in_words(name: str, expected: str) -> None:
 def test_large_bounds_are_written_in_full() -> None:
     words = allowed({"type": "integer", "minimum": 0, "maximum": 4294967295})
     assert words == "a whole number of at least 0 and of at most 4294967295"
+
+
+@pytest.mark.parametrize(
+    ("kind", "inside", "outside"),
+    [
+        (kinds.Count, [1, 10**9], [0, -1]),
+        (kinds.Whole, [0, 3], [-1]),
+        (kinds.Seed, [0, 2**32 - 1], [-1, 2**32]),
+        (kinds.Share, [0.0, 0.5, 1.0], [-1e-9, 1.0 + 1e-9]),
+        (kinds.Decay, [0.0, 0.999999], [1.0, -0.1]),
+        (kinds.Ratio, [1e-6, 1.0], [0.0, 1.1]),
+        (kinds.Positive, [1e-12, 6], [0, 0.0, -1.0]),
+        (kinds.NonNegative, [0, 0.0, 100], [-1e-12]),
+        (kinds.Text, ["a"], [""]),
+        (kinds.Scalar, [True, 0, 0.5, "x"], [[1], {"a": 1}]),
+    ],
+)
+def test_ranges_of_the_kinds(kind: Any, inside: list[object], outside: list[object]) -> None:
+    check = TypeAdapter(kind)
+    for value in inside:
+        assert check.validate_python(value, strict=True) == value
+    for value in outside:
+        with pytest.raises(ValidationError):
+            check.validate_python(value, strict=True)
+
+
+def test_home_is_expanded_in_every_path_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder called `~` was made in the current one; `data_dir: ~/data` was not found."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    named = [
+        n
+        for n in Settings.model_fields
+        if re.search(r"_(dir|file|path|list|labels|features)$|^features$", n)
+    ]
+    texts = [n for n in named if str in members(Settings.model_fields[n].annotation)]
+    assert set(texts) == PATHS and len(texts) > 9
+    given = {"label_split": "file", "without_test": False, **dict.fromkeys(texts, "~/there")}
+    found = load_settings({"algorithm": "as3l", "dataset": "imagefolder", **given}).settings
+    assert {getattr(found, name) for name in texts} == {"/home/somebody/there"}
+    assert found.run_dir.is_relative_to("/home/somebody/there")
+
+
+def test_a_run_that_kept_the_sign_for_home_is_still_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    given = {"use_pretrain": True, "pretrain_path": "~/weights.pth"}
+    now = load_settings(given).settings.model_dump(mode="json")
+    assert differing_keys({**now, **given}, now) == {}

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.settings import Settings
+from usb_ext.settings import Settings, load_settings
 from usb_ext.settings.model import DEAD, GROUPS, allowed_values, schema_of
 
 USB_KEYS = """
@@ -146,3 +146,14 @@ def test_the_package_needs_neither_torch_nor_semilearn_and_starts_at_once() -> N
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[] True"
+
+
+def test_a_changed_setting_is_a_new_model() -> None:
+    settings = Settings(lr=0.1)
+    changed = load_settings(settings.model_dump(), {"lr": 0.2}).settings
+    assert (settings.lr, changed.lr) == (0.1, 0.2)
+
+
+@pytest.mark.parametrize("name", ["gpu", "ulb_num_labels", "imb_algorithm", "load_path", "T"])
+def test_usb_texts_for_none(name: str) -> None:
+    assert getattr(Settings.model_validate({name: "None"}), name) is None

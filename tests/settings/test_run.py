@@ -1,11 +1,11 @@
-"""Run, schedule and network settings: values of USB's files, defaults, ranges."""
+"""Run settings, and USB's keys for several processes: values, defaults, ranges."""
 
 import pytest
 from pydantic import ValidationError
 
-from usb_ext.settings import Settings, load_settings
-from usb_ext.settings.run import RunSettings
-from usb_ext.settings.training import NetworkSettings, ScheduleSettings, precision_of
+from usb_ext.core.errors import SettingsError
+from usb_ext.settings import Settings
+from usb_ext.settings.run import DistributedSettings, RunSettings
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:11"])
@@ -50,65 +50,25 @@ def test_a_run_deletes_and_resumes_nothing_by_itself() -> None:
     assert not run.overwrite
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [(False, "off"), (True, "fp16"), ("off", "off"), ("bf16", "bf16"), ("fp16", "fp16")],
-)
-def test_precision_reads_usb_booleans(written: object, meant: str) -> None:
-    assert precision_of(written) == meant
-    assert ScheduleSettings.model_validate({"amp": written}).amp == meant
+def test_the_keys_of_usb_files_are_accepted() -> None:
+    given = {
+        "world_size": 1,
+        "rank": 0,
+        "multiprocessing_distributed": True,
+        "dist_url": "tcp://127.0.0.1:10068",
+        "dist_backend": "nccl",
+        "gpu": 0,
+    }
+    assert DistributedSettings.model_validate(given).model_dump() == given
 
 
-@pytest.mark.parametrize("written", ["fp32", "True", 1, None])
-def test_other_precisions_are_rejected(written: object) -> None:
+@pytest.mark.parametrize(("name", "value"), [("world_size", 0), ("rank", -1), ("gpu", -1)])
+def test_process_ranges(name: str, value: object) -> None:
     with pytest.raises(ValidationError):
-        ScheduleSettings.model_validate({"amp": written})
+        DistributedSettings.model_validate({name: value})
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("epoch", 0),
-        ("num_train_iter", 0),
-        ("num_warmup_iter", -1),
-        ("batch_size", 0),
-        ("uratio", 0),
-        ("eval_batch_size", 0),
-        ("ulb_loss_ratio", -1.0),
-        ("ema_m", 1.0),
-        ("ema_m", -0.1),
-        ("optim", "sgd"),
-        ("lr", 0),
-        ("momentum", 1),
-        ("weight_decay", -1e-4),
-        ("layer_decay", 0.0),
-        ("layer_decay", 1.01),
-        ("clip_grad", -1),
-        ("use_cat", "True"),
-    ],
-)
-def test_schedule_ranges(name: str, value: object) -> None:
-    with pytest.raises(ValidationError):
-        ScheduleSettings.model_validate({name: value})
-
-
-def test_the_ends_of_the_schedule_ranges_are_inside() -> None:
-    given = {"ema_m": 0.0, "layer_decay": 1, "clip_grad": 0, "weight_decay": 0, "momentum": 0}
-    schedule = ScheduleSettings.model_validate(given)
-    assert schedule.model_dump(include=set(given)) == given
-
-
-def test_networks_are_names() -> None:
-    assert NetworkSettings(net="my_nets.small:build").net == "my_nets.small:build"
-    with pytest.raises(ValidationError):
-        NetworkSettings(net="")
-
-
-def test_no_path_is_none_as_usb_writes_it() -> None:
-    assert NetworkSettings.model_validate({"pretrain_path": ""}).pretrain_path is None
-
-
-def test_a_changed_setting_is_a_new_model() -> None:
-    settings = Settings(lr=0.1)
-    changed = load_settings(settings.model_dump(), {"lr": 0.2}).settings
-    assert (settings.lr, changed.lr) == (0.1, 0.2)
+@pytest.mark.parametrize("given", [{"world_size": 2}, {"world_size": 2, "rank": 1}, {"rank": 1}])
+def test_more_than_one_process_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match="one device"):
+        Settings.model_validate(given)

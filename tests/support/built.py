@@ -5,15 +5,12 @@ from typing import Any
 
 import pytest
 
+from support.run import UNBALANCED as UNBALANCED_LABELS
 from support.run import run
 from usb_ext.training import train as stage
-from usb_ext.upstream.quiet import cuda_means
+from usb_ext.upstream.device import cuda_means
 
-UNBALANCED: dict[str, Any] = {
-    "algorithm": "fixmatch", "num_labels": 6, "lb_imb_ratio": 5.0, "ulb_num_labels": 20,
-    "ulb_imb_ratio": 5.0,
-}  # fmt: skip
-"""Classes of 6, 5, 4, 3, 2, 2, 2, 1, 1 and 1 labelled images; 101 unlabelled ones."""
+UNBALANCED: dict[str, Any] = {"algorithm": "fixmatch", **UNBALANCED_LABELS}
 
 
 def built(folder: Path, **changed: Any) -> Any:

@@ -1,11 +1,16 @@
-"""A run's namespace, for tests of what is built from it."""
+"""A run's namespace, and classes of training images, for tests of what is built from them."""
 
 from argparse import Namespace
 from typing import Any
 
+import numpy as np
+
 from usb_ext.settings import load_settings
 
 CLASSES = 10
+K = 5
+TARGETS = np.random.default_rng(0).permutation(np.repeat(np.arange(K), [30, 25, 20, 15, 10]))
+"""(100,) classes of training images: 30 of class 0, 25 of class 1, ... in a shuffled order."""
 
 
 def arguments(**changed: Any) -> Namespace:

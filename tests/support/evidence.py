@@ -49,3 +49,11 @@ def fake_run(
     (folder / "result.json").write_text(json.dumps({**content, **(record or {})}))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+def layermatch_runs(folder: Path) -> Path:
+    """LayerMatch on CIFAR-10 with 40 labels: 90, 92 and 97%; FixMatch: 50%, shorter."""
+    for seed, top1 in enumerate((0.9, 0.92, 0.97)):
+        fake_run(folder / f"lm{seed}", top1, seed=seed)
+    fake_run(folder / "fm", 0.5, algorithm="fixmatch", num_train_iter=100)
+    return folder

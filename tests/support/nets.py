@@ -29,11 +29,11 @@ class TinyBert(nn.Module):
         return {"logits": self.classifier(feat), "feat": feat}
 
 
-def tiny_vit() -> nn.Module:
+def tiny_vit(num_classes: int = 3) -> nn.Module:
     """USB's VisionTransformer, two blocks on 8 x 8 pixels."""
     module: Any = inspect.getmodule(net_builder("vit_tiny_patch2_32"))
     net: nn.Module = module.VisionTransformer(
-        img_size=8, patch_size=2, num_classes=3, embed_dim=8, depth=2, num_heads=2,
+        img_size=8, patch_size=2, num_classes=num_classes, embed_dim=8, depth=2, num_heads=2,
         drop_path_rate=0.1,
     )  # fmt: skip
     return net

@@ -1,7 +1,10 @@
 """Tiny runs on digits, stopped where a test wants them stopped."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from unittest.mock import Mock, patch
 
 import torch
 
+import usb_ext
 from usb_ext.core.errors import Interrupted
 from usb_ext.core.result import RunResult
 from usb_ext.engine.loop import Loop
@@ -16,6 +20,7 @@ from usb_ext.engine.parts import Stop
 from usb_ext.settings import load_settings
 from usb_ext.training.train import train
 
+ROOT = Path(usb_ext.__file__).parents[1]
 TINY: dict[str, Any] = {
     "algorithm": "layermatch", "dataset": "digits", "num_classes": 10, "num_labels": 10,
     "net": "wrn_10_1", "img_size": 16, "batch_size": 4, "uratio": 2, "epoch": 2,
@@ -23,6 +28,17 @@ TINY: dict[str, Any] = {
     "num_workers": 0, "num_threads": 1, "progress": "off", "device": "cpu", "ema_m": 0.9,
     "save_name": "run",
 }  # fmt: skip
+SIX: dict[str, Any] = {"num_train_iter": 6, "epoch": 2, "num_eval_iter": 3, "lr": 0.05}
+"""Two epochs of three steps, each with an evaluation at its end."""
+UNBALANCED: dict[str, Any] = {
+    "num_labels": 6, "lb_imb_ratio": 5.0, "ulb_num_labels": 20, "ulb_imb_ratio": 5.0,
+}  # fmt: skip
+"""Classes of 6, 5, 4, 3, 2, 2, 2, 1, 1 and 1 labelled images; 101 unlabelled ones."""
+
+
+def undrawn() -> Any:
+    """Inside, curves and confusion matrices are not drawn: they take longer than a tiny run."""
+    return patch.multiple("usb_ext.training.report", draw_curves=Mock(), draw_confusion=Mock())
 
 
 def run(
@@ -30,14 +46,11 @@ def run(
 ) -> RunResult | None:
     """Train a tiny run in `folder/run`; with `stop_after` it is interrupted there and gives None.
 
-    Curves and confusion matrix are drawn only where a test asks for them: they take longer than the run.
+    Curves and confusion matrix are drawn only where a test asks for them.
     """
     loaded = load_settings({**TINY, "save_dir": str(folder)}, changed)
     if stop_after is None:
-        undrawn = patch.multiple(
-            "usb_ext.training.report", draw_curves=Mock(), draw_confusion=Mock()
-        )
-        with nullcontext() if pictures else undrawn:
+        with nullcontext() if pictures else undrawn():
             return train(loaded)
     stop, original = Stop(), Loop._end_epoch
 
@@ -55,6 +68,14 @@ def run(
     finally:
         Loop._end_epoch = original  # type: ignore[method-assign]
     raise AssertionError("the run was not interrupted")
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    """Python in a process of its own, in the checkout and with nothing else on its path."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=ROOT, env=environment
+    )
 
 
 def checkpoint_of(folder: Path, name: str = "latest_model.pth") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The settings files in `config/`: what they hold and what they open with."""
+"""Settings files: those in `config/`, what they hold and open with, and a test's own."""
 
 from pathlib import Path
 from typing import Any
@@ -18,3 +18,9 @@ def header(name: str) -> list[str]:
     lines = (CONFIG / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     count = next(number for number, line in enumerate(lines) if not line.startswith("#"))
     return [line.removeprefix("# ") for line in lines[:count]]
+
+
+def yaml(path: Path, *lines: str) -> Path:
+    """A settings file of these lines."""
+    path.write_text("\n".join((*lines, "")), encoding="utf-8")
+    return path

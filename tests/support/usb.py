@@ -8,11 +8,15 @@ from typing import Any
 import torch
 
 from usb_ext.methods.named import on_base, register
+from usb_ext.methods.step.step import WeakStrong
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.usb import ALGORITHMS
 
 NUM_CLASSES = 5
 NUM_UNLABELLED = 60
+FAST: dict[str, Any] = {"ac_momentum": 0.5, "ac_lr": 0.5, "ulb_loss_ratio": 1.0, "ema_p": 0.5}
+"""LayerMatch's running means, made to move within a few steps."""
+Gradients = dict[str, torch.Tensor]
 
 
 class TinyNet(torch.nn.Module):
@@ -92,6 +96,20 @@ def batch(seed: int, batch_size: int = 6, uratio: int = 2) -> dict[str, torch.Te
         "x_ulb_s": weak + 0.3 * normal(unlabelled),
         "idx_ulb": torch.randperm(NUM_UNLABELLED, generator=generator)[:unlabelled],
     }
+
+
+def step(algorithm: Any, seed: int) -> tuple[dict[str, float], Gradients]:
+    """Log and gradients of one step; the optimizer has moved the network afterwards."""
+    algorithm.it = seed
+    data = batch(seed)
+    if not isinstance(algorithm, WeakStrong):
+        data.pop("idx_ulb")
+    out, log = algorithm.train_step(**data)
+    algorithm.optimizer.zero_grad()
+    out["loss"].backward()
+    found = {n: p.grad.clone() for n, p in algorithm.model.named_parameters()}
+    algorithm.optimizer.step()
+    return {k.removeprefix("train/"): float(v) for k, v in log.items()}, found
 
 
 def usb_module(name: str) -> Any:

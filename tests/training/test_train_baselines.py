@@ -5,25 +5,20 @@ cut after step 4 of 6, in the middle of its second epoch; algorithms that act on
 beginning. Built like this it takes a second a case.
 """
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from support.run import TINY, assert_same_state, checkpoint_of, metrics_of, run
+from support.run import SIX, TINY, UNBALANCED, assert_same_state, checkpoint_of, metrics_of, run
 
 from usb_ext.cli.main import main
 from usb_ext.core.errors import RunFailed
-from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.engine.engine import Engine
-from usb_ext.settings import load_settings
 from usb_ext.settings.algorithms import BASES
 from usb_ext.training import train as stage
-from usb_ext.upstream.nets import wrn_10_1
 
-SIX: dict[str, Any] = {"num_train_iter": 6, "epoch": 2, "num_eval_iter": 3, "lr": 0.05}
 SELECTING = {"p_cutoff": 0.12}
 RAMP = {"unsup_warm_up": 0.2}
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -49,9 +44,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "supervised": {},
     "uda": {**SELECTING, "tsa_schedule": "linear"},
     "vat": RAMP,
-}  # fmt: skip
-UNBALANCED: dict[str, Any] = {
-    "lb_imb_ratio": 5.0, "ulb_num_labels": 20, "ulb_imb_ratio": 5.0, "num_labels": 6,
 }  # fmt: skip
 IMBALANCED: list[tuple[str, str, int, dict[str, Any]]] = [
     ("abc", "fixmatch", 4, {"abc_p_cutoff": 0.1}),
@@ -184,70 +176,3 @@ def test_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_checkpoint
     assert 1 <= state["it"] == failed_at - 1
     assert all(torch.isfinite(v).all() for v in state["model"].values())
     assert not (tmp_path / "run" / "result.json").exists()
-
-
-def accuracy_of(state: dict[str, torch.Tensor], images: slice) -> float:
-    """Accuracy of a network's weights on some of the test images, computed here."""
-    arrays = load_digits_arrays(16)
-    raw = torch.from_numpy(arrays.test_images[images]).permute(0, 3, 1, 2).float() / 255
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (arrays.mean, arrays.std))
-    network = wrn_10_1(num_classes=10).eval()
-    network.load_state_dict(state)
-    with torch.no_grad():
-        predicted = network((raw - mean) / std)["logits"].argmax(dim=1)
-    return float((predicted.numpy() == arrays.test_targets[images]).mean())
-
-
-def test_test_accuracy_is_that_of_the_best_weights_with_their_own_averages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """USB loads the best network but keeps the last averages (issue 258)."""
-    original = stage.prepare
-
-    def with_test_split(args: Any) -> Any:
-        data = original(args)
-        halves = {"eval": slice(0, 250), "test": slice(250, None)}
-        whole, parts = data.datasets["eval"], {}
-        for name, part in halves.items():
-            parts[name] = type(whole)(
-                whole.alg, whole.data[part], whole.targets[part], 10, whole.transform
-            )
-        return dataclasses.replace(data, datasets={**data.datasets, **parts})
-
-    monkeypatch.setattr(stage, "prepare", with_test_split)
-    result = run(
-        tmp_path, algorithm="mixmatch", **{**SIX, "num_eval_iter": 1, "lr": 0.3, "ema_m": 0.5}
-    )
-    best, last = checkpoint_of(tmp_path, "model_best.pth"), checkpoint_of(tmp_path)
-    assert result is not None and best["it"] < last["it"]
-    assert result.test_top1_best == accuracy_of(best["ema_model"], slice(250, None))
-    assert result.test_top1_last == accuracy_of(last["ema_model"], slice(250, None))
-    mixed = {**best["model"], **{k: v for k, v in last["ema_model"].items() if "running" not in k}}
-    assert result.test_top1_best != accuracy_of(mixed, slice(250, None)), "the case shows nothing"
-    assert "apart from the test split" in result.best_chosen_on
-
-
-@pytest.mark.parametrize("imbalanced", ["cossl", "tras"])
-def test_saved_weights_are_scored_with_the_head_of_their_epoch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imbalanced: str
-) -> None:
-    """Both predict with a second head from epoch 1 on; step 3 ends epoch 0."""
-    kept: list[Any] = []
-    original = stage.make_result
-    monkeypatch.setattr(stage, "make_result", lambda a, *r: kept.append(a) or original(a, *r))
-    run(
-        tmp_path, algorithm="fixmatch", imb_algorithm=imbalanced, **SIX, **UNBALANCED,
-        cossl_warm_epoch=1, cossl_tfe_warm_bs=8, tras_warmup_epochs=1,
-    )  # fmt: skip
-    algorithm, folder = kept[0], tmp_path / "run"
-    history = algorithm.hooks_dict["EvaluationHook"].history
-    for name, row in (("previous_model.pth", history[0]), ("latest_model.pth", history[1])):
-        scores = algorithm.evaluate_saved(folder / name, "eval")
-        assert {**scores, "it": row["it"]} == row
-    assert {**algorithm.evaluate("eval"), "it": 6} == history[1]
-
-
-def test_resolved_settings_name_usbs_own_values(tmp_path: Path) -> None:
-    run(tmp_path, algorithm="mixmatch", **SIX)
-    written = load_settings(tmp_path / "run" / "config.yaml").settings
-    assert (written.T, written.unsup_warm_up, written.mixup_alpha) == (0.5, 1 / 64, 0.5)

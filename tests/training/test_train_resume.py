@@ -7,7 +7,8 @@ import pytest
 import torch
 from support.run import assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import RunFailed, SettingsError
+from usb_ext.core.folders import holding
 from usb_ext.methods.step.registry import RULES
 
 CASES: list[tuple[str, dict[str, Any]]] = [
@@ -62,17 +63,50 @@ def test_resume_without_a_checkpoint_starts_afresh(tmp_path: Path) -> None:
     assert "starting afresh" in (tmp_path / "run" / "log.txt").read_text()
 
 
-def test_truncated_checkpoint_is_refused_and_the_older_one_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_damaged_checkpoint_is_passed_over_for_the_older_one_by_name(
+    tmp_path: Path, cut: bool
+) -> None:
+    """A flipped bit too, which torch reads without a word; the end is the same, bit by bit."""
     run(tmp_path)
+    whole = {p.name: checkpoint_of(tmp_path, p.name) for p in (tmp_path / "run").glob("*.pth")}
     latest = tmp_path / "run" / "latest_model.pth"
-    whole = latest.read_bytes()
-    latest.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(SettingsError, match="previous_model.pth"):
-        run(tmp_path, resume=True)
-    assert latest.read_bytes() == whole[: len(whole) // 2]
+    content = bytearray(latest.read_bytes())
+    content[len(content) // 2] ^= 1
+    latest.write_bytes(content[: len(content) // 2] if cut else content)
+    result = run(tmp_path, resume=True)
+    assert result is not None and result.iterations == 8
+    said = (tmp_path / "run" / "log.txt").read_text()
+    assert f"{latest} is damaged" in said and "previous_model.pth" in said
+    for name, state in whole.items():
+        assert_same_state(state, checkpoint_of(tmp_path, name), name)
+
+
+def test_an_older_checkpoint_that_is_named_is_taken(tmp_path: Path) -> None:
+    run(tmp_path)
     older = tmp_path / "run" / "previous_model.pth"
     result = run(tmp_path, resume=True, load_path=str(older))
     assert result is not None and result.iterations == 8
+    assert "continuing after step 4 of 8" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_a_run_is_not_lengthened_and_the_reason_is_said(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=3)
+    with pytest.raises(SettingsError, match=r"num_train_iter \(8 then, 16 now\).*its length"):
+        run(tmp_path, resume=True, num_train_iter=16)
+
+
+def test_a_second_run_in_the_folder_is_refused_while_the_first_one_trains(tmp_path: Path) -> None:
+    order = {"resume": True, "overwrite": True}
+    run(tmp_path, stop_after=3)
+    before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    with (
+        holding(tmp_path / "run", resume=True, overwrite=False),
+        pytest.raises(RunFailed, match="is in use: a run"),
+    ):
+        run(tmp_path, **order)
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+    assert run(tmp_path, **order) is not None
 
 
 def test_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -89,12 +123,13 @@ def test_checkpoint_of_other_settings_is_refused_with_the_difference(tmp_path: P
         run(tmp_path, resume=True, lr=0.01)
 
 
-def test_run_folder_is_never_deleted_without_overwrite(tmp_path: Path) -> None:
+def test_what_lies_beside_a_run_is_never_deleted(tmp_path: Path) -> None:
     run(tmp_path)
     keep = tmp_path / "run" / "notes.txt"
     keep.write_text("mine")
     with pytest.raises(SettingsError, match="--resume"):
         run(tmp_path)
     assert keep.read_text() == "mine"
-    run(tmp_path, overwrite=True)
-    assert not keep.exists()
+    with pytest.raises(SettingsError, match=r"notes\.txt"):
+        run(tmp_path, overwrite=True)
+    assert keep.read_text() == "mine" and checkpoint_of(tmp_path)["it"] == 8

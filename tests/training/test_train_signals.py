@@ -35,6 +35,14 @@ def _wait_for_steps(process: subprocess.Popen[str], folder: Path, steps: int) ->
     pytest.fail("the run made no steps")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(folder, **STEPS)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -45,21 +53,20 @@ def _wait_for_steps(process: subprocess.Popen[str], folder: Path, steps: int) ->
     ],
 )
 def test_stopped_process_resumes_bit_identically(
-    tmp_path: Path, number: signal.Signals, code: int
+    tmp_path: Path, whole: Path, number: signal.Signals, code: int
 ) -> None:
-    process = _start(tmp_path / "cut")
-    _wait_for_steps(process, tmp_path / "cut", 5)
+    process = _start(tmp_path)
+    _wait_for_steps(process, tmp_path, 5)
     os.kill(process.pid, number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
     if number != signal.SIGKILL:
         assert "--resume" in errors and "Traceback" not in errors
         assert len(errors.strip().splitlines()) <= 2
-    assert 2 <= checkpoint_of(tmp_path / "cut")["it"] < 40
-    run(tmp_path / "cut", resume=True, **STEPS)
-    run(tmp_path / "whole", **STEPS)
-    assert_same_state(checkpoint_of(tmp_path / "whole"), checkpoint_of(tmp_path / "cut"))
-    assert metrics_of(tmp_path / "whole") == metrics_of(tmp_path / "cut")
+    assert 2 <= checkpoint_of(tmp_path)["it"] < 40
+    run(tmp_path, resume=True, **STEPS)
+    assert_same_state(checkpoint_of(whole), checkpoint_of(tmp_path))
+    assert metrics_of(whole) == metrics_of(tmp_path)
 
 
 @pytest.mark.parametrize("progress", ["lines", "bar"])

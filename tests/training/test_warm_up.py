@@ -14,7 +14,8 @@ from usb_ext.engine.parts import Stop
 from usb_ext.settings import load_settings
 from usb_ext.training.train import train
 from usb_ext.training.warm_up import _steps, warm_up
-from usb_ext.upstream.quiet import cuda_means, printed_to_log
+from usb_ext.upstream.device import cuda_means
+from usb_ext.upstream.quiet import printed_to_log
 
 DASH: dict[str, Any] = {"algorithm": "dash", "rho_min": 0.1, "epoch": 1, "num_train_iter": 8}
 

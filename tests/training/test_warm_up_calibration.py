@@ -8,6 +8,7 @@ import pytest
 from support.run import assert_same_state, checkpoint_of, metrics_of, run
 
 from usb_ext.core.errors import Interrupted, RunFailed, SettingsError
+from usb_ext.core.result import RunResult
 from usb_ext.settings import config_sha256, load_settings
 from usb_ext.training import train as stage
 from usb_ext.training import warm_up as calibration
@@ -23,6 +24,15 @@ def found_in(folder: Path) -> dict[str, Any]:
     return content
 
 
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult]:
+    """The folder and the result of a run that found its number itself."""
+    folder = tmp_path_factory.mktemp("asked")
+    result = run(folder, **ASKED)
+    assert result is not None
+    return folder, result
+
+
 def levels(folder: Path, steps: slice) -> tuple[float, float]:
     """Means of a run's logged loss and weight."""
     rows = metrics_of(folder)[steps]
@@ -31,14 +41,15 @@ def levels(folder: Path, steps: slice) -> tuple[float, float]:
     return loss, weight
 
 
-def test_the_number_is_that_of_two_ordinary_runs(tmp_path: Path) -> None:
+def test_the_number_is_that_of_two_ordinary_runs(
+    tmp_path: Path, asked: tuple[Path, RunResult]
+) -> None:
     """Eq. 25 from the metrics of FixMatch and Smooth FixMatch with weight 1, steps 3 and 4."""
-    run(tmp_path / "asked", **ASKED)
     run(tmp_path / "hard", algorithm="fixmatch", p_cutoff=0.15, augment="batched")
     run(tmp_path / "smooth", **SMOOTH)
     hard, mask = levels(tmp_path / "hard", slice(2, 4))
     smooth, factor = levels(tmp_path / "smooth", slice(2, 4))
-    found = found_in(tmp_path / "asked")
+    found = found_in(asked[0])
     assert 0 < factor < mask
     assert found["ulb_loss_ratio"] == pytest.approx(hard / smooth, rel=1e-3)
     assert found["hard_loss"] == pytest.approx(hard, rel=1e-5)
@@ -48,42 +59,44 @@ def test_the_number_is_that_of_two_ordinary_runs(tmp_path: Path) -> None:
     assert (found["iterations"], found["averaged"]) == (4, 2)
 
 
-def test_it_is_the_run_with_that_number(tmp_path: Path) -> None:
-    asked = run(tmp_path / "asked", **ASKED)
-    assert asked is not None and asked.calibration == found_in(tmp_path / "asked")
-    ratio = asked.calibration["ulb_loss_ratio"]
-    given = run(tmp_path / "given", **SMOOTH, ulb_loss_ratio=ratio)
+def test_it_is_the_run_with_that_number(tmp_path: Path, asked: tuple[Path, RunResult]) -> None:
+    folder, result = asked
+    assert result.calibration is not None and result.calibration == found_in(folder)
+    ratio = result.calibration["ulb_loss_ratio"]
+    given = run(tmp_path, **SMOOTH, ulb_loss_ratio=ratio)
     assert given is not None and given.calibration is None
-    assert asked.config_sha256 == given.config_sha256
-    assert_same_state(checkpoint_of(tmp_path / "asked"), checkpoint_of(tmp_path / "given"))
-    assert metrics_of(tmp_path / "asked") == metrics_of(tmp_path / "given")
-    resolved = load_settings(tmp_path / "asked" / "run" / "config.yaml").settings
-    assert resolved.ulb_loss_ratio == ratio and config_sha256(resolved) == asked.config_sha256
-    log = (tmp_path / "asked" / "run" / "log.txt").read_text()
+    assert result.config_sha256 == given.config_sha256
+    assert_same_state(checkpoint_of(folder), checkpoint_of(tmp_path))
+    assert metrics_of(folder) == metrics_of(tmp_path)
+    resolved = load_settings(folder / "run" / "config.yaml").settings
+    assert resolved.ulb_loss_ratio == ratio and config_sha256(resolved) == result.config_sha256
+    log = (folder / "run" / "log.txt").read_text()
     assert f"ulb_loss_ratio {ratio:g}" in log and "mean factor" in log
 
 
 def test_a_resumed_run_does_not_calibrate_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[Path, RunResult]
 ) -> None:
-    whole = run(tmp_path / "whole", **ASKED)
-    assert run(tmp_path / "cut", stop_after=5, **ASKED) is None
+    folder, whole = asked
+    assert run(tmp_path, stop_after=5, **ASKED) is None
     monkeypatch.setattr(calibration, "_calibrate", None)
-    resumed = run(tmp_path / "cut", resume=True, **ASKED)
-    assert whole is not None and resumed is not None
-    assert_same_state(checkpoint_of(tmp_path / "whole"), checkpoint_of(tmp_path / "cut"))
+    resumed = run(tmp_path, resume=True, **ASKED)
+    assert resumed is not None
+    assert_same_state(checkpoint_of(folder), checkpoint_of(tmp_path))
     assert resumed.calibration == whole.calibration
     number = {**SMOOTH, "ulb_loss_ratio": whole.calibration["ulb_loss_ratio"]}  # type: ignore[index]
-    again = run(tmp_path / "cut", resume=True, **number)
+    again = run(tmp_path, resume=True, **number)
     assert again is not None and again.calibration == whole.calibration
 
 
-def test_it_is_deterministic_and_follows_the_seed(tmp_path: Path) -> None:
-    numbers = [
-        run(tmp_path / str(n), **ASKED, seed=seed).calibration["ulb_loss_ratio"]  # type: ignore[union-attr, index]
-        for n, seed in enumerate((0, 0, 1))
-    ]
-    assert numbers[0] == numbers[1] != numbers[2]
+def test_it_is_deterministic_and_follows_the_seed(
+    tmp_path: Path, asked: tuple[Path, RunResult]
+) -> None:
+    again, other = (
+        run(tmp_path / str(seed), **ASKED, seed=seed).calibration["ulb_loss_ratio"]  # type: ignore[union-attr, index]
+        for seed in (0, 1)
+    )
+    assert asked[1].calibration["ulb_loss_ratio"] == again != other  # type: ignore[index]
 
 
 def test_where_nothing_is_selected_it_says_so_and_leaves_no_folder(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Which of USB's classes are mended, and the small mends."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,14 @@ from support.built import UNBALANCED, built
 
 from usb_ext.engine.engine import Engine
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
-from usb_ext.upstream.usb_algorithms import MENDED, CReST, forced_settings, mended
+from usb_ext.upstream.usb_algorithms import (
+    MENDED,
+    SECOND_HEADS,
+    WRAPPING,
+    CReST,
+    forced_settings,
+    mended,
+)
 
 
 def test_a_mended_class_is_one_of_usbs_with_its_options() -> None:
@@ -34,6 +42,17 @@ def test_no_algorithm_of_usbs_keeps_a_loop_of_its_own() -> None:
             run = type("Run", (part, Engine), {})
             owner = next(c for c in run.__mro__ if "train" in vars(c))
             assert owner.__module__.startswith("usb_ext."), name
+
+
+def test_every_algorithm_that_wraps_the_network_or_predicts_by_another_head_is_known() -> None:
+    """Those of USB's classes that build the network themselves, and those that evaluate themselves."""
+
+    def overriding(registry: Any, method: str) -> set[str]:
+        return {name for name, made in registry._dict.items() if method in vars(made)}
+
+    assert overriding(ALGORITHMS, "set_model") == set(WRAPPING)
+    assert overriding(IMB_ALGORITHMS, "set_model") == overriding(ALGORITHMS, "evaluate") == set()
+    assert overriding(IMB_ALGORITHMS, "evaluate") == set(SECOND_HEADS)
 
 
 def test_only_crest_overrules_settings() -> None:

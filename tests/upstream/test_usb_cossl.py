@@ -1,15 +1,19 @@
 """CoSSL: loaders from (seed, step), a second optimizer, and a second head from its epoch on."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import progress
 import pytest
 import torch
 from support.built import UNBALANCED, built
 from support.run import run
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.upstream.device import cuda_means
+from usb_ext.upstream.usb_cossl import CoSSLParamUpdateHook
 
 OPTIONS: dict[str, Any] = {
     **UNBALANCED, "imb_algorithm": "cossl", "cossl_tfe_warm_bs": 8, "cossl_tfe_u_ratio": 2,
@@ -50,6 +54,25 @@ def test_second_head_learns_by_both_optimizers_from_its_epoch_on(tmp_path: Path)
         algorithm.optimizer.step()
         assert bool(algorithm.tfe_optimizer.state) is stepped
         algorithm.optimizer.zero_grad()
+
+
+def test_second_head_learns_where_standard_error_was_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The package of USB's bar keeps the stream that it found when it was imported; USB ends with it."""
+    found_once = io.TextIOWrapper(io.BytesIO())
+    found_once.close()
+    monkeypatch.setattr(progress.Infinite, "file", found_once)
+    algorithm = built(tmp_path, **OPTIONS, cossl_warm_epoch=1)
+    before = algorithm.model.teacher_classifier.weight.clone()
+    algorithm.epoch = 1
+    with cuda_means(algorithm.device):
+        with pytest.raises(ValueError, match="closed file"):
+            CoSSLParamUpdateHook.before_train_epoch(None, algorithm)
+        capfd.readouterr()
+        algorithm.call_hook("before_train_epoch", "SecondHeadHook")
+    assert not torch.equal(algorithm.model.teacher_classifier.weight, before)
+    assert capfd.readouterr().err == ""
 
 
 def test_balanced_labels_are_refused_before_any_work(tmp_path: Path) -> None:

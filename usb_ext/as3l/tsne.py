@@ -1,7 +1,4 @@
-"""The tsne stage: features in the plane, with what was chosen and what was spread (AS3L, Fig. 5).
-
-Images as points of a plane, coloured by class and by prior pseudo-label.
-"""
+"""The tsne stage: features in the plane, coloured by class and by prior pseudo-label (AS3L, Fig. 5)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +6,17 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import replace_file
+from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.data.features import Features, read_features
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.label_files import read_selected
-from usb_ext.data.npz_file import make_folder
 from usb_ext.data.prior_file import read_prior
 
 FEW_CLASSES = 20
@@ -70,10 +68,10 @@ def draw_plane(plane: Plane, path: Path) -> None:
     figure.savefig(path, dpi=110, format="png")
 
 
-def _draw(axis: Any, plane: Plane, labels: NDArray[np.int64], sure: NDArray[Any]) -> None:
+def _draw(axis: Axes, plane: Plane, labels: NDArray[np.int64], sure: NDArray[Any]) -> None:
     """One panel: grey points first, then a colour a class, then the chosen ones as stars."""
-    none = labels < 0
-    axis.scatter(*plane.places[none].T, s=4, color=GREY)
+    (x, y), none = plane.places.T, labels < 0
+    axis.scatter(x[none], y[none], s=4, color=GREY)
     number = max(int(labels.max(initial=-1)) + 1, len(plane.classes or ()), 1)
     few = number <= FEW_CLASSES
     colours = colormaps["tab20" if few else "hsv"]
@@ -84,10 +82,10 @@ def _draw(axis: Any, plane: Plane, labels: NDArray[np.int64], sure: NDArray[Any]
         colour = np.tile(colours(label if few else label / number), (int(rows.sum()), 1))
         colour[:, 3] = np.clip(sure[rows], 0.15, 1)
         name = plane.classes[label] if plane.classes else str(label)
-        axis.scatter(*plane.places[rows].T, s=6, c=colour, label=name)
+        axis.scatter(x[rows], y[rows], s=6, c=colour, label=name)
     if plane.chosen.any():
         axis.scatter(
-            *plane.places[plane.chosen].T, s=90, marker="*", color="black", edgecolors="white"
+            x[plane.chosen], y[plane.chosen], s=90, marker="*", color="black", edgecolors="white"
         )
     if few and axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize="x-small", markerscale=2, loc="best")
@@ -126,6 +124,7 @@ def tsne(order: TsneOrder) -> str:
         SettingsError: files that do not fit each other, or a perplexity for more points than there are.
         DataMissing: files that are not there or cannot be used.
     """
+    check_outputs(order.out.parent, [order.out.name])
     features = read_features(order.features)
     chosen = _chosen(order, features)
     prior = _prior(order, features)
@@ -144,7 +143,7 @@ def tsne(order: TsneOrder) -> str:
         chosen=np.isin(points, chosen),
         classes=features.class_names,
     )
-    make_folder(order.out.parent)
+    claim_outputs(order.out.parent, [order.out.name])
     replace_file(order.out, lambda path: draw_plane(plane, path))
     return f"{len(points)} of {len(features.values)} images drawn: {order.out}"
 

@@ -7,14 +7,19 @@ there from the same settings.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.core.files import file_sha256, finish_stage, is_done, read_json
+from usb_ext.core.files import file_sha256, is_done, read_json
+from usb_ext.core.folders import has_checkpoint
+from usb_ext.core.outputs import claim_outputs, stage_output
 from usb_ext.core.result import percent
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, load_settings
 from usb_ext.settings.as3l import AUTO, TO_LABEL
 from usb_ext.settings.stage_values import PROPAGATE, SELECT, stage_values
+
+if TYPE_CHECKING:
+    from usb_ext.data.fingerprint import Fingerprint
 
 
 class Made(NamedTuple):
@@ -130,10 +135,27 @@ def make(settings: Settings, show: Show) -> None:
         DataMissing, RunFailed, Interrupted: as in the stages.
     """
     check(settings)
+    _check_classes(settings)
     pretrain_features(settings, show)
     files = made_files(settings)
     choose(settings, files, show)
     spread(settings, files, show)
+
+
+def _check_classes(s: Settings) -> None:
+    """Refuse class folders that do not fit the settings, before the long pre-training and not after it.
+
+    Where a person gives the classes in a CSV, folders need not show all of them.
+
+    Raises:
+        SettingsError: the classes with their counts.
+    """
+    from usb_ext.data.sets import open_source
+    from usb_ext.data.survey import check_classes
+
+    scan = open_source(s, images_alone=True).scan if s.dataset == "imagefolder" else None
+    if scan is not None and scan.classes and made_files(s).labels is None:
+        check_classes(s, scan)
 
 
 def pretrain_features(settings: Settings, show: Show) -> None:
@@ -158,6 +180,8 @@ def train_on_made(settings: Settings) -> str:
     Returns:
         A line with the accuracy and the record's place.
     """
+    from usb_ext.data.fingerprint import fingerprint_of
+    from usb_ext.data.sets import open_source
     from usb_ext.training.compose import algorithm_classes, resolved
     from usb_ext.training.train import train
 
@@ -166,8 +190,11 @@ def train_on_made(settings: Settings) -> str:
     record = s.run_dir / "result.json"
     if not s.overwrite and (result := _result(record)) is not None:
         if result.get("status") == "completed" and result.get("config_sha256") == wanted:
+            _check_data(
+                s, s.run_dir, record, fingerprint_of(loaded.settings, open_source(loaded.settings))
+            )
             return f"trained before: top1_last {percent(result.get('top1_last'))}  {record}"
-    if (s.run_dir / "latest_model.pth").is_file() and not s.overwrite:
+    if has_checkpoint(s.run_dir) and not s.overwrite:
         loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
     done = train(loaded)
     return f"top1_last {percent(done.top1_last)}  {done.path}/result.json"
@@ -196,22 +223,23 @@ def choose(s: Settings, files: Made, show: Show) -> None:
     folder = made.parent
     inputs = {**stage_values(s, SELECT), "seed": s.split_seed, "features": file_sha256(features)}
     if is_done(made, inputs, overwrite=s.overwrite):
+        _check_data(s, made.parent, made)
         show(f"images chosen before: {made}")
         return
     from usb_ext.as3l.clustering.fine_tuning import Tuning
     from usb_ext.as3l.select.stage import SelectOrder, select_images
 
-    order = SelectOrder(
-        features=_candidates(s, features, folder),
-        budget=s.num_labels,
-        strategy=s.as3l_strategy,
-        seed=s.split_seed,
-        out=folder,
-        tuning=Tuning(*_tuning(s)),
-        device=s.device,
-    )
-    show(select_images(order, s))
-    finish_stage(made, inputs)
+    with stage_output(made, inputs, "--as3l_name"):
+        order = SelectOrder(
+            features=_candidates(s, features, folder),
+            budget=s.num_labels,
+            strategy=s.as3l_strategy,
+            seed=s.split_seed,
+            out=folder,
+            tuning=Tuning(*_tuning(s)),
+            device=s.device,
+        )
+        show(select_images(order, s))
 
 
 def _candidates(s: Settings, features: Path, folder: Path) -> Path:
@@ -231,6 +259,7 @@ def _candidates(s: Settings, features: Path, folder: Path) -> Path:
             f"as3l_candidates is known, but no class of {s.dataset} is; use as3l_candidates: all"
         )
     part = replace(whole, values=whole.values[rows], ids=whole.ids[rows], targets=targets[rows])
+    claim_outputs(folder, ["candidates.npz"], "--as3l_name")
     write_features(folder / "candidates.npz", part)
     return folder / "candidates.npz"
 
@@ -256,6 +285,7 @@ def spread(s: Settings, files: Made, show: Show) -> None:
     inputs = {**stage_values(s, PROPAGATE), "seed": s.split_seed}
     inputs |= {name: file_sha256(path) for name, path in read.items() if path is not None}
     if is_done(made, inputs, overwrite=s.overwrite):
+        _check_data(s, made.parent, made)
         show(f"prior pseudo-labels made before: {made}")
         return
     from usb_ext.as3l.clustering.fine_tuning import Tuning
@@ -274,9 +304,23 @@ def spread(s: Settings, files: Made, show: Show) -> None:
         tuning=Tuning(*_tuning(s)),
         device=s.device,
     )
-    show(propagate_labels(order, s))
-    finish_stage(made, inputs)
+    with stage_output(made, inputs, "--as3l_name"):
+        show(propagate_labels(order, s))
 
 
-def _tuning(s: Settings) -> tuple[Any, ...]:
+def _check_data(s: Settings, folder: Path, made: Path, now: "Fingerprint | None" = None) -> None:
+    """Refuse a file that is there and was made from other images.
+
+    Raises:
+        SettingsError: what differs.
+    """
+    from usb_ext.data.fingerprint import refuse_other_data, training_images
+
+    remedy = (
+        "name the data that it was made from with --data_dir, or make it again with --overwrite"
+    )
+    refuse_other_data(folder, now or training_images(s), str(made), remedy)
+
+
+def _tuning(s: Settings) -> tuple[int, int, str, int | None]:
     return (s.as3l_runs, s.as3l_tune_epochs, s.as3l_normalise, s.as3l_points_per_center)

@@ -39,7 +39,7 @@ class Recipe:
     std: tuple[float, ...]
 
 
-def recipe_of(transform: Any) -> Recipe | None:
+def recipe_of(transform: object) -> Recipe | None:
     """The recipe of a torchvision Compose, or None if it follows another pattern."""
     steps = list(getattr(transform, "transforms", ()))
     kinds = [type(step).__name__ for step in steps]

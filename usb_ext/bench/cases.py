@@ -20,24 +20,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from usb_ext.augment.usb_views import eval_transform, strong_transform, weak_transform
+from usb_ext.augment.usb_views import View, eval_transform, strong_transform, weak_transform
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder
 from usb_ext.core.runtime import commit, device_name, versions
-from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD
+from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, Images
+from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts
 from usb_ext.settings import load_settings
 from usb_ext.training.compose import algorithm_classes, build_namespace, resolved, run_class
-from usb_ext.upstream.quiet import (
-    UsbLogger,
-    cuda_means,
-    optimizers_fused,
-    printed_to_log,
-    unmodified,
-)
-from usb_ext.upstream.usb import ALGORITHMS, BasicDataset, Hook, RandAugment
+from usb_ext.upstream.device import cuda_means
+from usb_ext.upstream.optimizers import optimizers_fused
+from usb_ext.upstream.quiet import UsbLogger, printed_to_log, unmodified
+from usb_ext.upstream.running import Datasets, Running
+from usb_ext.upstream.usb import ALGORITHMS, AlgorithmBase, BasicDataset, Hook, RandAugment
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def finish(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-class StopWatch(Hook):  # type: ignore[misc]
+class StopWatch(Hook):
     """Clock readings at the start of two steps; between them a loop runs as it always does.
 
     Args:
@@ -131,7 +129,7 @@ class StopWatch(Hook):  # type: ignore[misc]
         self.started = 0.0
         self.seconds = 0.0
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: Running) -> None:
         """Read the clock if it is time."""
         if algorithm.it == self.first:
             finish(self.device)
@@ -180,14 +178,16 @@ Segment = Callable[[], float]
 """Runs one stretch of steps and gives steps a second."""
 
 
-def datasets(load: Workload, algorithm: str, images: Any = None) -> dict[str, Any]:
+def datasets(load: Workload, algorithm: str, images: Images | None = None) -> Datasets:
     """USB's data sets on random images: 100 labelled, `num_images` others, 64 to evaluate."""
     look = (load.img_size, 0.875, IMAGENET_MEAN, IMAGENET_STD)
     weak, strong = weak_transform(*look, True), strong_transform(*look, True, RandAugment(3, 5))
     if images is None:
         images = random_images(load.num_images, load.img_size)
 
-    def part(count: int, transform: Any, unlabelled: bool, strong_view: Any) -> Any:
+    def part(
+        count: int, transform: View, unlabelled: bool, strong_view: View | None
+    ) -> BasicDataset:
         count = min(count, len(images))
         targets = torch.arange(count).remainder(10).numpy()
         return BasicDataset(
@@ -205,7 +205,9 @@ def datasets(load: Workload, algorithm: str, images: Any = None) -> dict[str, An
     }
 
 
-def _parts(load: Workload, algorithm: str, device: torch.device, images: Any = None) -> Parts:
+def _parts(
+    load: Workload, algorithm: str, device: torch.device, images: Images | None = None
+) -> Parts:
     folder = Path(tempfile.mkdtemp(prefix="usb_ext_bench_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     progress = Progress("off", logging.getLogger("usb_ext.bench"))
@@ -214,15 +216,23 @@ def _parts(load: Workload, algorithm: str, device: torch.device, images: Any = N
 
 
 def ours(
-    load: Workload, algorithm: str, device: torch.device, images: Any = None, **changed: Any
+    load: Workload,
+    algorithm: str,
+    device: torch.device,
+    images: Images | None = None,
+    **changed: Any,
 ) -> Segment:
     """Our engine, evaluation and checkpoint outside the clock."""
     return _segment(build_ours(load, algorithm, device, images, **changed), load, device)
 
 
 def build_ours(
-    load: Workload, algorithm: str, device: torch.device, images: Any = None, **changed: Any
-) -> Any:
+    load: Workload,
+    algorithm: str,
+    device: torch.device,
+    images: Images | None = None,
+    **changed: Any,
+) -> Engine:
     """An algorithm on our engine with batched augmentation, ready to train."""
     given = {**load.settings(), "algorithm": algorithm, "augment": "batched", "num_workers": 0}
     loaded = load_settings(given, changed).settings
@@ -240,7 +250,7 @@ def usb(load: Workload, device: torch.device, num_workers: int) -> Segment:
     return _segment(build_usb(load, device, num_workers), load, device)
 
 
-def build_usb(load: Workload, device: torch.device, num_workers: int) -> Any:
+def build_usb(load: Workload, device: torch.device, num_workers: int) -> AlgorithmBase:
     """USB's FixMatch, ready for its own `train`."""
     given = {**load.settings(), "algorithm": "fixmatch", "step": "usb", "num_workers": num_workers}
     loaded = load_settings(given).settings
@@ -258,7 +268,7 @@ def build_usb(load: Workload, device: torch.device, num_workers: int) -> Any:
     return made
 
 
-def _segment(made: Any, load: Workload, device: torch.device) -> Segment:
+def _segment(made: AlgorithmBase, load: Workload, device: torch.device) -> Segment:
     watch = StopWatch(load.warm_up, load.warm_up + load.steps, device)
     made.register_hook(watch, "StopWatch", "VERY_LOW")
 
@@ -269,12 +279,11 @@ def _segment(made: Any, load: Workload, device: torch.device) -> Segment:
     return run
 
 
-def run_once(made: Any, device: torch.device) -> None:
+def run_once(made: AlgorithmBase, device: torch.device) -> None:
     """One whole run of an algorithm from its first step, ours or USB's."""
     made.it = made.start_epoch = 0
-    ours_runs = hasattr(made, "start_hooks")
-    scope = contextlib.nullcontext() if ours_runs else cuda_means(device)
+    scope = contextlib.nullcontext() if isinstance(made, Engine) else cuda_means(device)
     with printed_to_log(), scope:
-        if ours_runs:
+        if isinstance(made, Engine):
             made.start_hooks()
         made.train()

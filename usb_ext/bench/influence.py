@@ -24,6 +24,7 @@ from usb_ext.bench.cases import (
     run_once,
     timed,
 )
+from usb_ext.engine.engine import Engine
 from usb_ext.engine.network import builder
 from usb_ext.methods.influence.hook import WEIGHTING_HOOK
 from usb_ext.methods.influence.per_example.gradients import Method, per_example_gradients
@@ -85,8 +86,8 @@ class _Case:
     def __init__(
         self, load: Workload, device: torch.device, validation: int, given: dict[str, str]
     ) -> None:
-        own = {"num_val": validation, "influence_val_batch": validation, "influence_every": 1}
-        self.made = build_ours(load, "influence_uda", device, **own, **given)
+        own: dict[str, Any] = {"num_val": validation, "influence_val_batch": validation, **given}
+        self.made = build_ours(load, "influence_uda", device, influence_every=1, **own)
         self.load, self.device = load, device
         self.watch = StopWatch(load.warm_up, load.warm_up + load.steps, device)
         self.made.register_hook(self.watch, "StopWatch", "VERY_LOW")
@@ -106,7 +107,9 @@ class _Case:
         return statistics.median(spent), (self.watch.seconds - sum(spent)) / self.load.steps
 
 
-def _table_seconds(made: Any, load: Workload, device: torch.device, validation: int) -> list[float]:
+def _table_seconds(
+    made: Engine, load: Workload, device: torch.device, validation: int
+) -> list[float]:
     """Seconds of g_V^T g_u for all u through all gradients g_u of the network: (U,) numbers."""
     net = made.model.eval()
     size = (3, load.img_size, load.img_size)

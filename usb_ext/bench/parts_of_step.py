@@ -15,7 +15,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,8 @@ import numpy as np
 import torch
 
 from usb_ext.bench.cases import StopWatch, Workload, finish, run_once
+from usb_ext.upstream.running import Batch
+from usb_ext.upstream.usb import AlgorithmBase
 
 PARTS = ("data", "forward", "backward", "optimizer", "averaging", "rest")
 
@@ -40,7 +42,7 @@ class PartTimer:
         self.device = device
         self.seconds = dict.fromkeys(PARTS, 0.0)
 
-    def wrap(self, owner: Any, name: str, part: str) -> None:
+    def wrap(self, owner: object, name: str, part: str) -> None:
         """Time every call of `owner.name` as `part`."""
         original: Callable[..., Any] = getattr(owner, name)
 
@@ -60,10 +62,10 @@ class PartTimer:
 class TimedLoader:
     """A loader whose waiting time counts as `data`; everything else is the loader's own."""
 
-    def __init__(self, loader: Any, timer: PartTimer) -> None:
+    def __init__(self, loader: Iterable[Batch], timer: PartTimer) -> None:
         self.loader, self.timer = loader, timer
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Batch]:
         batches = iter(self.loader)
         while True:
             started = time.perf_counter()
@@ -78,7 +80,7 @@ class TimedLoader:
         return getattr(self.loader, name)
 
 
-def breakdown(load: Workload, made: Any, device: torch.device) -> dict[str, float]:
+def breakdown(load: Workload, made: AlgorithmBase, device: torch.device) -> dict[str, float]:
     """Milliseconds a step by part, over one run of an algorithm, USB's or ours.
 
     Args:

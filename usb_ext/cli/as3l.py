@@ -76,7 +76,7 @@ def run_prior_grid(words: Sequence[str], show: Show) -> int:
         methods=own.methods,
         budgets=own.budgets,
         seeds=own.seeds,
-        out=Path(own.out or Path(loaded.settings.save_dir) / "prior_grid"),
+        out=Path(own.out or Path(loaded.settings.save_dir) / "prior_grid").expanduser(),
     )
     return show(make_prior_grid(loaded.settings, order, show))
 

@@ -1,13 +1,14 @@
 """`usb-ext bench`: its arguments, and what is done with the report."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from usb_ext.cli.command import Command, Show
 from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import write_json
+from usb_ext.core.outputs import check_outputs, claim_outputs
 
 COUNTS = ("img_size", "batch_size", "uratio", "num_images", "steps", "warm_up", "repeats")
 
@@ -52,6 +53,8 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise SettingsError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+    if arguments.json:
+        check_outputs(Path(arguments.json).parent, [Path(arguments.json).name], "--json")
     if arguments.preset == "selection":
         return _finish(arguments, _selection(arguments), show)
     import torch
@@ -77,7 +80,9 @@ def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
 def _finish(arguments: argparse.Namespace, report: dict[str, Any], show: Show) -> int:
     report["command"] = " ".join(("usb-ext", *sys.argv[1:]))
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        path = Path(arguments.json)
+        claim_outputs(path.parent, [path.name], "--json")
+        write_json(path, report)
     return show(report["table"])
 
 

@@ -45,7 +45,8 @@ class Command:
 
 @dataclass(frozen=True)
 class SettingsCommand:
-    """A subcommand whose flags are the settings, as those of `train`: `--c FILE` and any `--name value`.
+    """A subcommand whose flags are the settings, as those of `train`: `--c FILE`, or the name of a file that
+    comes with the package, and any `--name value`.
 
     Attributes:
         name: as typed.
@@ -75,6 +76,7 @@ def settings_of(command: str, words: Sequence[str], show: Show) -> LoadedSetting
     path, flags = parse_flags(words)
     if path is None and not flags:
         raise SettingsError(
-            f"{command} needs settings: --c FILE, or --name value; `usb-ext {command} --help` lists them"
+            f"{command} needs settings: --c FILE or a name of `usb-ext configs`, or --name value; "
+            f"`usb-ext {command} --help` lists them"
         )
     return load_settings(path, flags)

@@ -80,7 +80,7 @@ def _found(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
 
     entries, methods, differing = found_entries(_run_folders(arguments.found))
     about = {"methods": methods, "differing": differing}
-    order = _order(arguments, tuple(methods), Path(arguments.out), about)
+    order = _order(arguments, tuple(methods), Path(arguments.out).expanduser(), about)
     return report(entries, order), order.out
 
 
@@ -129,9 +129,10 @@ def _plan(
 
 def _out(arguments: argparse.Namespace, given: Mapping[str, object]) -> Path:
     if arguments.out is not None:
-        return Path(arguments.out)
+        return Path(arguments.out).expanduser()
     stem = Path(arguments.c).stem if arguments.c else "methods"
-    return Path(str(given.get("save_dir", default_of("save_dir")))) / f"compare_{stem}"
+    place = str(given.get("save_dir", default_of("save_dir")))
+    return Path(place).expanduser() / f"compare_{stem}"
 
 
 COMPARE = Command(

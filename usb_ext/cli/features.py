@@ -18,7 +18,11 @@ COUNTS = ("runs", "points_per_center", "threads")
 
 def add_data_flags(command: argparse.ArgumentParser) -> None:
     """Add `--c`, `--dataset`, `--data_dir`, `--img_size` and `--num_classes`."""
-    command.add_argument("--c", metavar="FILE", help="a run's settings, which name the data set")
+    command.add_argument(
+        "--c",
+        metavar="FILE",
+        help="a run's settings, which name the data set: a file or a name of `usb-ext configs`",
+    )
     for name, kind in DATA.items():
         flags = {f"--{name}", f"--{name.replace('_', '-')}"}
         text = f"the setting {name} of the data set"
@@ -83,7 +87,7 @@ def check_counts(arguments: argparse.Namespace) -> None:
 
 
 def tuning_of(arguments: argparse.Namespace) -> Any:
-    """The flags as `functional.fine_features.Tuning`, after setting the number of threads."""
+    """The flags as `Tuning`, after setting the number of threads."""
     from usb_ext.as3l.clustering.fine_tuning import Tuning
     from usb_ext.core.runtime import limit_threads
 
@@ -95,8 +99,8 @@ def tuning_of(arguments: argparse.Namespace) -> Any:
 
 
 def path_of(text: str | None) -> Path | None:
-    """A path where one is given."""
-    return None if text is None else Path(text)
+    """A path where one is given; `~` is the home folder, also after `=`, where shells leave it."""
+    return None if text is None else Path(text).expanduser()
 
 
 def select_flags(command: argparse.ArgumentParser) -> None:
@@ -122,11 +126,11 @@ def run_select(arguments: argparse.Namespace, show: Show) -> int:
     from usb_ext.as3l.select.stage import SelectOrder, select_images
 
     order = SelectOrder(
-        features=Path(arguments.features),
+        features=Path(arguments.features).expanduser(),
         budget=arguments.budget,
         strategy=arguments.strategy,
         seed=arguments.seed,
-        out=Path(arguments.out),
+        out=Path(arguments.out).expanduser(),
         tuning=tuning,
         device=arguments.device,
     )
@@ -172,7 +176,7 @@ def run_propagate(arguments: argparse.Namespace, show: Show) -> int:
     from usb_ext.as3l.propagate.stage import PropagateOrder, propagate_labels
 
     order = PropagateOrder(
-        features=Path(arguments.features),
+        features=Path(arguments.features).expanduser(),
         selected=path_of(arguments.selected),
         labels=path_of(arguments.labels),
         clusters=tuple(arguments.clusters) if arguments.clusters else None,
@@ -180,7 +184,7 @@ def run_propagate(arguments: argparse.Namespace, show: Show) -> int:
         split=arguments.seeding == "split",
         normaliser=arguments.normaliser,
         seed=arguments.seed,
-        out=Path(arguments.out),
+        out=Path(arguments.out).expanduser(),
         tuning=tuning,
         device=arguments.device,
     )
@@ -215,10 +219,10 @@ def run_tsne(arguments: argparse.Namespace, show: Show) -> int:
     from usb_ext.as3l.tsne import TsneOrder, tsne
 
     order = TsneOrder(
-        features=Path(arguments.features),
-        out=Path(arguments.out),
-        selected=None if arguments.selected is None else Path(arguments.selected),
-        prior=None if arguments.prior is None else Path(arguments.prior),
+        features=Path(arguments.features).expanduser(),
+        out=Path(arguments.out).expanduser(),
+        selected=path_of(arguments.selected),
+        prior=path_of(arguments.prior),
         most=arguments.most,
         perplexity=arguments.perplexity,
         seed=arguments.seed,

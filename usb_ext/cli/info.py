@@ -27,7 +27,7 @@ def run_algorithms(_: argparse.Namespace, show: Show) -> int:
 
 def check_config_flags(check: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext check-config`."""
-    check.add_argument("files", nargs="+", metavar="FILE")
+    check.add_argument("files", nargs="+", metavar="FILE", help="or a name of `usb-ext configs`")
 
 
 def run_check_config(arguments: argparse.Namespace, show: Show) -> int:

@@ -13,6 +13,7 @@ from usb_ext.cli.as3l import AS3L, PRETRAIN, PRIOR_GRID
 from usb_ext.cli.bench import BENCH
 from usb_ext.cli.command import Command, OneLineParser, SettingsCommand, Show, settings_of
 from usb_ext.cli.compare import COMPARE
+from usb_ext.cli.configs import CONFIGS
 from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
 from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR
 from usb_ext.cli.papers import CURVES, TABLE
@@ -44,7 +45,7 @@ def run_train(words: Sequence[str], show: Show) -> int:
 
 TRAIN = SettingsCommand(
     "train",
-    "train one run: --c FILE and any setting as --name value (train --help lists them)",
+    "train one run: --c FILE (or a name) and any setting as --name value (train --help lists them)",
     run_train,
 )
 
@@ -53,6 +54,7 @@ COMMANDS: tuple[Command | SettingsCommand, ...] = (
     PRETRAIN,
     AS3L,
     PRIOR_GRID,
+    CONFIGS,
     CHECK_CONFIG,
     COMPARE,
     TABLE,

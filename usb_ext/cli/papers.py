@@ -58,7 +58,9 @@ def run_table(arguments: argparse.Namespace, show: Show) -> int:
 
 def _write(path: Path, text: str, show: Show) -> int:
     from usb_ext.core.files import write_text
+    from usb_ext.core.outputs import claim_outputs
 
+    claim_outputs(path.parent, [path.name], make=False)
     try:
         write_text(path, text.rstrip("\n") + "\n")
     except OSError as error:

@@ -13,6 +13,9 @@ from typing import Any
 from usb_ext.comparison.plan import Fold
 from usb_ext.comparison.records import Record
 
+_REASONS = 2
+"""Reasons that are told of one method; every run's own stands among those left out."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -77,14 +80,14 @@ class Grid:
         methods: labels of the methods that have a usable run, in order.
         folds: those on which all of them have one, in order.
         records: by (method, fold); every pair of the two above is there.
-        absent: methods without any usable run.
+        absent: methods without any usable run, with what became of theirs.
     """
 
     num_labels: int
     methods: tuple[str, ...]
     folds: tuple[Fold, ...]
     records: dict[tuple[str, Fold], Record]
-    absent: tuple[str, ...]
+    absent: dict[str, str]
 
     def errors(self, method: str, metric: str) -> list[float]:
         """Errors of a method in percent by one of METRICS, one a fold."""
@@ -104,8 +107,24 @@ def make_grid(entries: Iterable[Entry], num_labels: int) -> Grid:
     methods = tuple(m for m in named if any(key[0] == m for key in records))
     folds = dict.fromkeys(e.fold for e in own)
     whole = tuple(f for f in folds if methods and all((m, f) in records for m in methods))
-    absent = tuple(m for m in named if m not in methods)
+    absent = {m: _why([e for e in own if e.method == m]) for m in named if m not in methods}
     return Grid(num_labels, methods, whole, records, absent)
+
+
+def _why(entries: Sequence[Entry]) -> str:
+    """What became of a method's runs, such as "failed (4): the loss is not finite"."""
+    kinds: dict[str, list[str]] = {}
+    for entry in entries:
+        kind, _, said = entry.reason.partition(": ")
+        kinds.setdefault(kind, []).append(said)
+    return "; ".join(f"{kind} ({len(said)}){_reasons(said)}" for kind, said in kinds.items())
+
+
+def _reasons(said: Sequence[str]) -> str:
+    """Each reason once, the first few of them."""
+    once = list(dict.fromkeys(filter(None, said)))
+    more = f" and {len(once) - _REASONS} other reasons" if len(once) > _REASONS else ""
+    return f": {' / '.join(once[:_REASONS])}{more}" if once else ""
 
 
 def left_out(entries: Iterable[Entry], grids: Sequence[Grid]) -> list[dict[str, Any]]:

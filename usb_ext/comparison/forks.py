@@ -1,4 +1,4 @@
-"""Runs as forks of one process that has imported everything once (`commands/serve_runs.py`).
+"""Runs as forks of one process that has imported everything once (`cli/serve_runs.py`).
 
 Importing torch and semilearn takes 8 seconds and more, which is most of a short run. A fork starts in the
 same state whatever ran before it, takes nothing with it when it is killed, and gives the same bits as a

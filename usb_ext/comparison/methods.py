@@ -23,6 +23,7 @@ from typing import Any
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings, parse_flags
+from usb_ext.settings.shipped import settings_file
 from usb_ext.settings.sources import read_yaml
 
 RESERVED = frozenset(
@@ -135,7 +136,13 @@ OWN = frozenset("seed label_seed num_labels algorithm save_name resume load_path
 
 def add_runs(compare: Any) -> None:
     """Arguments that say which runs are compared."""
-    compare.add_argument("--c", "--config", dest="c", metavar="FILE", help="settings of all runs")
+    compare.add_argument(
+        "--c",
+        "--config",
+        dest="c",
+        metavar="FILE",
+        help="settings of all runs, a file or a name of `usb-ext configs`",
+    )
     compare.add_argument(
         "--methods",
         nargs="+",
@@ -199,7 +206,7 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, object]:
         value = getattr(arguments, f"set_{name}", None)
         if value is not None:
             words += [f"--{name}", *value]
-    file = {} if arguments.c is None else read_yaml(arguments.c)
+    file = {} if arguments.c is None else read_yaml(settings_file(arguments.c))
     file.pop("overwrite", None)
     return {**file, **parse_flags(words)[1]}
 

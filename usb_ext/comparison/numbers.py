@@ -43,7 +43,7 @@ def compare_methods(grid: Grid) -> dict[str, Any]:
         "num_labels": grid.num_labels,
         "first": grid.methods[0] if grid.methods else None,
         "methods": list(grid.methods),
-        "absent": list(grid.absent),
+        "absent": dict(grid.absent),
         "folds": folds,
         "metrics": metrics,
     }

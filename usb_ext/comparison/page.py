@@ -143,7 +143,8 @@ def facts_of(report: Mapping[str, Any]) -> list[str]:
 def _folds(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for part in parts:
         names = ", ".join(fold["name"] for fold in part["folds"]) or "none"
-        absent = f"; without any usable run: {', '.join(part['absent'])}" if part["absent"] else ""
+        why = "; ".join(f"{name}: {said}" for name, said in part["absent"].items())
+        absent = f"; without any usable run: {why}" if why else ""
         n = len(part["folds"])
         yield f"{part['num_labels']} labels: n = {n} folds a method, seeds {names}{absent}"
 

@@ -7,7 +7,7 @@ other. Without `--label-seeds` the label seed is CONFIG's `label_seed`, or else 
 What a comparison finds of its runs: completed, to be done, failed before, or of other settings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from usb_ext.comparison.methods import Method
 from usb_ext.comparison.records import read_result
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import RunFolder, read_json, write_json
+from usb_ext.core.folders import occupied
 from usb_ext.settings import Settings, config_sha256, differing_keys, load_settings
 
 
@@ -158,7 +159,7 @@ def _difference(run: Planned) -> str:
     raw = read_result(run.folder.result)
     if raw and raw.get("config_sha256") == config_sha256(run.settings):
         return ""
-    if not run.folder.occupied():
+    if not occupied(run.folder.path):
         return ""
     try:
         stored = load_settings(run.folder.config).settings.model_dump(mode="json")
@@ -179,10 +180,11 @@ class Failures:
 
     Args:
         path: the file; it need not exist.
+        data: gives the digest of a run's data, None where they are not known.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, data: Callable[[Planned], str | None] = lambda _: None) -> None:
+        self.path, self.data = path, data
         self.known: dict[str, dict[str, Any]] = {}
         if path.exists():
             remedy = "delete it, and what failed is tried again"
@@ -192,15 +194,20 @@ class Failures:
             self.known = found
 
     def reason(self, run: Planned) -> str | None:
-        """Why this run failed, if it did with these settings."""
+        """Why this run failed, if it did with these settings on these data."""
         entry = self.known.get(run.name)
         if entry is None or entry.get("config_sha256") != config_sha256(run.settings):
             return None
-        return str(entry.get("reason"))
+        then, now = entry.get("data_sha256"), self.data(run)
+        return str(entry.get("reason")) if None in (then, now) or then == now else None
 
     def add(self, run: Planned, reason: str) -> None:
         """Note a failure."""
-        self.known[run.name] = {"config_sha256": config_sha256(run.settings), "reason": reason}
+        self.known[run.name] = {
+            "config_sha256": config_sha256(run.settings),
+            "data_sha256": self.data(run),
+            "reason": reason,
+        }
         self._write()
 
     def forget(self, run: Planned) -> None:

@@ -4,29 +4,21 @@ A run that crashes, is killed for memory or leaves the device in disorder takes 
 and every run starts in the same state whatever ran before. The processes stand in a session of their
 own, so that Ctrl-C reaches them once, through us, and each writes a checkpoint.
 
-One comparison at a time in a folder.
-
-The lock is held by an open file, which the training processes inherit: after a comparison was killed
-outright, the runs that it left behind still hold it until they end.
-
 What is said while the runs of a comparison go on, and what their ends mean.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import usb_ext
 from usb_ext.comparison.plan import Failures, Planned
 from usb_ext.comparison.records import Record, read_record
-from usb_ext.core.errors import RunFailed
 from usb_ext.core.files import write_text
 from usb_ext.settings import resolved_yaml
 
@@ -156,33 +148,6 @@ def _send(running: dict[str, tuple[Planned, Running]], number: int) -> None:
     for _, process in running.values():
         if process.poll() is None:
             process.send(number)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[int]:
-    """Hold the lock; gives the file descriptor that processes of ours are to inherit.
-
-    Args:
-        path: the lock file, made if need be.
-
-    Raises:
-        RunFailed: another process holds it.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            raise RunFailed(
-                f"{path.parent} is in use: a comparison (process {holder}) or a run that it left "
-                "behind still trains there; wait for it, or stop it"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 FAILED, NO_DATA = 1, 3

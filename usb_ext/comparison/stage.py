@@ -14,12 +14,18 @@ from usb_ext.comparison.forks import forks
 from usb_ext.comparison.methods import Order
 from usb_ext.comparison.page import as_markdown, write_files
 from usb_ext.comparison.plan import Failures, Planned, completed, refuse_other_settings
-from usb_ext.comparison.processes import Ends, Running, Teller, guarded, locked, run_all, to_stderr
+from usb_ext.comparison.processes import Ends, Running, Teller, guarded, run_all, to_stderr
 from usb_ext.comparison.records import read_record
 from usb_ext.comparison.report import make_report
+from usb_ext.comparison.same_data import DataNow, refuse_other_data
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError
+from usb_ext.core.lock import LOCK, locked
+from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.engine.parts import Stop
 from usb_ext.training.compose import algorithm_classes, resolved
+
+REPORT = tuple(f"compare.{ending}" for ending in ("json", "md", "tex", "csv", "png", "svg"))
+OUTPUTS = (*REPORT, "failed.json", "settings", "logs")
 
 Start = Callable[[Planned, Path, int], Running]
 """Begins a run: the run, the comparison's folder, the lock to hold."""
@@ -47,16 +53,24 @@ def compare(
         The report, which is also written to the folder; `page` is its Markdown.
 
     Raises:
-        SettingsError: before any run: a method that cannot be, a folder with other settings.
+        SettingsError: before any run: a method that cannot be, a folder with other settings or data.
         DataMissing: the first run found no data.
         Interrupted: asked to stop, after the checkpoints of what was running.
     """
+    check_outputs(order.out, OUTPUTS)
     ready = [_resolved(run) for run in plan]
     refuse_other_settings(ready)
-    failures = Failures(order.out / "failed.json")
+    data = DataNow()
+    refuse_other_data(ready, data, say)
+    failures = Failures(order.out / "failed.json", data.sha256)
     reasons: dict[str, str] = {}
     if order.train:
-        reasons = _train(ready, order, failures, start, stop or Stop(), say, prepare)
+
+        def made(todo: Sequence[Planned]) -> None:
+            prepare(todo)
+            data.forget()
+
+        reasons = _train(ready, order, failures, start, stop or Stop(), say, made)
     entries = [_entry(run, reasons.get(run.name) or failures.reason(run)) for run in ready]
     return report(entries, order)
 
@@ -73,7 +87,7 @@ def report(entries: Sequence[Entry], order: Order) -> dict[str, Any]:
     """
     of_one = of_one_source(entries, order.allow_mixed)
     made = make_report(of_one, order.metric, order.target, order.about)
-    order.out.mkdir(parents=True, exist_ok=True)
+    claim_outputs(order.out, REPORT)
     write_files(made, order.out)
     return {**made, "page": as_markdown(made, [order.metric])}
 
@@ -105,9 +119,9 @@ def _train(
     teller.warn(plan)
     if not todo:
         return {}
-    order.out.mkdir(parents=True, exist_ok=True)
+    claim_outputs(order.out, OUTPUTS)
     ends = Ends(failures, teller)
-    with locked(order.out / ".lock") as lock, forks() as fork:
+    with locked(order.out / LOCK, "a comparison", inherited=True) as lock, forks() as fork:
         prepare(todo)
         begin = start or fork
         with stop.on_signals():

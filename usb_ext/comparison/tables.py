@@ -39,6 +39,8 @@ class Table:
 def fold_table(part: Mapping[str, Any], metric: str) -> Table:
     """Errors by fold and method with spread, gain and test below (Smooth Pseudo-Labeling, Table 7).
 
+    A method without any usable run has a column too, and the note says what became of its runs.
+
     Args:
         part: of one label count, from `numbers.compare_methods`.
         metric: one of TITLES.
@@ -53,8 +55,11 @@ def fold_table(part: Mapping[str, Any], metric: str) -> Table:
         rows.append([label, *(number(c["summary"][key]) for c in columns)])
     if len(names) > 1:
         rows += _gain_rows(part["first"], [c.get("gain") for c in columns])
+    absent = part["absent"]
+    rows = [[*row, *(NONE for _ in absent)] for row in rows]
+    notes = [*filter(None, [_notes(by_method)]), *(f"{m}: {why}" for m, why in absent.items())]
     title = f"{part['num_labels']} labels: error (%) of the {TITLES[metric]}"
-    return Table(title, ["fold", *names], rows, len(folds), _notes(by_method))
+    return Table(title, ["fold", *names, *absent], rows, len(folds), "; ".join(notes))
 
 
 def _gain_rows(first: str, found: Sequence[Mapping[str, Any] | None]) -> list[list[str]]:
@@ -138,11 +143,12 @@ def overview_table(parts: Sequence[Mapping[str, Any]], metric: str) -> Table:
         parts: one for each label count, from `numbers.compare_methods`.
         metric: one of TITLES.
     """
-    methods = list(dict.fromkeys(name for part in parts for name in part["methods"]))
+    methods = list(dict.fromkeys(m for p in parts for m in (*p["methods"], *p["absent"])))
     rows = []
     for method in methods:
         found = [part["metrics"].get(metric, {}).get(method) for part in parts]
-        rows.append([method, *(_spread(values) for values in found)])
+        failed = [part["absent"].get(method, "").partition(":")[0] for part in parts]
+        rows.append([method, *(why or _spread(v) for why, v in zip(failed, found, strict=True))])
         gains = [None if values is None else values.get("gain") for values in found]
         if any(gains):
             means = [NONE if g is None else signed(g["summary"]["mean"]) for g in gains]

@@ -1,6 +1,4 @@
-"""The folder a run leaves: `save_dir/save_name/`, and what may happen to one that is there already.
-
-Nothing is ever deleted without `--overwrite` on the command line; files are replaced in one step.
+"""The files of a run's folder, `save_dir/save_name/`, by name.
 
 Files that are whole or not there: written beside their place, flushed to disk, then renamed.
 
@@ -11,8 +9,8 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +23,6 @@ from usb_ext.core.errors import (
     reason,
     told_in_a_line,
 )
-
-FIRST_FILES = frozenset(
-    {
-        *("config.yaml", "labelled.json", "log.txt", "metrics.jsonl", "tensorboard"),
-        *("calibration.json", ".calibration.json.part", ".latest_model.pth.part"),
-        *(".config.yaml.part", ".labelled.json.part"),
-    }
-)
-"""What a run leaves that ended before its first checkpoint; the next one may write over it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +39,12 @@ class RunFolder:
     def config(self) -> Path:
         """The resolved settings, reloadable."""
         return self.path / "config.yaml"
+
+    @property
+    def model(self) -> Path:
+        """What the network takes and gives (preprocessing, names of the classes), so that the folder is
+        enough to predict."""
+        return self.path / "model.json"
 
     @property
     def log(self) -> Path:
@@ -86,56 +81,15 @@ class RunFolder:
         """The checkpoint with the best accuracy on the evaluation split."""
         return self.path / "model_best.pth"
 
-    def occupied(self) -> bool:
-        """Whether something of worth lies here: more than an attempt without a checkpoint leaves."""
-        if not self.path.is_dir():
-            return False
-        return any(p.name not in FIRST_FILES for p in self.path.iterdir())
+    @property
+    def kept(self) -> str:
+        """In words, which checkpoint is there when a run has failed."""
+        if self.latest.exists():
+            return f"the last good checkpoint is kept: {self.latest}"
+        return "there is no checkpoint yet"
 
 
-def open_run_folder(path: Path, *, resume: bool, overwrite: bool) -> RunFolder:
-    """The folder, ready to be written into; it exists afterwards.
-
-    Args:
-        path: `save_dir/save_name`.
-        resume: an occupied folder with a checkpoint is continued.
-        overwrite: an occupied folder is emptied (only where it is not continued).
-
-    Raises:
-        SettingsError: if the folder is occupied and neither applies, or is a file, or cannot be made.
-    """
-    check_run_folder(path, resume=resume, overwrite=overwrite)
-    folder = RunFolder(path)
-    try:
-        if folder.occupied() and not _continues(folder, resume):
-            shutil.rmtree(path)
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"save_dir/save_name is {path}, which cannot be made: {error}"
-        ) from error
-    return folder
-
-
-def check_run_folder(path: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse what `open_run_folder` would refuse, without touching anything.
-
-    Raises:
-        SettingsError: if the folder is occupied and is neither continued nor replaced.
-    """
-    folder = RunFolder(path)
-    if folder.occupied() and not (overwrite or _continues(folder, resume)):
-        raise SettingsError(
-            f"the run folder {path} exists already; continue it with --resume, replace it "
-            "with --overwrite, or choose another --save_name"
-        )
-
-
-def _continues(folder: RunFolder, resume: bool) -> bool:
-    return resume and (folder.latest.exists() or folder.previous.exists())
-
-
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file whole or not at all: beside it, flushed to disk, then renamed.
 
     Args:
@@ -188,12 +142,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one step; its line ends stay as they are."""
+    """Replace a text file in one step; line ends and file names that are no UTF-8 stay as they are."""
     replace_file(path, lambda p: _write(p, text))
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def record_of(made: Path) -> Path:
@@ -232,9 +186,45 @@ def is_done(made: Path, inputs: dict[str, Any], *, overwrite: bool = False) -> b
     return True
 
 
-def finish_stage(made: Path, inputs: dict[str, Any]) -> None:
-    """Note what a file was made from, after it was written."""
+@contextmanager
+def making(made: Path, inputs: dict[str, Any]) -> Iterator[None]:
+    """Inside, a stage makes a file anew; it must be the last that the stage writes.
+
+    What the file is made from is noted first, and an older file stands aside until the new one is there: at
+    no moment does a file lie beside the record of another.
+
+    Args:
+        made: the file.
+        inputs: as in `is_done`.
+    """
+    pairs = [(path, path.with_name(f".{path.name}.before")) for path in (made, record_of(made))]
+    if made.is_file():
+        for path, aside in pairs:
+            os.replace(path, aside) if path.is_file() else aside.unlink(missing_ok=True)
     write_json(record_of(made), inputs)
+    try:
+        yield
+    except BaseException:
+        if not made.is_file():  # the record first, as at the beginning
+            for path, aside in reversed(pairs):
+                if aside.is_file():
+                    os.replace(aside, path)
+        raise
+    for _, aside in pairs:
+        aside.unlink(missing_ok=True)
+
+
+def cut_lines(path: Path, size: int) -> None:
+    """Cut a file of lines back to its first `size` bytes, and to whole lines where it is shorter.
+
+    Args:
+        path: the file; nothing happens if it is not there.
+        size: bytes that it once had, at the end of a line.
+    """
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        file.truncate(file.read(size).rfind(b"\n") + 1)
 
 
 def file_sha256(path: Path) -> str:

@@ -1,8 +1,21 @@
 """The record of a run: what `result.json` holds."""
 
 import statistics
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Self, TypedDict
+
+
+class Instability(TypedDict):
+    """The largest drop of the evaluated accuracy below its running best: size, when, and from what."""
+
+    largest_drop: float
+    it: int
+    top1: float
+    best_it: int
+    best_top1: float
+    emptied_classes: list[int]
+    collapsed_classes: list[int]
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,9 @@ class RunResult:
         best_chosen_on: the split that "best" refers to, and whether it is the test set.
         labelled: class coverage and counts of the labelled fold.
         skipped_images: files that could not be decoded, if skipping was allowed.
+        ignored_files: number of files that were passed over in a folder of images, by ending.
+        duplicate_images: images whose bytes another one has too, where contents are hashed.
+        data_sha256: digest of the data, whose parts `data.json` lists.
         test_top1_last: accuracy on a separate test split, where there is one.
         test_top1_best: the same with the weights that were best on the evaluation split.
         path: the run's folder.
@@ -78,11 +94,30 @@ class RunResult:
     path: str
     unlabelled: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
-    instability: dict[str, Any] | None = None
+    instability: Instability | None = None
+    ignored_files: dict[str, int] = field(default_factory=dict)
+    duplicate_images: int = 0
+    data_sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_json` gave; names that this version does not know are left out.
+
+        Args:
+            values: what a `result.json` holds.
+
+        Raises:
+            ValueError: a field is missing.
+        """
+        known = {f.name: f for f in fields(cls)}
+        needed = {n for n, f in known.items() if MISSING is f.default is f.default_factory}
+        if absent := sorted(needed - values.keys()):
+            raise ValueError(f"it has no {', '.join(absent)}")
+        return cls(**{name: value for name, value in values.items() if name in known})
 
 
 def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | None]:

@@ -237,7 +237,7 @@ class RunLog:
 
     def to_file(self, path: Path) -> None:
         """From now on write to `path` (appended to), and write there what was said before."""
-        self._file = _LogFile(path, encoding="utf-8")
+        self._file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
         self._file.setFormatter(FORMAT)
         self.logger.addHandler(self._file)
         self.logger.removeHandler(self._kept)

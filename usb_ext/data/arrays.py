@@ -3,7 +3,8 @@
 scikit-learn's handwritten digits: 1,797 real images that need no download.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class ImageArrays:
         std: of each channel, in the same unit, > 0.
         hflip: whether an image flipped left to right keeps its class.
         train_names: N file names, or None where the images come from no files.
-        skipped: files left out because they could not be decoded.
+        skipped: files left out because they could not be decoded, each with the reason.
 
     Raises:
         ValueError: lengths or classes that contradict each other.
@@ -49,7 +50,7 @@ class ImageArrays:
     std: Channels
     hflip: bool
     train_names: tuple[str, ...] | None = None
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check("train", self.train_images, self.train_targets, -1, len(self.classes))
@@ -73,6 +74,8 @@ def _check(
 
 
 TEST_IMAGES = 500
+DIGITS_SIZE = 8
+"""Pixels a side of the digits as scikit-learn has them."""
 _BRIGHTEST = 16.0  # the digits' pixels are whole numbers from 0 to 16
 
 
@@ -92,7 +95,7 @@ def load_digits_arrays(size: int = 16) -> ImageArrays:
     if size < 1:
         raise SettingsError(f"img_size is {size}; it must be at least 1 pixel")
     raw, targets = load_digits(return_X_y=True)
-    grey = np.rint(raw.reshape(-1, 8, 8) * (255 / _BRIGHTEST)).astype(np.uint8)
+    grey = np.rint(raw.reshape(-1, DIGITS_SIZE, DIGITS_SIZE) * (255 / _BRIGHTEST)).astype(np.uint8)
     images = np.stack([_enlarge(image, size) for image in grey])
     train, test = train_test_split(
         np.arange(len(images)), test_size=TEST_IMAGES, stratify=targets, random_state=0

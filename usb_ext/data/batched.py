@@ -12,7 +12,7 @@ length on the batch size alone, so a batch is still a function of the seed and t
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from usb_ext.augment.views import normalise, strong_view, weak_view
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.batches import AUGMENTATION, IterationBatches
 from usb_ext.data.image_store import ImageStore
+from usb_ext.upstream.running import Batch, Served
 
 Draws = TypeVar("Draws", WeakDraws, StrongDraws)
 
@@ -129,7 +130,7 @@ class BatchedLoader:
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Served,
         store: ImageStore,
         targets: torch.Tensor,
         serving: Serving,
@@ -189,7 +190,7 @@ class BatchedLoader:
         return torch.Generator().manual_seed(int(words.generate_state(1, np.uint64)[0]) >> 1)
 
 
-def serving_of(dataset: Any, algorithm: str) -> Serving:
+def serving_of(dataset: Served, algorithm: str) -> Serving:
     """What a training set serves to an algorithm.
 
     Raises:
@@ -217,7 +218,7 @@ def serving_of(dataset: Any, algorithm: str) -> Serving:
 
 
 def batched_train_loader(
-    dataset: Any,
+    dataset: Served,
     algorithm: str,
     device: torch.device,
     budget_bytes: int,
@@ -260,7 +261,12 @@ class BatchedEvaluation:
     """
 
     def __init__(
-        self, dataset: Any, recipe: Recipe, device: torch.device, budget_bytes: int, batch_size: int
+        self,
+        dataset: Served,
+        recipe: Recipe,
+        device: torch.device,
+        budget_bytes: int,
+        batch_size: int,
     ) -> None:
         self.dataset, self.recipe, self.batch_size = dataset, recipe, batch_size
         self.store = ImageStore(dataset.data, recipe.size, device, budget_bytes)
@@ -269,14 +275,14 @@ class BatchedEvaluation:
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Batch]:
         for rows in torch.split(torch.arange(len(self.targets)), self.batch_size):
             images = normalise(self.store.fetch(rows), self.recipe.mean, self.recipe.std)
             yield {"idx_lb": rows, "x_lb": images, "y_lb": self.targets[rows]}
 
 
 def batched_eval_loader(
-    dataset: Any, device: torch.device, budget_bytes: int, batch_size: int
+    dataset: Served, device: torch.device, budget_bytes: int, batch_size: int
 ) -> BatchedEvaluation | None:
     """The batched evaluation of a split, or None if its images have another recipe."""
     recipe = recipe_of(getattr(dataset, "transform", None))

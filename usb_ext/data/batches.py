@@ -20,7 +20,7 @@ view. With one seed an image, what they see depends neither on the number of wor
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -140,6 +140,16 @@ class IterationBatches(Sampler[Any]):
         return self._latest[1]
 
 
+class MapStyle(Protocol):
+    """A data set by position; a sample is whatever it gives."""
+
+    def __len__(self) -> int:
+        """How many samples."""
+
+    def __getitem__(self, position: int, /) -> Any:
+        """One of them."""
+
+
 class SeededDataset(Dataset[Any]):
     """A map-style data set whose random transforms obey (seed, stream, iteration).
 
@@ -152,7 +162,7 @@ class SeededDataset(Dataset[Any]):
         stream: >= 0, as for `IterationBatches`.
     """
 
-    def __init__(self, dataset: Any, seed: int, stream: int) -> None:
+    def __init__(self, dataset: MapStyle, seed: int, stream: int) -> None:
         check_seed(seed)
         self.dataset, self.seed, self.stream = dataset, seed, stream
 
@@ -202,7 +212,7 @@ class SeededImages(Dataset[Any]):
         stream: >= 0, a number of its own for each loader of a run.
     """
 
-    def __init__(self, dataset: Any, seed: int, stream: int) -> None:
+    def __init__(self, dataset: MapStyle, seed: int, stream: int) -> None:
         check_seed(seed)
         self.dataset, self.seed, self.stream = dataset, seed, stream
 

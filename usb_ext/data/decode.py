@@ -37,8 +37,12 @@ class BadImage(ValueError):
 
 def prepare_image(image: Image.Image, size: int) -> Image.Image:
     """An opened image as an RGB square of `size` pixels a side, by the rule of this module."""
-    upright = ImageOps.exif_transpose(image)
-    return ImageOps.fit(_to_rgb(upright), (size, size), method=Image.Resampling.BILINEAR)
+    return ImageOps.fit(upright_rgb(image), (size, size), method=Image.Resampling.BILINEAR)
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An opened image as 8-bit RGB, turned as its EXIF orientation says, of its own size."""
+    return _to_rgb(ImageOps.exif_transpose(image))
 
 
 def decode_file(path: str | os.PathLike[str], size: int) -> NDArray[np.uint8]:

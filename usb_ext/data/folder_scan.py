@@ -1,7 +1,5 @@
 """Which images lie in a folder, and of what class: file names only, nothing is decoded.
 
-Folders and images of a directory, by name alone: nothing is opened.
-
 A class list: which class folders of a data set count, and what number each class has.
 
 ImageNet-100 (LayerMatch, Table 3) is ImageNet's folders with such a list. One folder name a line, such
@@ -11,50 +9,22 @@ are passed over, and composed and decomposed spellings are one name.
 
 import logging
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.decode import image_extensions
+from usb_ext.data.image_files import (
+    ImageFile,
+    Passed,
+    has_images,
+    images_below,
+    images_directly_in,
+    subfolders,
+)
 from usb_ext.data.image_names import normal_name
 from usb_ext.data.label_files import in_one_line
-
-
-def subfolders(folder: Path) -> list[Path]:
-    """Folders directly in `folder`, hidden ones left out, sorted."""
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def images_directly_in(folder: Path) -> list[str]:
-    """Images that lie in `folder` itself."""
-    return [os.path.join(folder, n) for n in _image_names(os.listdir(folder))]
-
-
-def images_below(folder: Path) -> list[str]:
-    """Images at any depth below `folder`, through links to folders but never in a circle."""
-    found: list[str] = []
-    seen: set[str] = set()
-    for place, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else [n for n in folders if not n.startswith(".")]
-        if real not in seen:
-            found += [os.path.join(place, name) for name in _image_names(names)]
-        seen.add(real)
-    return found
-
-
-def _image_names(names: list[str]) -> list[str]:
-    """The names that end like an image, in either case."""
-    endings = image_extensions()
-    visible = [n for n in names if not n.startswith(".")]
-    return [n for n in visible if os.path.splitext(n)[1].lower() in endings]
-
-
-def _unreadable(error: OSError) -> NoReturn:
-    raise DataMissing(f"cannot read {error.filename}: {error.strerror}") from error
-
 
 EXPECTED = "expected one class folder a line, such as n01440764"
 
@@ -147,25 +117,48 @@ LAYOUT = (
 TestSplit = Literal["needed", "if there", "none"]
 """Whether a missing test folder is a mistake, and whether one that is there is read."""
 
+UNLABELED = frozenset(
+    f"{before}{word}{after}"
+    for word in ("unlabeled", "unlabelled")
+    for before, after in (("", ""), ("train", ""), ("", "train"))
+)
+"""Names of folders of images without a class, in small letters and without what is no letter."""
+
 _UNKNOWN = -1
+_SHOWN = 10
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of one split: paths relative to the root, with `/`, and class of each (or -1)."""
+    """The files of one split: paths relative to the root, with `/`, class (or -1) and bytes of each."""
 
     names: tuple[str, ...]
     targets: tuple[int, ...]
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class FolderScan:
-    """The K class names in the order of their numbers, and both splits' files, sorted by name."""
+    """What lies in a folder of images.
 
+    Attributes:
+        root: the folder DIR.
+        classes: the K class names in the order of their numbers.
+        train: its files, sorted by name.
+        test: likewise.
+        passed: what was passed over, of both.
+        unused: folders directly in DIR that hold images and that nothing reads.
+        from_folders: the classes that are folders of train; the others come from a label file.
+    """
+
+    root: Path
     classes: tuple[str, ...]
     train: Listing
     test: Listing
+    passed: Passed = field(default_factory=Passed)
+    unused: tuple[str, ...] = ()
+    from_folders: frozenset[str] = frozenset()
 
 
 def scan_folder(
@@ -178,11 +171,14 @@ def scan_folder(
 ) -> FolderScan:
     """List the images below `root`.
 
-    ours: images count at any depth below their class folder; hidden files and folders, and files
-    that are no images by their ending, are passed over; composed and decomposed spellings of one
-    class name are one class.
+    ours: images count at any depth below their class folder; hidden files and folders are passed over;
+    composed and decomposed spellings of one class name are one class. A folder called `unlabeled`, in
+    either spelling and any case, also `train_unlabeled` and `train/unlabeled`, holds images without a
+    class (`train/unlabeled` is a class where the test split has it, too). Where neither `train` nor a test
+    split is there, all images below `root` are without a class.
 
     Args:
+        root: the folder DIR.
         classes: class names known from a label file, added to those of the folders of train.
         only: the classes that count, in the order of their numbers; other folders are passed over.
         test: whether there has to be a test split; one that is not read is empty.
@@ -193,17 +189,72 @@ def scan_folder(
             does not occur in train.
         SettingsError: a class of `only` that train or test lacks.
     """
-    for folder in (root, root / "train"):
-        if not folder.is_dir():
-            raise DataMissing(f"no folder {folder}; {LAYOUT}")
+    if not root.is_dir():
+        raise DataMissing(f"no folder {root}; {LAYOUT}")
+    train, free = root / "train", _unlabeled_folders(root)
+    if not train.is_dir() and not free and (need_classes and not classes):
+        raise DataMissing(f"no folder {train}; {LAYOUT}")
     place = _test_folder(root, test)
-    names = _class_names(root / "train", place, classes or (), only, need_classes)
+    passed = Passed()
+    folders = _class_folders(train, place)
+    names = _class_names(train, folders, place, classes or (), only, need_classes)
     numbers = {name: number for number, name in enumerate(names)}
-    train = _class_images(root / "train", numbers) + _unclassed_images(root)
-    tested = [] if place is None else _class_images(place, numbers)
+    files = _class_images(folders, numbers, passed)
+    files += _unclassed(_free_images(root, train, free, place, passed))
+    tested = [] if place is None else _class_images(subfolders(place), numbers, passed)
     if place is not None and (stray := images_directly_in(place)):
         _log.warning("%d images directly in %s have no class: unused", len(stray), place)
-    return FolderScan(names, _listing(root, train), _listing(root, tested))
+    if not files:
+        raise DataMissing(f"no images in {train if train.is_dir() else root}; {LAYOUT}")
+    return FolderScan(
+        root,
+        names,
+        _listing(root, files),
+        _listing(root, tested),
+        passed,
+        tuple(_unused(root, train, free)),
+        frozenset(normal_name(folder.name) for folder in folders),
+    )
+
+
+def _is_unlabeled(folder: Path) -> bool:
+    """Whether a folder's name says that its images have no class."""
+    return "".join(c for c in folder.name.casefold() if c.isalpha()) in UNLABELED
+
+
+def _unlabeled_folders(root: Path) -> list[Path]:
+    """Folders directly in DIR that hold images without a class."""
+    return [folder for folder in subfolders(root) if _is_unlabeled(folder)]
+
+
+def _class_folders(train: Path, test: Path | None) -> list[Path]:
+    """The class folders of train: all but one for images without a class."""
+    if not train.is_dir():
+        return []
+    tested = set() if test is None else {normal_name(folder.name) for folder in subfolders(test)}
+    return [f for f in subfolders(train) if not _is_unlabeled(f) or normal_name(f.name) in tested]
+
+
+def _free_images(
+    root: Path, train: Path, free: list[Path], test: Path | None, passed: Passed
+) -> Iterator[ImageFile]:
+    """The training images that lie in no class folder."""
+    if train.is_dir():
+        yield from images_directly_in(train, passed)
+        classed = set(_class_folders(train, test))
+        free = [*(f for f in subfolders(train) if f not in classed), *free]
+    elif not free and not (root / evaluation_folder(root)).is_dir():
+        free = [root]
+    for folder in free:
+        yield from images_below(folder, passed)
+
+
+def _unused(root: Path, train: Path, free: list[Path]) -> Iterator[str]:
+    """Folders directly in DIR that hold images and are read as nothing."""
+    if not train.is_dir() and not free:
+        return
+    read = {train, *free, root / "test", root / "val"}
+    yield from (f.name for f in subfolders(root) if f not in read and has_images(f))
 
 
 def _test_folder(root: Path, test: TestSplit) -> Path | None:
@@ -231,13 +282,14 @@ def evaluation_folder(root: Path) -> str:
 
 def _class_names(
     train: Path,
+    folders: list[Path],
     test: Path | None,
     from_labels: Sequence[str],
     only: ClassList | None,
     needed: bool,
 ) -> tuple[str, ...]:
     """The K class names in the order of their numbers: sorted, or as `only` lists them."""
-    found = {normal_name(folder.name) for folder in subfolders(train)}
+    found = {normal_name(folder.name) for folder in folders}
     found |= {normal_name(name) for name in from_labels}
     tested = {} if test is None else {normal_name(f.name): f for f in subfolders(test)}
     if not found and needed:
@@ -254,36 +306,53 @@ def _class_names(
     names = tuple(sorted(found))
     for name, folder in tested.items():
         if name not in found:
-            known = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-            raise DataMissing(f"{folder}: train has no such class (it has {known}); {LAYOUT}")
+            known = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+            like = next((n for n in names if n.casefold() == name.casefold()), None)
+            typo = f"; rename one of them, {like!r} and {name!r} are two names" if like else ""
+            raise DataMissing(f"{folder}: train has no such class (it has {known}){typo}; {LAYOUT}")
     return names
 
 
-def _class_images(place: Path, numbers: dict[str, int]) -> list[tuple[str, int]]:
-    """(path, class) of the images in a split's class folders; every one that counts must have some."""
-    files: list[tuple[str, int]] = []
-    for folder in subfolders(place):
+def _class_images(
+    folders: list[Path], numbers: dict[str, int], passed: Passed
+) -> list[tuple[ImageFile, int]]:
+    """The images in a split's class folders with their class; every folder that counts must have some."""
+    files: list[tuple[ImageFile, int]] = []
+    for folder in folders:
         number = numbers.get(normal_name(folder.name))
         if number is None:
             continue
-        paths = images_below(folder)
-        if not paths:
-            raise DataMissing(f"no images in {folder}; add some or remove the folder; {LAYOUT}")
-        files += [(path, number) for path in paths]
+        here = Passed()
+        images = images_below(folder, here)
+        if not images:
+            held = in_words(here.endings)
+            why = f" (it holds {held}, which are not read)" if held else ""
+            raise DataMissing(
+                f"no images in {folder}{why}; add some or remove the folder; {LAYOUT}"
+            )
+        passed.endings.update(here.endings)
+        passed.special += here.special
+        files += [(image, number) for image in images]
     return files
 
 
-def _unclassed_images(root: Path) -> list[tuple[str, int]]:
-    """(path, -1) of the training images that lie in no class folder."""
-    paths = images_directly_in(root / "train")
-    for spelling in ("unlabeled", "unlabelled"):
-        if (root / spelling).is_dir():
-            paths += images_below(root / spelling)
-    return [(path, _UNKNOWN) for path in paths]
+def in_words(endings: dict[str, int]) -> str:
+    """Counts by ending, the most frequent first, such as "24 .heic, 1 .txt"; empty for none.
+
+    Args:
+        endings: number of files by ending.
+    """
+    most = sorted(endings.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {ending}" for ending, count in most)
 
 
-def _listing(root: Path, files: list[tuple[str, int]]) -> Listing:
+def _unclassed(images: Iterator[ImageFile]) -> list[tuple[ImageFile, int]]:
+    return [(image, _UNKNOWN) for image in images]
+
+
+def _listing(root: Path, files: list[tuple[ImageFile, int]]) -> Listing:
     """Sort by name, which makes positions independent of the file system's order."""
     start = len(os.path.join(root, ""))
-    named = sorted((path[start:].replace(os.sep, "/"), target) for path, target in files)
-    return Listing(tuple(name for name, _ in named), tuple(target for _, target in named))
+    named = sorted((f.path[start:].replace(os.sep, "/"), c, f.size) for f, c in files)
+    names, targets, sizes = zip(*named, strict=True) if named else ((), (), ())
+    return Listing(names, targets, sizes)

@@ -6,12 +6,12 @@ or still encoded on disk), fetched a block at a time through pinned memory.
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import torch
 
 from usb_ext.augment.recipe import resized, resized_one
+from usb_ext.data.arrays import Images
 
 MEBIBYTE = 2**20
 DECODERS = 4
@@ -28,7 +28,13 @@ class ImageStore:
         budget_bytes: most memory on the device; a larger set is fetched in blocks.
     """
 
-    def __init__(self, images: Any, size: int, device: torch.device, budget_bytes: int) -> None:
+    def __init__(
+        self,
+        images: Images,
+        size: int,
+        device: torch.device,
+        budget_bytes: int,
+    ) -> None:
         self.size = size
         self.device = device
         self.source = images

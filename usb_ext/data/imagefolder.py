@@ -7,9 +7,8 @@ Decode many image files at once.
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +16,25 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
 from usb_ext.data.decode import BadImage, decode_file
-from usb_ext.data.folder_scan import ClassList, Listing, TestSplit, scan_folder
+from usb_ext.data.folder_scan import FolderScan, Listing
 from usb_ext.data.streamed import StreamedImages
 
 _CHUNK = 64  # files a task: enough to hide the pool's overhead
 _MOST_THREADS = 8  # Pillow decodes outside Python's lock, so threads are enough
 _log = logging.getLogger(__name__)
+
+
+class BadImages(DataMissing):
+    """Images that cannot be decoded.
+
+    Args:
+        message: the first of them, and what to do.
+        reasons: why, by name.
+    """
+
+    def __init__(self, message: str, reasons: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.reasons = reasons
 
 
 def decode_all(
@@ -60,41 +72,29 @@ def decode_all(
         return {position: reason for part in parts for position, reason in part.items()}
 
 
-def load_image_folder(
-    root: str | Path,
-    *,
-    img_size: int,
-    budget_bytes: int = 2**31,
-    skip_bad_images: bool = False,
-    classes: Sequence[str] | None = None,
-    only: ClassList | None = None,
-    test: TestSplit = "needed",
-    need_classes: bool = True,
+def load_scanned(
+    scan: FolderScan, *, img_size: int, budget_bytes: int = 2**31, skip_bad_images: bool = False
 ) -> ImageArrays:
-    """Load a folder of images as a data set with ImageNet's mean and standard deviation.
+    """Load a scanned folder as a data set with ImageNet's mean and standard deviation.
 
     Both splits are decoded into memory if together they fit the budget; otherwise images are
     decoded each time they are asked for. Either way they are prepared by `decode.prepare_image`.
 
     Args:
-        root: the folder DIR.
+        scan: its files.
         img_size: side of the prepared images in pixels, >= 1.
         budget_bytes: most memory for decoded images, in bytes (img_size**2 * 3 an image).
         skip_bad_images: leave out files that cannot be decoded, before any split, and list them in
             `skipped`. When streaming this takes one pass over all files.
-        classes: class names from a label file, where folders do not give them all.
-        only: the classes that count, in the order of their numbers; None for all, sorted by name.
-        test: as in `scan_folder`; a test split that is not read has no images.
-        need_classes: as in `scan_folder`.
 
     Raises:
-        DataMissing: missing or empty folders, a class of test that train lacks, or a file that
-            cannot be decoded (when streaming without `skip_bad_images`: at the access).
-        SettingsError: img_size below 1, or a class of `only` without a folder.
+        DataMissing: a file that cannot be decoded (when streaming without `skip_bad_images`: at the
+            access).
+        SettingsError: img_size below 1.
     """
     if img_size < 1:
         raise SettingsError(f"img_size is {img_size}; it must be at least 1 pixel")
-    scan = scan_folder(Path(root), classes, only, test=test, need_classes=need_classes)
+    root = scan.root
     need = (len(scan.train.names) + len(scan.test.names)) * img_size * img_size * 3
     cached = need <= budget_bytes
     _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if cached else "streamed")
@@ -111,49 +111,54 @@ def load_image_folder(
         std=IMAGENET_STD,
         hflip=True,
         train_names=train_kept.names,
-        skipped=_skipped(scan.train, train_bad) + _skipped(scan.test, test_bad),
+        skipped=_skipped(scan.train, train_bad) | _skipped(scan.test, test_bad),
     )
 
 
 def _load(
-    root: str | Path, files: Listing, size: int, cached: bool, skip_bad: bool
-) -> tuple[Images, list[int]]:
-    """Images of one split, bad ones left out, and the positions of the bad ones."""
+    root: os.PathLike[str], files: Listing, size: int, cached: bool, skip_bad: bool
+) -> tuple[Images, dict[int, str]]:
+    """Images of one split, bad ones left out, and the reason of each bad one by its position."""
     paths = tuple(os.path.join(root, name) for name in files.names)
     if not cached and not skip_bad:
-        return StreamedImages(paths, size), []
+        return StreamedImages(paths, size), {}
     pixels = np.zeros((len(paths), size, size, 3), np.uint8) if cached else None
     bad = decode_all(paths, size, pixels)
     if bad:
-        _report(paths, bad, skip_bad)
+        _report(files.names, paths, bad, skip_bad)
     good = np.delete(np.arange(len(paths)), list(bad))
     if pixels is None:
-        return StreamedImages(paths, size)[good], list(bad)
-    return (pixels[good] if bad else pixels), list(bad)
+        return StreamedImages(paths, size)[good], bad
+    return (pixels[good] if bad else pixels), bad
 
 
-def _report(paths: Sequence[str], bad: dict[int, str], skip_bad: bool) -> None:
+def _report(
+    names: Sequence[str], paths: Sequence[str], bad: dict[int, str], skip_bad: bool
+) -> None:
     """Log the skipped files, or raise if they may not be skipped or nothing is left."""
     position, reason = next(iter(bad.items()))
     more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
     message = f"cannot decode {paths[position]}: {reason}{more}"
     if not skip_bad:
-        raise DataMissing(f"{message}; replace or remove it, or set skip_bad_images: true")
+        remedy = "replace or remove it, or set skip_bad_images: true"
+        raise BadImages(f"{message}; {remedy}", {names[n]: why for n, why in bad.items()})
     if len(bad) == len(paths):
-        raise DataMissing(f"{message}; that leaves no image in this split")
+        told = f"{message}; that leaves no image in this split"
+        raise BadImages(told, {names[n]: why for n, why in bad.items()})
     _log.warning("skipped: %s", message)
 
 
-def _kept(files: Listing, bad: Sequence[int]) -> Listing:
+def _kept(files: Listing, bad: dict[int, str]) -> Listing:
     """The files that could be decoded."""
     keep: NDArray[np.bool_] = np.ones(len(files.names), dtype=np.bool_)
     keep[list(bad)] = False
     return Listing(
         tuple(name for name, good in zip(files.names, keep, strict=True) if good),
         tuple(target for target, good in zip(files.targets, keep, strict=True) if good),
+        tuple(size for size, good in zip(files.sizes, keep, strict=True) if good),
     )
 
 
-def _skipped(files: Listing, bad: Sequence[int]) -> tuple[str, ...]:
-    """Names of the files left out."""
-    return tuple(files.names[position] for position in bad)
+def _skipped(files: Listing, bad: dict[int, str]) -> dict[str, str]:
+    """Names of the files left out, and why."""
+    return {files.names[position]: reason for position, reason in bad.items()}

@@ -4,8 +4,6 @@ A `.json` file is a list of positions in the training set, `[12, 7, 803]`, or th
 `usb-ext select`, whose images then have the labels of the data set. A `.csv` file names images and their
 classes, `cats/01.jpg,cat` a line, with or without a header `file name,class`.
 
-Read the lines of a label CSV: `file name,class`, UTF-8, header line optional.
-
 `selected.json`: which images are to be labelled, in which order.
 
 Keys: `ids` (positions in the training set, or file names), `order` (0 first), `cluster` (the cluster each
@@ -13,8 +11,8 @@ stands for, -1 for none), `files` (file names or null), `strategy`, `seed`, `dat
 positions, such as the `labelled.json` of a run, is read too.
 """
 
-import csv
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,72 +24,8 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import write_json
 from usb_ext.data.image_names import NameIndex, normal_name
+from usb_ext.data.label_csv import label_rows
 from usb_ext.data.npz_file import make_folder
-
-_FILE_HEADERS = {"file", "file name", "file_name", "filename", "id", "image", "name", "path"}
-_CLASS_HEADERS = {"category", "class", "class name", "class_name", "label", "target"}
-
-
-@dataclass(frozen=True)
-class LabelRow:
-    """One label: the line it stands on (counted from 1), the image's file name, its class."""
-
-    line: int
-    file_name: str
-    class_name: str
-
-
-def label_rows(path: Path) -> list[LabelRow]:
-    """The labels of a CSV in its order; blank lines are skipped, cells are stripped.
-
-    ours: the first line is a header if its two cells are words such as `file name` and `class`.
-
-    Raises:
-        DataMissing: the file is missing or unreadable.
-        SettingsError: another suffix than `.csv`, a line without exactly two cells, not UTF-8.
-    """
-    return [_row(path, line, cells) for line, cells in csv_rows(path)]
-
-
-def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """The lines of a label CSV below its header, blank ones left out: number and stripped cells.
-
-    Raises:
-        DataMissing: the file is missing or unreadable.
-        SettingsError: another suffix than `.csv`, not UTF-8, or no CSV.
-    """
-    if path.suffix.lower() != ".csv":
-        raise SettingsError(
-            f"label file {path} ends in {path.suffix!r}; expected .csv (file name,class) or, for "
-            ".json, a list of image positions"
-        )
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle, strict=True)
-            rows = [(reader.line_num, [c.strip() for c in cells]) for cells in reader if any(cells)]
-    except OSError as error:
-        raise DataMissing(f"cannot read label file {path}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"label file {path} is not UTF-8: {error}; save it as UTF-8") from error
-    except csv.Error as error:
-        raise SettingsError(f"label file {path}, line {reader.line_num}: {error}") from error
-    return rows[1:] if rows and _is_header(rows[0][1]) else rows
-
-
-def _row(path: Path, line: int, cells: list[str]) -> LabelRow:
-    """One line's two cells."""
-    if len(cells) != 2 or not all(cells):
-        raise SettingsError(
-            f"label file {path}, line {line}: {cells} is not two cells; "
-            "expected: file name,class (a comma between them)"
-        )
-    return LabelRow(line, *cells)
-
-
-def _is_header(cells: list[str]) -> bool:
-    """Whether the cells name columns instead of an image and its class."""
-    words = [cell.lower() for cell in cells]
-    return len(words) == 2 and words[0] in _FILE_HEADERS and words[1] in _CLASS_HEADERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +116,7 @@ def read_json(path: Path, what: str) -> Any:
 
 IntArray = NDArray[np.int64]
 _SHOWN = 10
+_log = logging.getLogger(__name__)
 
 
 def read_label_file(
@@ -214,16 +149,6 @@ def read_label_file(
             "names; use a .json list of image positions"
         )
     return _read_named(path, targets, classes, NameIndex(names))
-
-
-def label_file_classes(path: Path) -> tuple[str, ...]:
-    """The class names that a label CSV mentions, sorted: the classes where no folder gives them.
-
-    Raises:
-        DataMissing: no such file.
-        SettingsError: not a CSV of two columns (a `.json` list holds no classes).
-    """
-    return tuple(sorted({normal_name(row.class_name) for row in label_rows(path)}))
 
 
 def _read_positions(path: Path, targets: IntArray, names: Sequence[str] | None) -> IntArray:
@@ -270,7 +195,16 @@ def _read_named(
     ours: a class that contradicts the image's own folder is an error, not a correction.
     """
     class_of = {normal_name(name): c for c, name in enumerate(classes)}
-    rows = label_rows(path)
+    lines = label_rows(path)
+    rows = [row for row in lines if row.has_label or normal_name(row.class_name) in class_of]
+    if rows and len(rows) < len(lines):
+        without = len(lines) - len(rows)
+        _log.info(
+            "%s: %d of %d lines name no class (-1 or empty): not labelled",
+            path,
+            without,
+            len(lines),
+        )
     problems: list[str] = []
     chosen: dict[int, int] = {}
     first: dict[int, int] = {}

@@ -1,21 +1,20 @@
 """The loaders of a run: seeded batches for training, images in order for evaluation."""
 
 import signal
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from usb_ext.data.batches import IterationBatches, SeededDataset
-
-Collate = Callable[[list[Any]], Any]
+from usb_ext.data.batches import IterationBatches, MapStyle, SeededDataset
+from usb_ext.upstream.running import Collate
 
 
 def train_loader(
-    dataset: Any,
+    dataset: MapStyle,
     *,
     batch_size: int,
     num_iters: int,
@@ -57,7 +56,7 @@ def train_loader(
 
 
 def eval_loader(
-    dataset: Any,
+    dataset: MapStyle,
     batch_size: int,
     num_workers: int,
     collate_fn: Collate | None = None,
@@ -71,7 +70,9 @@ def eval_loader(
         num_workers: processes; 0 loads in this one.
     """
     return DataLoader(
-        dataset,
+        cast(
+            "Dataset[Any]", dataset
+        ),  # which asks for its own base class, and needs no more than this
         batch_size=batch_size,
         num_workers=num_workers,
         collate_fn=collate_fn,

@@ -1,5 +1,6 @@
 """The data of a run, ready, and the choice of its labelled part."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from usb_ext.data.image_names import ImageIds
 from usb_ext.data.label_files import read_label_file
 from usb_ext.data.splits import label_indices, reduced_class, unlabelled_indices
 from usb_ext.data.validation import validation_part, without
+from usb_ext.upstream.running import Arguments, Datasets
 
 IntArray = NDArray[np.int64]
 
@@ -31,23 +33,29 @@ class Prepared:
             tell (ImageNet).
         summary: class coverage and counts of the labelled fold.
         classes: class names, where known.
-        skipped: files left out because they could not be decoded.
+        skipped: files left out because they could not be decoded, each with the reason.
         unlabelled: counts and balance of the unlabelled set, for the record only.
         validation: (v,) positions of the validation images in the training set; `datasets["val"]`.
         positions: (U,) position in the training set of each unlabelled image, in the order of
             `idx_ulb`; None where USB does not tell.
         ids: what the training images are called, or None.
+        ignored: number of files that were passed over, by ending.
+        duplicates: images whose bytes another one has too.
+        sha256: digest of all of the data (`fingerprint`).
     """
 
-    datasets: dict[str, Any]
+    datasets: Datasets
     labelled: IntArray
     summary: dict[str, Any]
     classes: tuple[str, ...] | None = None
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
     unlabelled: dict[str, Any] = field(default_factory=dict)
     validation: IntArray = field(default_factory=_none)
     positions: IntArray | None = None
     ids: ImageIds | None = None
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,11 @@ class Split:
 
     def prepared(
         self,
-        args: Any,
-        datasets: dict[str, Any],
+        args: Arguments,
+        datasets: Datasets,
         targets: IntArray,
         classes: tuple[str, ...] | None = None,
-        skipped: tuple[str, ...] = (),
+        skipped: Mapping[str, str] | None = None,
     ) -> Prepared:
         """The data sets made from this split, with what its fold and its unlabelled set look like.
 
@@ -91,7 +99,7 @@ class Split:
             self.labelled,
             dict(fold),
             classes,
-            skipped,
+            skipped or {},
             dict(unlabelled),
             self.validation,
             self.unlabelled,
@@ -99,7 +107,7 @@ class Split:
 
 
 def choose_split(
-    args: Any, targets: IntArray, names: tuple[str, ...] | None, classes: tuple[str, ...]
+    args: Arguments, targets: IntArray, names: tuple[str, ...] | None, classes: tuple[str, ...]
 ) -> Split:
     """Labelled, unlabelled and validation positions by `label_split`, `label_seed` and the counts.
 

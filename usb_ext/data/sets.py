@@ -4,24 +4,26 @@ From settings to the data sets of a run, under USB's names: train_lb, train_ulb,
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 
-from usb_ext.augment.usb_views import Jitter, eval_transform, strong_transform, weak_transform
+from usb_ext.augment.usb_views import Jitter, View, eval_transform, strong_transform, weak_transform
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.arrays import ImageArrays, load_digits_arrays
-from usb_ext.data.folder_scan import read_class_list
+from usb_ext.data.arrays import ImageArrays, Images, load_digits_arrays
+from usb_ext.data.folder_scan import FolderScan, read_class_list, scan_folder
 from usb_ext.data.image_names import ImageIds
-from usb_ext.data.imagefolder import load_image_folder
-from usb_ext.data.label_files import label_file_classes
+from usb_ext.data.imagefolder import load_scanned
+from usb_ext.data.label_csv import label_file_classes
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
 from usb_ext.data.toy import TOYS, PointArrays, load_toy
 from usb_ext.data.validation import without
+from usb_ext.settings import Settings
 from usb_ext.settings.algorithms import served_as
 from usb_ext.settings.data import AUDIO, TEXTS
+from usb_ext.upstream.running import Arguments, Datasets, served
 from usb_ext.upstream.usb import BasicDataset, RandAugment
 from usb_ext.upstream.usb_datasets import IMAGES, load_usb_datasets
 
@@ -31,18 +33,18 @@ OWN: list[str] = ["digits", "imagefolder", *TOYS]
 IN_MEMORY = ("digits", *TOYS)
 """Those of them that are made within a moment, without a file of the user's."""
 
-ADDED: dict[str, Callable[[Any], ImageArrays]] = {}
+ADDED: dict[str, Callable[[Settings], ImageArrays]] = {}
 """What loads an added one, from the run's namespace."""
 
 MEBIBYTE = 2**20
 
 
-def add_dataset(name: str, load: Callable[[Any], ImageArrays]) -> None:
-    """Put a data set beside ours.
+def add_dataset(name: str, load: Callable[[Settings], ImageArrays]) -> None:
+    """Make a data set of your own known by its name, as a setting `dataset`.
 
     Args:
-        name: the setting `dataset` that means it.
-        load: from the run's namespace (`img_size`, `data_dir`, ...) to the images.
+        name: one that no data set has yet.
+        load: called with the settings of a run, such as `img_size` and `data_dir`; gives the images.
 
     Raises:
         ValueError: if the name is taken or empty.
@@ -53,17 +55,61 @@ def add_dataset(name: str, load: Callable[[Any], ImageArrays]) -> None:
     ADDED[name] = load
 
 
-def prepare_own(args: Any) -> Prepared:
+@dataclass(frozen=True)
+class Source:
+    """Where the images of a data set come from, before any is decoded.
+
+    Attributes:
+        scan: the files of a folder, for `imagefolder`.
+        arrays: the images, for sets that lie in memory: digits, toys and added ones.
+    """
+
+    scan: FolderScan | None = None
+    arrays: ImageArrays | PointArrays | None = None
+
+
+def open_source(args: Settings, *, images_alone: bool = False) -> Source:
+    """Find the images of a data set; of USB's own nothing is looked at.
+
+    Args:
+        args: settings, or a run's namespace.
+        images_alone: a folder need have neither classes nor a test split, as for features.
+
+    Raises:
+        DataMissing, SettingsError: as in `scan_folder`; or a class list or label file that is wrong.
+    """
+    if args.dataset in ADDED:
+        return Source(arrays=ADDED[args.dataset](args))
+    if args.dataset in TOYS:
+        return Source(arrays=load_toy(args))
+    if args.dataset == "digits":
+        return Source(arrays=load_digits_arrays(args.img_size))
+    if args.dataset != "imagefolder":
+        return Source()
+    listed = read_class_list(Path(args.class_list), args.num_classes) if args.class_list else None
+    label_file = str(args.label_file) if args.label_split == "file" else ""
+    scan = scan_folder(
+        Path(args.data_dir),
+        label_file_classes(Path(label_file)) if label_file.lower().endswith(".csv") else None,
+        listed,
+        test="if there" if images_alone else "none" if args.without_test else "needed",
+        need_classes=not images_alone,
+    )
+    return Source(scan=scan)
+
+
+def prepare_own(args: Arguments, source: Source | None = None) -> Prepared:
     """Build a data set that usb_ext loads itself.
 
     Args:
         args: the run's namespace; `dataset` is one of `OWN`.
+        source: what `open_source` found for it; None looks now.
 
     Raises:
         DataMissing: files that are not there or cannot be read.
         SettingsError: a split that the data cannot give, or a wrong number of classes.
     """
-    arrays = load_arrays(args)
+    arrays = load_arrays(args, source or open_source(args))
     if len(arrays.classes) != args.num_classes:
         raise SettingsError(
             f"num_classes is {args.num_classes}, but {args.dataset} has {len(arrays.classes)} "
@@ -76,34 +122,28 @@ def prepare_own(args: Any) -> Prepared:
     return replace(prepared, ids=ImageIds(len(targets), arrays.train_names))
 
 
-def load_arrays(args: Any, *, images_alone: bool = False) -> ImageArrays | PointArrays:
+def load_arrays(args: Settings, source: Source) -> ImageArrays | PointArrays:
     """All images of a data set of ours, before any split.
 
     Args:
         args: settings, or a run's namespace; `dataset` is one of `OWN`.
-        images_alone: a folder need have neither classes nor a test split, as for features.
+        source: what `open_source` found for it.
     """
-    if args.dataset in ADDED:
-        return ADDED[args.dataset](args)
-    if args.dataset in TOYS:
-        return load_toy(args)
-    if args.dataset == "digits":
-        return load_digits_arrays(args.img_size)
-    listed = read_class_list(Path(args.class_list), args.num_classes) if args.class_list else None
-    from_file = args.label_split == "file" and str(args.label_file).lower().endswith(".csv")
-    return load_image_folder(
-        args.data_dir,
+    if source.arrays is not None:
+        return source.arrays
+    if source.scan is None:
+        raise ValueError(f"dataset {args.dataset} is none of {OWN}")
+    return load_scanned(
+        source.scan,
         img_size=args.img_size,
         budget_bytes=args.cache_budget_mb * MEBIBYTE,
         skip_bad_images=args.skip_bad_images,
-        classes=label_file_classes(Path(args.label_file)) if from_file else None,
-        only=listed,
-        test="if there" if images_alone else "none" if args.without_test else "needed",
-        need_classes=not images_alone,
     )
 
 
-def _views(args: Any, arrays: ImageArrays | PointArrays) -> tuple[Any, Any, Any]:
+def _views(
+    args: Settings, arrays: ImageArrays | PointArrays
+) -> tuple[Jitter | View, Jitter | View, Jitter | View]:
     """The weak, the strong and the evaluation view."""
     if isinstance(arrays, PointArrays):
         return Jitter(args.toy_weak), Jitter(args.toy_strong), Jitter(0.0)
@@ -114,7 +154,7 @@ def _views(args: Any, arrays: ImageArrays | PointArrays) -> tuple[Any, Any, Any]
     return weak, strong, eval_transform(size, *look)
 
 
-def _datasets(args: Any, arrays: ImageArrays | PointArrays, split: Split) -> dict[str, Any]:
+def _datasets(args: Arguments, arrays: ImageArrays | PointArrays, split: Split) -> Datasets:
     """USB's BasicDataset three times; the algorithm's name decides which views it serves."""
     weak, strong, evaluation = _views(args, arrays)
     labelled, labels = split.labelled, split.labelled_targets
@@ -122,7 +162,12 @@ def _datasets(args: Any, arrays: ImageArrays | PointArrays, split: Split) -> dic
         labelled = np.flatnonzero(without(arrays.train_targets, split.validation) >= 0)
         labels = arrays.train_targets[labelled]
 
-    def dataset(images: Any, targets: IntArray, transform: Any, unlabelled: bool) -> Any:
+    def dataset(
+        images: Images | torch.Tensor,
+        targets: IntArray,
+        transform: Jitter | View,
+        unlabelled: bool,
+    ) -> BasicDataset:
         strong_view = None if transform is evaluation else strong
         return BasicDataset(
             served_as(args.algorithm),
@@ -148,29 +193,30 @@ def _datasets(args: Any, arrays: ImageArrays | PointArrays, split: Split) -> dic
     }
 
 
-def prepare(args: Any) -> Prepared:
+def prepare(args: Arguments, source: Source | None = None) -> Prepared:
     """Build the data sets that the settings name.
 
     Args:
         args: the run's namespace.
+        source: what `open_source` found for it; None looks now.
 
     Raises:
         DataMissing: files that are not there or cannot be read.
         SettingsError: a split that the data cannot give, or a wrong number of classes.
     """
     if args.dataset in OWN:
-        return prepare_own(args)
+        return prepare_own(args, source)
     datasets, targets, split = load_usb_datasets(
         args, lambda targets: choose_split(args, targets, None, ())
     )
-    if split is None:
+    if split is None or targets is None:
         return Prepared(datasets, np.empty(0, np.int64), {})
-    positions, total = usb_positions(args, split, len(targets), len(datasets["train_ulb"]))
-    prepared: Prepared = split.prepared(args, datasets, targets)
+    positions, total = usb_positions(args, split, len(targets), len(served(datasets, "train_ulb")))
+    prepared = split.prepared(args, datasets, targets)
     return replace(prepared, positions=positions, ids=ImageIds(total))
 
 
-def usb_positions(args: Any, split: Split, known: int, served: int) -> tuple[IntArray, int]:
+def usb_positions(args: Arguments, split: Split, known: int, served: int) -> tuple[IntArray, int]:
     """Where the images that USB serves as unlabelled stand in its training set.
 
     STL-10 has two parts: its 5,000 images with classes come first here, then its 100,000 others; USB

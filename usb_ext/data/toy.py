@@ -4,14 +4,15 @@
 reach into each other. Of 1,040 training points 10 are labelled, 30 validate and 1,000 are unlabelled.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.datasets import make_blobs, make_circles, make_moons
+
+from usb_ext.settings import Settings
 
 Points = tuple[NDArray[np.float64], NDArray[np.int64]]
 
@@ -36,7 +37,7 @@ class PointArrays:
     test_targets: NDArray[np.int64]
     classes: tuple[str, ...] = ("0", "1")
     train_names: None = None
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def _linear(count: int, noise: float, seed: int) -> Points:
@@ -66,13 +67,13 @@ NOISE = {"linear": 0.25, "circles": 0.1, "moons": 0.1}
 """ours: standard deviation of the points around their cloud's centre or curve where `toy_noise` is None."""
 
 
-def load_toy(args: Any) -> PointArrays:
+def load_toy(args: Settings) -> PointArrays:
     """The points of a toy set, the same for every `seed` and `label_seed`.
 
     ours: noise, numbers of points and their seed are settings, since the paper names none but the split.
 
     Args:
-        args: the run's namespace: `dataset`, `toy_noise`, `toy_train`, `toy_test`, `toy_seed`.
+        args: settings, or a run's namespace: `dataset`, `toy_noise`, `toy_train`, `toy_test`, `toy_seed`.
     """
     noise = NOISE[args.dataset] if args.toy_noise is None else args.toy_noise
     train_x, train_y = TOYS[args.dataset](args.toy_train, noise, 2 * args.toy_seed)

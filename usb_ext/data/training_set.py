@@ -3,10 +3,7 @@
 Features, selections and prior pseudo-labels (AS3L, Sec. 4) refer to images by their place here.
 """
 
-from argparse import Namespace
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +12,11 @@ from usb_ext.augment.recipe import recipe_of
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import ImageArrays, Images
 from usb_ext.data.image_names import ImageIds
-from usb_ext.data.sets import OWN, load_arrays
+from usb_ext.data.prepared import Split
+from usb_ext.data.sets import OWN, Source, load_arrays, open_source
 from usb_ext.settings import Settings
 from usb_ext.upstream.quiet import printed_to_log
+from usb_ext.upstream.running import Arguments, Datasets, served
 from usb_ext.upstream.usb_datasets import load_usb_datasets
 
 
@@ -48,10 +47,14 @@ class TrainingSet:
     hflip: bool
 
 
-def load_training_set(settings: Settings) -> TrainingSet:
+def load_training_set(settings: Settings, source: Source | None = None) -> TrainingSet:
     """The training images that the settings name.
 
     STL-10's 5,000 images with classes come first, then its 100,000 others (`data.build`).
+
+    Args:
+        settings: name the data set.
+        source: what `sets.open_source` found for it, images alone; None looks now.
 
     Raises:
         DataMissing: files that are not there or cannot be read.
@@ -59,7 +62,7 @@ def load_training_set(settings: Settings) -> TrainingSet:
             Semi-Aves).
     """
     if settings.dataset in OWN:
-        arrays = load_arrays(settings, images_alone=True)
+        arrays = load_arrays(settings, source or open_source(settings, images_alone=True))
         if not isinstance(arrays, ImageArrays):
             raise SettingsError(f"dataset is {settings.dataset!r}, which has points and no images")
         return TrainingSet(
@@ -73,7 +76,7 @@ def load_training_set(settings: Settings) -> TrainingSet:
             arrays.std,
             arrays.hflip,
         )
-    args = Namespace(**settings.model_dump())
+    args = Arguments(**settings.model_dump())
     args.algorithm, args.include_lb_to_ulb, args.label_seed = "fixmatch", False, 0
     with printed_to_log():
         datasets, targets, _ = load_usb_datasets(args, _everything)
@@ -82,18 +85,21 @@ def load_training_set(settings: Settings) -> TrainingSet:
             f"dataset is {settings.dataset!r}, which USB splits itself; put its images into class "
             "folders and use dataset: imagefolder"
         )
-    served = datasets["train_ulb"]
-    others = len(served) - len(targets) if settings.dataset == "stl10" else 0
-    images = np.asarray(served.data)
+    unlabelled = served(datasets, "train_ulb")
+    others = len(unlabelled) - len(targets) if settings.dataset == "stl10" else 0
+    images = np.asarray(unlabelled.data)
     if others:
         images = np.concatenate([images[others:], images[:others]])
     known = np.concatenate([targets, np.full(others, -1)]).astype(np.int64)
-    return TrainingSet(images, known, ImageIds(len(served)), None, *_held_out(datasets))
+    return TrainingSet(images, known, ImageIds(len(unlabelled)), None, *_held_out(datasets))
 
 
-def _held_out(datasets: dict[str, Any]) -> tuple[Any, Any, Any, Any, bool]:
+def _held_out(
+    datasets: Datasets,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[float, ...], tuple[float, ...], bool]:
     """USB's test images and their classes, (M,), and mean, deviation and mirroring of its views."""
-    test, recipe = datasets["eval"], recipe_of(datasets["train_ulb"].transform)
+    test = served(datasets, "eval")
+    recipe = recipe_of(served(datasets, "train_ulb").transform)
     if recipe is None:
         raise SettingsError(
             "the views of this data set have a recipe of USB's own; use imagefolder"
@@ -102,12 +108,7 @@ def _held_out(datasets: dict[str, Any]) -> tuple[Any, Any, Any, Any, bool]:
     return np.asarray(test.data), targets, recipe.mean, recipe.std, recipe.hflip
 
 
-def _everything(targets: NDArray[np.int64]) -> Any:
+def _everything(targets: NDArray[np.int64]) -> Split:
     """A split that serves every image as unlabelled, in order."""
-    nothing = np.arange(0)
-    return SimpleNamespace(
-        labelled=np.arange(1),
-        unlabelled=np.arange(len(targets)),
-        validation=nothing,
-        validation_targets=nothing,
-    )
+    one, nothing = np.arange(1), np.arange(0)
+    return Split(one, targets[one], np.arange(len(targets)), None, nothing, nothing)

@@ -7,7 +7,6 @@ the label budget of the run.
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.label_files import read_label_file
 from usb_ext.data.splits import seeded_order
+from usb_ext.upstream.running import Arguments
 
 IntArray = NDArray[np.int64]
 _log = logging.getLogger(__name__)
 
 
 def validation_part(
-    args: Any,
+    args: Arguments,
     targets: IntArray,
     names: tuple[str, ...] | None,
     classes: tuple[str, ...],

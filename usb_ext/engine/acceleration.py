@@ -14,6 +14,17 @@ def likes_channels_last(model: nn.Module) -> bool:
     return sum(isinstance(m, nn.Conv2d) for m in model.modules()) > 1
 
 
+def memory_format(model: nn.Module, channels_last: bool) -> torch.memory_format:
+    """How a network's weights are laid out.
+
+    Args:
+        model: the network.
+        channels_last: whether that layout is asked for; it is left out where there is nothing to gain.
+    """
+    wanted = channels_last and likes_channels_last(model)
+    return torch.channels_last if wanted else torch.preserve_format
+
+
 def set_tf32(enabled: bool, device: torch.device) -> None:
     """Allow or forbid TF32 in float32 matrix products and convolutions on CUDA."""
     if device.type == "cuda":

@@ -7,26 +7,29 @@ here, and whatever it overrides stays overridden.
 
 import contextlib
 import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from inspect import signature
 from typing import Any
 
 import torch
+from torch import nn
 
 from usb_ext.engine import evaluation
-from usb_ext.engine.acceleration import compile_network, likes_channels_last, set_tf32
+from usb_ext.engine.acceleration import compile_network, memory_format, set_tf32
 from usb_ext.engine.hooks.average import ModelEMAHook
 from usb_ext.engine.hooks.record import RecordHook
 from usb_ext.engine.hooks.score import ScoreHook
 from usb_ext.engine.hooks.update import FiniteLossHook, ParameterUpdateHook
-from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.loop import Loop
+from usb_ext.engine.parts import Parts
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
 from usb_ext.settings.run import save_interval
 from usb_ext.upstream.loggers import AimLog, WandbLog
-from usb_ext.upstream.usb import AlgorithmBase
+from usb_ext.upstream.running import Arguments, Batch, Logger, ScalarLog, Scores
 
 
-class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
+class Engine(Loop):
     """What every algorithm runs on.
 
     Args:
@@ -35,10 +38,16 @@ class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
         net_builder: builds the network.
         tb_log: USB's TensorBoard log or None.
         logger: the run's logger.
+        **kwargs: passed on; an imbalanced algorithm of USB's may have some.
     """
 
     def __init__(
-        self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None, **kwargs: Any
+        self,
+        args: Arguments,
+        net_builder: Callable[..., nn.Module],
+        tb_log: ScalarLog | None = None,
+        logger: Logger | None = None,
+        **kwargs: object,
     ) -> None:
         self.device = args.parts.device
         self.folder = args.parts.folder
@@ -53,14 +62,14 @@ class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
         kind = self.device.type
         self.loss_scaler = torch.amp.GradScaler(kind, enabled=amp == "fp16")
         if amp == "off":
-            self.amp_cm: Any = contextlib.nullcontext
+            self.amp_cm: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
             return
         dtype = torch.float16 if amp == "fp16" else torch.bfloat16
         self.amp_cm = functools.partial(torch.autocast, kind, dtype=dtype)
 
     def set_hooks(self) -> None:
         """The engine's hooks under the names that USB's algorithms replace or call."""
-        parts = self.args.parts
+        parts: Parts = self.args.parts
         per_step = self.args.batch_size * (1 + 2 * self.args.uratio)
         self.register_hook(ParameterUpdateHook(), "ParamUpdateHook", "HIGHEST")
         self.register_hook(ModelEMAHook(), "EMAHook", "HIGH")
@@ -76,8 +85,8 @@ class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
         if self.args.use_aim:
             self.register_hook(AimLog(), "AimHook", "LOWEST")
 
-    def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """The entries that `train_step` asks for, on the device."""
+    def process_batch(self, input_args: list[str] | None = None, **kwargs: Any) -> Batch:
+        """The entries (`kwargs`, a batch's) that `train_step` asks for, on the device."""
         wanted = input_args or list(signature(self.train_step).parameters)
         return {
             name: evaluation.to_device(value, self.device)
@@ -87,7 +96,7 @@ class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
 
     def evaluate(
         self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
-    ) -> dict[str, Any]:
+    ) -> Scores:
         """Scores of the averaged weights on a split; see `evaluation.evaluate`."""
         return evaluation.evaluate(self, eval_dest, out_key, return_logits)
 
@@ -101,9 +110,8 @@ class Engine(Loop, Loaders, AlgorithmBase):  # type: ignore[misc]
     def place_networks(self) -> None:
         """Move both networks to the device, and compile the trained one if asked to."""
         ours = getattr(self, "rule", None) is not None  # USB's steps may `view` their feature maps
-        if ours and self.args.channels_last and likes_channels_last(self.model):
-            self.memory_format = torch.channels_last
+        self.memory_format = memory_format(self.model, ours and self.args.channels_last)
         for network in (self.model, self.ema_model):
-            network.to(self.device, memory_format=self.memory_format)
+            network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
             network.__dict__["module"] = network  # USB reaches through DataParallel's `.module`
         compile_network(self.model, self.args.compile, self.device)

@@ -1,15 +1,19 @@
 """Evaluation of the averaged weights, on any device."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from usb_ext.core.classification import scores
+from usb_ext.upstream.running import Batch, OnEngine, Scores
+
+Moved = TypeVar("Moved", torch.Tensor, dict[str, torch.Tensor])
 
 
-def to_device(value: Any, device: torch.device) -> Any:
+def to_device(value: Moved, device: torch.device) -> Moved:
     """A tensor, or a dict of tensors, on the device."""
     if isinstance(value, dict):
         return {k: v.to(device, non_blocking=True) for k, v in value.items()}
@@ -18,7 +22,7 @@ def to_device(value: Any, device: torch.device) -> Any:
 
 @torch.inference_mode()
 def predict(
-    model: torch.nn.Module, loader: Any, device: torch.device, out_key: str
+    model: torch.nn.Module, loader: Iterable[Batch], device: torch.device, out_key: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits and labels of a whole split.
 
@@ -39,7 +43,7 @@ def predict(
     return torch.cat(logits).cpu(), torch.cat(labels).cpu()
 
 
-def evaluate(algorithm: Any, split: str, out_key: str, return_logits: bool) -> dict[str, Any]:
+def evaluate(algorithm: OnEngine, split: str, out_key: str, return_logits: bool) -> Scores:
     """Scores of the averaged weights on a split, under USB's keys.
 
     Args:
@@ -65,7 +69,7 @@ def evaluate(algorithm: Any, split: str, out_key: str, return_logits: bool) -> d
     return {f"{split}/{key}": value for key, value in result.items()}
 
 
-def _scored(algorithm: Any, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
+def _scored(algorithm: OnEngine, logits: torch.Tensor, labels: torch.Tensor) -> Scores:
     """Scores of the images whose class is known; there are none in an unlabelled folder."""
     known = labels >= 0
     found = scores(

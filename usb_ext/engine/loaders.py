@@ -1,65 +1,89 @@
 """The engine's data sets and loaders: what was prepared, served so that a batch hangs on seed and step."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from usb_ext.data.batched import batched_eval_loader, batched_train_loader
 from usb_ext.data.batches import SeededImages
 from usb_ext.data.image_store import MEBIBYTE
 from usb_ext.data.loaders import eval_loader, train_loader
+from usb_ext.upstream.running import (
+    Batch,
+    Collate,
+    Datasets,
+    LoaderDict,
+    OnEngine,
+    TrainingLoader,
+    served,
+)
 from usb_ext.upstream.text_nets import collate_of
+from usb_ext.upstream.usb import AlgorithmBase
 
 LABELLED, UNLABELLED, VALIDATION = 1, 2, 7
 """Streams of random numbers of the three training loaders."""
 
 
-class Loaders:
+if TYPE_CHECKING:
+
+    class Base(AlgorithmBase, OnEngine):
+        """USB's base class, of whose members more are known: what the engine's own classes set."""
+
+else:
+    Base = AlgorithmBase
+
+
+class Loaders(Base):
     """The part of the engine that USB's base class calls for data."""
 
-    args: Any
-    device: Any
-    dataset_dict: dict[str, Any]
-    num_train_iter: int
-
-    def set_dataset(self) -> dict[str, Any]:
+    def set_dataset(self) -> Datasets:
         """The data sets that the stage built; sets the lengths USB's hooks ask for."""
-        datasets: dict[str, Any] = dict(self.args.parts.datasets)
+        datasets: Datasets = dict(self.args.parts.datasets)
         unlabelled = datasets["train_ulb"]
         self.args.ulb_dest_len = 0 if unlabelled is None else len(unlabelled)
-        self.args.lb_dest_len = len(datasets["train_lb"])
+        self.args.lb_dest_len = len(served(datasets, "train_lb"))
         return datasets
 
-    def set_data_loader(self) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """Loaders whose batches depend on the seed and the step alone."""
         data, args = self.dataset_dict, self.args
-        loaders = {"train_lb": self.training_loader("train_lb", args.batch_size, LABELLED)}
+        loaders: LoaderDict = {
+            "train_lb": self.training_loader("train_lb", args.batch_size, LABELLED)
+        }
         if data["train_ulb"] is not None:
             size = args.batch_size * args.uratio
             loaders["train_ulb"] = self.training_loader("train_ulb", size, UNLABELLED)
-        if data.get("val") is not None and "influence" in getattr(self, "extensions", ()):
-            size = min(args.influence_val_batch, len(data["val"]))
+        held_out = data.get("val")
+        if held_out is not None and "influence" in getattr(self, "extensions", ()):
+            size = min(args.influence_val_batch, len(held_out))
             loaders["val"] = self.training_loader("val", size, VALIDATION)
         for split in ("eval", "test"):
             if data.get(split) is not None:
                 loaders[split] = self.evaluation_loader(split)
         return loaders
 
-    def evaluation_loader(self, split: str, stream: int | None = None) -> Any:
+    def evaluation_loader(self, split: str, stream: int | None = None) -> Iterable[Batch]:
         """A split in order; with a stream each image's random view depends on its position alone."""
-        data, args = self.dataset_dict[split], self.args
+        data, args = served(self.dataset_dict, split), self.args
         if args.augment == "batched" and stream is None:
             budget = args.image_budget_mb * MEBIBYTE
             found = batched_eval_loader(data, self.device, budget, args.eval_batch_size)
             if found is not None:
                 return found
         if stream is not None:
-            data = SeededImages(data, args.seed, stream)
+            seeded = SeededImages(data, args.seed, stream)
+            return eval_loader(seeded, args.eval_batch_size, args.num_workers, self._collate())
         return eval_loader(data, args.eval_batch_size, args.num_workers, self._collate())
 
-    def training_loader(self, split: str, batch_size: int, stream: int, weights: Any = None) -> Any:
+    def training_loader(
+        self, split: str, batch_size: int, stream: int, weights: NDArray[np.float64] | None = None
+    ) -> TrainingLoader:
         """The training loader of a split; USB gives the unlabelled one twice the workers."""
         if self.args.augment == "batched":
             return batched_train_loader(
-                self.dataset_dict[split],
+                served(self.dataset_dict, split),
                 self.args.algorithm,
                 self.device,
                 self.args.image_budget_mb * MEBIBYTE,
@@ -71,7 +95,7 @@ class Loaders:
             )
         workers = self.args.num_workers * {UNLABELLED: 2, VALIDATION: 0}.get(stream, 1)
         return train_loader(
-            self.dataset_dict[split],
+            served(self.dataset_dict, split),
             batch_size=batch_size,
             num_iters=self.num_train_iter,
             start_iter=0,
@@ -83,5 +107,5 @@ class Loaders:
             pin_memory=self.device.type == "cuda",
         )
 
-    def _collate(self) -> Any:
+    def _collate(self) -> Collate:
         return collate_of(self.args)

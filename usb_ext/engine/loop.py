@@ -8,25 +8,20 @@ them.
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from usb_ext.core.errors import Interrupted
-from usb_ext.core.files import replace_file
 from usb_ext.engine import checkpoint
+from usb_ext.engine.loaders import Loaders
+from usb_ext.engine.parts import Stop
+from usb_ext.upstream.running import Batch, Scores, State, TrainingLoader
 
 
-class Loop:
-    """Mixin with `train`; state lives in the algorithm it is mixed into."""
+class Loop(Loaders):
+    """The part of the engine that trains; state lives in the algorithm it is a part of."""
 
-    it: int
-    num_train_iter: int
-    num_iter_per_epoch: int
-    args: Any
-    device: torch.device
+    best_is_new: bool
 
-    def train(self: Any) -> None:
+    def train(self) -> None:
         """Train from step `it` to the end, or until asked to stop.
 
         Raises:
@@ -36,7 +31,7 @@ class Loop:
         self.train_steps()
         self.call_hook("after_run")
 
-    def train_steps(self: Any) -> None:
+    def train_steps(self) -> None:
         """The steps alone; algorithms that train several times call it several times."""
         self.model.train()
         batches = self.batches()
@@ -44,7 +39,7 @@ class Loop:
             self.one_step(batches)
             self._save_or_stop()
 
-    def one_step(self: Any, batches: Iterator[dict[str, Any]]) -> None:
+    def one_step(self, batches: Iterator[Batch]) -> None:
         """One batch, one step of the optimizer, and every hook's part in it."""
         self._begin_epoch()
         self.call_hook("before_train_step")
@@ -54,33 +49,33 @@ class Loop:
         self.it += 1
         self._end_epoch()
 
-    def start_hooks(self: Any) -> None:
+    def start_hooks(self) -> None:
         """USB's `before_run`, before a checkpoint is put back into what the hooks make there."""
         self.call_hook("before_run")
 
-    def batches(self: Any) -> Iterator[dict[str, Any]]:
+    def batches(self) -> Iterator[Batch]:
         """Labelled and unlabelled entries of each step from `it` on."""
         loaders = [self.loader_dict[k] for k in ("train_lb", "train_ulb") if k in self.loader_dict]
         for parts in zip(*map(self.from_step, loaders), strict=False):
-            merged: dict[str, Any] = {}
+            merged: Batch = {}
             for part in parts:
                 merged.update(part)
             yield merged
 
-    def from_step(self: Any, loader: Any) -> Iterator[Any]:
+    def from_step(self, loader: TrainingLoader) -> Iterator[Batch]:
         """A training loader's batches from the running step on."""
         loader.batch_sampler.start_iter = self.it
         return iter(loader)
 
-    def extra_batch(self) -> dict[str, Any]:
+    def extra_batch(self) -> Batch:
         """Further entries of a step's batch; algorithms that need some override it."""
         return {}
 
-    def checkpoint_due(self: Any) -> bool:
+    def checkpoint_due(self) -> bool:
         """Whether the running step (0-based `it`) ends with a checkpoint."""
-        return bool(self._due(self.it + 1))
+        return self._due(self.it + 1)
 
-    def _due(self: Any, done: int) -> bool:
+    def _due(self, done: int) -> bool:
         """Whether a checkpoint is due after `done` steps."""
         return bool(
             done % self.checkpoint_iter == 0
@@ -89,17 +84,17 @@ class Loop:
             or self.args.parts.stop.requested
         )
 
-    def _begin_epoch(self: Any) -> None:
+    def _begin_epoch(self) -> None:
         self.epoch = self.it // self.num_iter_per_epoch
         if self.it % self.num_iter_per_epoch == 0:
             self.call_hook("before_train_epoch")
 
-    def _end_epoch(self: Any) -> None:
+    def _end_epoch(self) -> None:
         if self.it % self.num_iter_per_epoch == 0:
             self.call_hook("after_train_epoch")
 
-    def _save_or_stop(self: Any) -> None:
-        stop = self.args.parts.stop
+    def _save_or_stop(self) -> None:
+        stop: Stop = self.args.parts.stop
         if self._due(self.it):
             self.save()
         if stop.requested:
@@ -110,16 +105,16 @@ class Loop:
                 stop.requested,
             )
 
-    def save(self: Any) -> None:
+    def save(self) -> None:
         """Check that the state is worth keeping, then write it; the best also by its own name."""
         self.call_hook("check", "FiniteLossHook")
+        networks = {"model": self.model, "averages": self.ema_model}
+        checkpoint.check_finite(networks, self.optimizer, self.folder, self.it)
         state = checkpoint.collect(self, self.args.parts.settings)
-        if self.best_is_new:
-            replace_file(self.folder.best, lambda path: torch.save(state, path))
-            self.best_is_new = False
-        checkpoint.write(self.folder, state)
+        checkpoint.write(self.folder, state, best=self.best_is_new)
+        self.best_is_new = False
 
-    def evaluate_saved(self: Any, path: Path, split: str) -> dict[str, Any]:
+    def evaluate_saved(self, path: Path, split: str) -> Scores:
         """Scores of a checkpoint's averaged weights on a split; the run's own come back afterwards.
 
         USB loads the best model but keeps the last averages (issue 258). A run without a better
@@ -140,6 +135,6 @@ class Loop:
             self.ema_model.load_state_dict(own[0])
             self.model.load_state_dict(own[1])
 
-    def load(self: Any, state: dict[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Go on from a checkpoint's state."""
         checkpoint.restore(self, state)

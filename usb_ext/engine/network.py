@@ -1,17 +1,22 @@
-"""The network of a run: built by its name, with weights loaded strictly where they are asked for."""
+"""The network of a run: built by its name, weights loaded strictly; or out of a checkpoint, as evaluated."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import torch
+from torch import nn
 
+from usb_ext.core.errors import SettingsError
+from usb_ext.engine.hooks.average import evaluated_state
 from usb_ext.settings import Settings
 from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder
-from usb_ext.upstream.own_nets import bare
+from usb_ext.upstream.own_nets import Builder, bare
+from usb_ext.upstream.running import State
 from usb_ext.upstream.text_nets import HUB, text_net
-from usb_ext.upstream.weights import load_pretrained
+from usb_ext.upstream.usb_algorithms import second_head, wrappings
+from usb_ext.upstream.weights import load_pretrained, misfits, misfits_in_words
 
 
-def builder(settings: Settings) -> Any:
+def builder(settings: Settings) -> Builder:
     """The network's builder, with weights loaded strictly when asked for.
 
     Returns:
@@ -35,3 +40,58 @@ def builder(settings: Settings) -> Any:
         return net
 
     return build_net
+
+
+class SecondHead(nn.Module):
+    """A network whose logits are those of another classifier on its features.
+
+    Args:
+        network: gives `{"logits": (B, C), "feat": (B, d)}`.
+        weights: `weight` (C, d) and `bias` (C,) of the classifier.
+    """
+
+    def __init__(self, network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.head = nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
+        self.head.load_state_dict(weights)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """`{"logits": (B, C), "feat": (B, d)}` of inputs (B, ...)."""
+        outputs: dict[str, torch.Tensor] = self.network(x)
+        return {**outputs, "logits": self.head(outputs["feat"])}
+
+
+def evaluated_network(settings: Settings, state: State) -> nn.Module:
+    """The network of a checkpoint as it is evaluated: averaged weights, and the head that predicts.
+
+    Args:
+        settings: of the run.
+        state: the checkpoint.
+
+    Returns:
+        From inputs (B, ...) to `{"logits": (B, C), "feat": (B, d)}`; in evaluation mode, on the CPU.
+
+    Raises:
+        SettingsError: the weights are not those of the network that the settings name.
+    """
+    network: nn.Module = builder(settings)(num_classes=settings.num_classes)
+    prefix = "backbone." * wrappings(settings.algorithm, settings.imb_algorithm)
+    averages, trained = (_below(prefix, state[key]) for key in ("ema_model", "model"))
+    problems = misfits_in_words(misfits(network.state_dict(), averages))
+    if problems:
+        raise SettingsError(
+            f"its weights are not those of net {settings.net} with {settings.num_classes} classes: keys "
+            f"{problems}; give the run its own network back"
+        )
+    network.load_state_dict(evaluated_state(network, averages, trained), strict=False)
+    epoch = max(0, state["it"] - 1) // max(1, settings.num_train_iter // settings.epoch)
+    head = second_head(settings, epoch)
+    if head is not None:
+        network = SecondHead(network, _below(f"{head}.", state["ema_model"]))
+    return network.eval()
+
+
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

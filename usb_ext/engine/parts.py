@@ -13,12 +13,13 @@ import torch
 from usb_ext.core.files import RunFolder
 from usb_ext.data.prepared import Prepared
 from usb_ext.engine.hooks.record import Progress
+from usb_ext.upstream.running import Datasets, OnEngine, State
 from usb_ext.upstream.usb import Hook
 
 _log = logging.getLogger(__name__)
 
 
-Watch = Callable[[Any], list[tuple[Hook, str, str]]]
+Watch = Callable[[OnEngine], list[tuple[Hook, str, str]]]
 
 
 class Stop:
@@ -84,8 +85,8 @@ class Parts:
     amp: str
     folder: RunFolder
     progress: Progress
-    datasets: dict[str, Any]
-    settings: dict[str, Any]
+    datasets: Datasets
+    settings: State
     stop: Stop = field(default_factory=Stop)
     data: Prepared | None = None
     watches: tuple[Watch, ...] = ()

@@ -1,14 +1,13 @@
 """Several processes: whether there are, and what each learns from the others."""
 
-from typing import Any
-
 import torch
 import torch.distributed as dist
 
+from usb_ext.upstream.running import Running
 from usb_ext.upstream.usb import concat_all_gather
 
 
-def several(algorithm: Any) -> bool:
+def several(algorithm: Running) -> bool:
     """Whether the run is spread over processes.
 
     Args:
@@ -19,7 +18,7 @@ def several(algorithm: Any) -> bool:
     return bool(algorithm.distributed) and algorithm.world_size > 1
 
 
-def gathered(algorithm: Any, values: torch.Tensor) -> torch.Tensor:
+def gathered(algorithm: Running, values: torch.Tensor) -> torch.Tensor:
     """The rows of all processes in order of their ranks, as USB's hooks gather them.
 
     Args:
@@ -35,7 +34,7 @@ def gathered(algorithm: Any, values: torch.Tensor) -> torch.Tensor:
     return rows
 
 
-def mean_over_processes(algorithm: Any, values: torch.Tensor) -> torch.Tensor:
+def mean_over_processes(algorithm: Running, values: torch.Tensor) -> torch.Tensor:
     """The mean over processes, the same bits in each, as gradients are averaged.
 
     Args:

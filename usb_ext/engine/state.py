@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from usb_ext.upstream.running import State
+
 SCALARS = (bool, int, float, str, type(None))
 NUMERIC = (
     "biufc"  # kinds of NumPy's dtypes that torch has too: bool, whole, real and complex numbers
@@ -29,10 +31,11 @@ class NotPlain(Exception):
     """A value that is no state: a network, a loader, a function."""
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """A copy of a value made of numbers, text, tensors, lists, tuples and dicts.
 
-    Objects of USB's own classes (a feature queue, say) become the dict of their plain attributes.
+    Objects of USB's own classes (a feature queue, say) become the dict of their plain attributes. It gives
+    `Any`: what kind of value it is only the one who reads it knows.
 
     Raises:
         NotPlain: for anything else.
@@ -49,7 +52,7 @@ def plain(value: Any) -> Any:
     return _plain_container(value)
 
 
-def _plain_container(value: Any) -> Any:
+def _plain_container(value: object) -> Any:
     if isinstance(value, list | deque):
         return [plain(v) for v in value]
     if isinstance(value, tuple):
@@ -63,14 +66,14 @@ def _plain_container(value: Any) -> Any:
     raise NotPlain(type(value).__name__)
 
 
-def _is_record(value: Any) -> bool:
+def _is_record(value: object) -> bool:
     """An object of USB's with fields: a queue, or a loss, which is a module without parameters."""
     own = type(value).__module__.startswith("semilearn.")
     network = isinstance(value, torch.nn.Module) and bool(value.state_dict())
     return own and not network and hasattr(value, "__dict__")
 
 
-def plain_fields(owner: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
+def plain_fields(owner: object, skip: frozenset[str] = frozenset()) -> State:
     """Every plain attribute of an object by name."""
     fields = {}
     for name, value in vars(owner).items():
@@ -83,7 +86,7 @@ def plain_fields(owner: Any, skip: frozenset[str] = frozenset()) -> dict[str, An
     return fields
 
 
-def same(left: Any, right: Any) -> bool:
+def same(left: object, right: object) -> bool:
     """Whether two plain values are equal, tensors bit by bit."""
     if isinstance(left, torch.Tensor) or isinstance(right, torch.Tensor):
         return (
@@ -95,9 +98,9 @@ def same(left: Any, right: Any) -> bool:
         )
     if type(left) is not type(right):
         return False
-    if isinstance(left, dict):
+    if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
-    if isinstance(left, list | tuple):
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
 
@@ -117,15 +120,13 @@ ALGORITHM_SKIP = frozenset(
 HOST = torch.device("cpu")
 
 
-def changed_fields(
-    owner: Any, baseline: dict[str, Any], skip: frozenset[str] = frozenset()
-) -> dict[str, Any]:
+def changed_fields(owner: object, baseline: State, skip: frozenset[str] = frozenset()) -> State:
     """Plain attributes that differ from `baseline`, or were not there yet."""
     now = plain_fields(owner, skip)
     return {k: v for k, v in now.items() if k not in baseline or not same(v, baseline[k])}
 
 
-def restore_fields(owner: Any, fields: dict[str, Any], device: torch.device) -> None:
+def restore_fields(owner: object, fields: State, device: torch.device) -> None:
     """Set attributes from what `changed_fields` gave.
 
     Args:
@@ -158,7 +159,7 @@ def _revived_items(present: Any, values: Any, device: torch.device) -> list[Any]
     return [_revived(p, v, device) for p, v in zip(partners, values, strict=True)]
 
 
-def _revived_mapping(present: Any, value: dict[str, Any], device: torch.device) -> Any:
+def _revived_mapping(present: Any, value: State, device: torch.device) -> Any:
     if "__on_device__" in value:
         return value["__on_device__"].to(device)
     if "__numpy__" in value:
@@ -176,7 +177,7 @@ def _revived_mapping(present: Any, value: dict[str, Any], device: torch.device) 
     return made
 
 
-def get_random_state() -> dict[str, Any]:
+def get_random_state() -> State:
     """States of Python's, NumPy's and torch's generators (all CUDA devices)."""
     version, numbers, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
@@ -194,7 +195,7 @@ def get_random_state() -> dict[str, Any]:
     }
 
 
-def set_random_state(state: dict[str, Any]) -> None:
+def set_random_state(state: State) -> None:
     """Put back what `get_random_state` gave; CUDA states only as far as devices are there."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))

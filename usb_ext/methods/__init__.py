@@ -2,5 +2,5 @@
 
 `step/` is the package's only `train_step` and what a base and an extension are; `bases/` one file a base;
 `layermatch/`, `smooth/`, `influence/` and `as3l/` a paper's mathematics, hook and extension together.
-`registry.py` holds the bases and extensions by name, `named.py` the algorithms made of them.
+`named.py` makes classes of what `settings/algorithms.py` declares.
 """

@@ -56,10 +56,10 @@ def register() -> None:
 
 
 def add_base(rule: BaseRule) -> None:
-    """Put a rule beside the bases: an algorithm of its name, which carries extensions as they do.
+    """Make a base of your own known by its name: a setting `algorithm` that carries extensions as ours do.
 
     Args:
-        rule: a `BaseRule` with a name of its own.
+        rule: its name is one that no algorithm has yet.
 
     Raises:
         ValueError: if the name is taken or empty.

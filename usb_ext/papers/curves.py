@@ -1,6 +1,6 @@
-"""Runs of one method brought together: their common steps, and a name for the legend.
+"""`usb-ext curves`: a metric over the steps of several runs, as LayerMatch draws accuracy in Fig. 1.
 
-The curves stage: a metric over the steps of several runs, as LayerMatch draws accuracy in Fig. 1.
+Runs of one method are brought together on their common steps, under a name for the legend.
 """
 
 import difflib
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from usb_ext.comparison.statistics import FloatArray, band_over_runs
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder, replace_file
+from usb_ext.core.outputs import claim_outputs
 from usb_ext.papers.found_runs import SEEDS, FoundRun, find_runs, read_curve
 from usb_ext.settings.algorithms import parts_of
 
@@ -248,6 +249,8 @@ def _said(group: CurveGroup, band: str) -> list[str]:
 def _save(figure: Figure, out: Path) -> list[str]:
     """Both files, each whole or not at all."""
     stem = out.with_suffix("") if out.suffix in FILES else out
+    names = [stem.name + suffix for suffix in FILES]
+    claim_outputs(stem.parent, names, make=False)
     written = []
     for suffix, options in FILES.items():
         path = stem.with_name(stem.name + suffix)

@@ -1,7 +1,4 @@
-"""Run folders that are named on a command line, or lie below one, and what they hold.
-
-One number over the steps of a run, from its `metrics.jsonl`.
-"""
+"""Run folders that are named on a command line, or lie below one, and what they hold."""
 
 import glob
 import json
@@ -13,6 +10,7 @@ from typing import Any
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
 from usb_ext.core.files import RunFolder
+from usb_ext.core.folders import REPLACED
 from usb_ext.settings.digest import influential
 from usb_ext.settings.sources import read_yaml
 
@@ -112,7 +110,10 @@ def _run_folders(path: Path) -> list[Path]:
         return [folder]
     if not path.is_dir():
         return []
-    return [p for p in sorted(folder.rglob("*")) if p.is_dir() and _is_run(p)]
+    runs = [p for p in sorted(folder.rglob("*")) if p.is_dir() and _is_run(p)]
+    return [
+        p for p in runs if REPLACED not in p.name
+    ]  # a run that its successor is about to remove
 
 
 def _is_run(folder: Path) -> bool:

@@ -1,8 +1,7 @@
 """A paper's table as lines and columns of text, our numbers in a column beside the paper's.
 
-Columns of ours stand only beside those columns of the paper in which something was run.
-
-A grid as text, Markdown or LaTeX; the notes stand below it.
+Columns of ours stand only beside those columns of the paper in which something was run. The grid is
+printed as text, Markdown or LaTeX; the notes stand below it.
 """
 
 from collections.abc import Sequence

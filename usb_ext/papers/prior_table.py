@@ -11,6 +11,7 @@ from usb_ext.as3l.workflow import Show, choose, made_files, pretrain_features, s
 from usb_ext.comparison.statistics import mean_and_spread
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import read_json, write_text
+from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.papers.grid import Grid, as_markdown, as_text
 from usb_ext.papers.tables import read_table
 from usb_ext.settings import Settings, load_settings
@@ -81,6 +82,7 @@ def make_prior_grid(settings: Settings, order: GridOrder, show: Show) -> str:
         SettingsError: a data set whose classes are not known.
         DataMissing, RunFailed, Interrupted: as in the stages.
     """
+    check_outputs(order.out, OUTPUTS)
     given = load_settings(settings.model_dump(), ALL_TO_BE_MADE).settings
     if given.features is None:
         pretrain_features(given, show)
@@ -91,11 +93,13 @@ def make_prior_grid(settings: Settings, order: GridOrder, show: Show) -> str:
             asked = load_settings(given.model_dump(), {**changed, "as3l_method": method}).settings
             cells.append(_cell(asked, order.out / f"{strategy}_{budget}_s{seed}", show))
     grid = prior_grid(cells, given.dataset)
+    claim_outputs(order.out, OUTPUTS)
     write_text(order.out / "prior_grid.md", as_markdown(grid) + "\n")
     write_text(order.out / "prior_grid.csv", prior_csv(cells))
     return f"{as_text(grid)}\n{order.out}/prior_grid.md .csv"
 
 
+OUTPUTS = ("prior_grid.md", "prior_grid.csv")
 ALL_TO_BE_MADE = {
     "algorithm": "as3l", "extensions": (), "base": None, "prior_label": None, "label_split": "file",
     "label_file": AUTO, "prior_file": AUTO,

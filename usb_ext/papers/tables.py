@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, overload
 
 from usb_ext.core.errors import SettingsError
 
@@ -98,6 +98,29 @@ def stated_settings(name: str, dataset: str) -> dict[str, object]:
     protocols = _protocols()
     protocol = protocols.get(protocols["tables"].get(name), {})
     return {**protocol.get("all", {}), **protocol.get(dataset, {})}
+
+
+@overload
+def published() -> list[str]: ...
+
+
+@overload
+def published(table: str) -> list[PublishedNumber]: ...
+
+
+def published(table: str | None = None) -> list[str] | list[PublishedNumber]:
+    """The numbers of the papers' tables.
+
+    Args:
+        table: a name such as `layermatch-1`; None lists the names.
+
+    Returns:
+        The names, or the cells of that table with method, data set, labels, mean, spread, n and source.
+
+    Raises:
+        SettingsError: a table that is not there.
+    """
+    return table_names() if table is None else read_table(table)
 
 
 @cache

@@ -7,9 +7,12 @@ is clean comes out as it went in, byte for byte.
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from usb_ext.core.errors import DataMissing
+from usb_ext.core.files import replace_file
+from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.patching.feature import read_features, write_feature
 from usb_ext.patching.repository import Repository
 from usb_ext.upstream.release import release_folder
@@ -44,10 +47,25 @@ def export_patches(source: Path, out: Path) -> list[Path]:
             write_feature(feature, repository.folder)
             repository.commit(feature.message)
         made = repository.export(Path(scratch) / "out")
-        out.mkdir(parents=True, exist_ok=True)
-        for old in out.glob(PATCHES):
-            old.unlink()
-        return [Path(shutil.copy(path, out)) for path in made]
+        return _replaced(made, out, own=_same(out, source))
+
+
+def _replaced(made: list[Path], out: Path, *, own: bool) -> list[Path]:
+    """The patches in `out`; those of before go when the new ones are there."""
+    before = [path.name for path in out.glob(PATCHES)]
+    if not own:
+        check_outputs(out, before)
+    claim_outputs(out, [] if own else [path.name for path in made])
+    out.mkdir(parents=True, exist_ok=True)
+    for path in made:
+        replace_file(out / path.name, partial(shutil.copyfile, path))
+    for name in set(before) - {path.name for path in made}:
+        (out / name).unlink()
+    return [out / path.name for path in made]
+
+
+def _same(left: Path, right: Path) -> bool:
+    return left.resolve() == right.resolve()
 
 
 def _subject(patch: Path) -> str:

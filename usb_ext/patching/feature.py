@@ -6,7 +6,7 @@ A folder `features/<name>/` holds `feature.toml`, the algorithm's Python files a
     subject, body                    the words of the patch
     imports = ["..."]                lines that the made file needs beside those of its sources
     [replace]  OurError = "Theirs"   names of ours and what stands for them in USB
-    [[take]]   module = "functional/x.py"   names = [...]    what utils.py is made of; no names: all
+    [[take]]   module = "methods/x.py"   names = [...]    what utils.py is made of; no names: all
 
 Definitions of our modules as text for a module of USB's, so that the mathematics exists once.
 
@@ -34,7 +34,7 @@ class Source:
     """A module to take from.
 
     Attributes:
-        name: its path in the package, such as `functional/grad_relu.py`.
+        name: its path in the package, such as `methods/step/head_tap.py`.
         text: what it holds.
         names: definitions to take; empty for all of them.
     """

@@ -1,6 +1,6 @@
-"""The two pictures of a run: its curves and its confusion matrix.
+"""Curves, confusion matrices and contact sheets: images in rows with a line of text below each.
 
-Contact sheets: images in rows, a line of text below each, by Pillow (100 axes of a figure take long).
+Contact sheets are made by Pillow: a hundred axes of a figure take long.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
+from usb_ext.core.files import replace_file
 
 MANY_CLASSES = 20
 PANELS = (
@@ -42,7 +44,7 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
             axes.legend(fontsize="small")
     figure.axes[1].set_ylim(0, 1)
     figure.suptitle(title, fontsize="medium")
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda part: figure.savefig(part, dpi=110, format="png"))
 
 
 def draw_confusion(
@@ -68,7 +70,7 @@ def draw_confusion(
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
         axes.set_yticks(range(len(names)), names)
         _write_shares(axes, shares)
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda part: figure.savefig(part, dpi=110, format="png"))
 
 
 def _write_shares(axes: Any, shares: npt.NDArray[Any]) -> None:

@@ -1,11 +1,9 @@
-"""Settings of self-supervised pre-training, the first stage of AS3L (Sec. 5.1.2), all named `ssl_...`.
+"""Settings of AS3L: pre-training (`ssl_...`), choice and spread of labels (`as3l_...`), priors in training.
 
-The defaults are SimSiam's for CIFAR: SGD 0.06 at batches of 512, momentum 0.9, weight decay 5e-4, 800
-epochs with a cosine, a projector of two layers of 2048, a predictor of 512, no blur.
-
-Settings of the stages between features and training (AS3L, Secs. 4.3 and 4.4), and of its report.
-
-`usb-ext as3l` reads them; `usb-ext select` and `usb-ext propagate` have flags of the same meaning.
+The defaults of pre-training (Sec. 5.1.2) are SimSiam's for CIFAR: SGD 0.06 at batches of 512, momentum 0.9,
+weight decay 5e-4, 800 epochs with a cosine, a projector of two layers of 2048, a predictor of 512, no blur.
+`usb-ext as3l` reads those of choice and spread (Secs. 4.3 and 4.4); `usb-ext select` and `usb-ext propagate`
+have flags of the same meaning.
 """
 
 from collections.abc import Iterator
@@ -15,7 +13,17 @@ from pydantic import Field, field_validator
 
 from usb_ext.settings.algorithms import carriers
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, Decay, NonNegative, Positive, Ratio, Seed, Share, Whole
+from usb_ext.settings.kinds import (
+    Count,
+    Decay,
+    FilePath,
+    NonNegative,
+    Positive,
+    Ratio,
+    Seed,
+    Share,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -37,7 +45,7 @@ class SelfSupervisedSettings(SettingsGroup):
 
     heading: ClassVar[str] = "Self-supervised pre-training (usb-ext pretrain, usb-ext as3l)"
 
-    features: str | None = Field(
+    features: FilePath | None = Field(
         default=None,
         description="Features of the training images that you have already (CLIP, DINO, ...), an .npz "
         "with `features` N x d and, better, `ids`; pre-training is skipped.",
@@ -150,7 +158,7 @@ class AS3LSettings(SettingsGroup):
     as3l_points_per_center: Count | None = Field(
         default=None, description="Images a center that K-means trains on; None is all."
     )
-    as3l_labels: str | None = Field(
+    as3l_labels: FilePath | None = Field(
         default=None,
         description="CSV `id,class` that a person filled in for the chosen images; None takes the "
         "classes of the data set.",
@@ -170,7 +178,7 @@ class AS3LSettings(SettingsGroup):
     as3l_normaliser: Literal["row", "runs"] = Field(
         default="row", description="Votes divided by their sum, or by the number of runs."
     )
-    consistency_features: str | None = Field(
+    consistency_features: FilePath | None = Field(
         default=None,
         description="Features file: at each evaluation, log how often an unlabelled image's "
         "pseudo-label is that of its nearest neighbours there (Sec. 3, Fig. 2).",
@@ -194,7 +202,7 @@ class PriorSettings(SettingsGroup):
         default=None,
         description="False takes the prior pseudo-labels away (AS3L, Table 5); else as declared.",
     )
-    prior_file: str | None = Field(
+    prior_file: FilePath | None = Field(
         default=None,
         description="Prior pseudo-labels, the prior.npz of `usb-ext propagate`; needed by "
         "prior_label.",

@@ -1,10 +1,6 @@
-"""Settings of the data: which set, which part of it is labelled, and how an example is prepared.
+"""Settings of the data: which set, which part is labelled, how an example is prepared; and their rules.
 
-Settings of the toy sets `linear`, `circles` and `moons` (Ren et al., 2020, Sec. 4.1).
-
-Contradictions between a data set of texts, its network and what goes through it at once.
-
-Contradictions around a data set without a test split.
+The toy sets `linear`, `circles` and `moons` are those of Ren et al., 2020, Sec. 4.1.
 """
 
 from collections.abc import Iterator
@@ -13,7 +9,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, NonNegative, Positive, Ratio, Seed, Share, Text, Whole
+from usb_ext.settings.kinds import (
+    Count,
+    FilePath,
+    NonNegative,
+    Positive,
+    Ratio,
+    Seed,
+    Share,
+    Text,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -49,9 +55,9 @@ class DatasetSettings(SettingsGroup):
     dataset: Text = Field(
         default="cifar10", description="Data set: cifar10, cifar100, stl10, svhn, aclImdb, ..."
     )
-    data_dir: Text = Field(default="./data", description="Folder that holds the data sets.")
+    data_dir: FilePath = Field(default="./data", description="Folder that holds the data sets.")
     num_classes: int = Field(default=10, ge=2, description="Number of classes, at least 2.")
-    class_list: str | None = Field(
+    class_list: FilePath | None = Field(
         default=None,
         description="For imagefolder: a file with one class folder a line, such as n01440764; only "
         "these count, numbered from 0 in the file's order (LayerMatch, Table 3: ImageNet-100).",
@@ -67,7 +73,7 @@ class DatasetSettings(SettingsGroup):
         "uniformly from the whole set (Smooth Pseudo-Labeling, sec. 4.5); or as label_file "
         "lists them.",
     )
-    label_file: str | None = Field(
+    label_file: FilePath | None = Field(
         default=None, description="List of the labelled examples; needed by label_split: file."
     )
     num_val: Whole | None = Field(
@@ -75,7 +81,7 @@ class DatasetSettings(SettingsGroup):
         description="Labelled training images held out as a validation set, as even over the classes "
         "as they allow; neither trained on nor served as unlabelled. None or 0 holds none out.",
     )
-    val_index_file: str | None = Field(
+    val_index_file: FilePath | None = Field(
         default=None,
         description="List of the validation images, in the formats of label_file; instead of num_val.",
     )

@@ -7,6 +7,7 @@ threads, device.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from io import StringIO
 from typing import Any
@@ -15,15 +16,16 @@ from ruamel.yaml import YAML
 
 from usb_ext.settings.algorithms import EXTENSIONS, parts_of
 from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
+from usb_ext.settings.kinds import is_path
 from usb_ext.settings.model import DEAD, GROUPS, Settings, default_of, options_of
 from usb_ext.settings.run import DistributedSettings
 from usb_ext.settings.smooth import CALIBRATE
 from usb_ext.settings.training import precision_of
 
 WITHOUT_INFLUENCE: frozenset[str] = frozenset(
-    "save_dir save_name resume load_path overwrite use_tensorboard use_wandb use_aim num_workers "
-    "progress data_dir num_log_iter num_save_iter cache_budget_mb image_budget_mb device num_threads "
-    "calibration_iter calibration_share without_test".split()
+    "save_dir save_name save_tag resume load_path overwrite yes use_tensorboard use_wandb use_aim "
+    "num_workers progress data_dir num_log_iter num_save_iter cache_budget_mb image_budget_mb device "
+    "num_threads calibration_iter calibration_share without_test".split()
 ).union(
     DistributedSettings.model_fields,
     DEAD,
@@ -36,6 +38,10 @@ INFLUENTIAL: tuple[str, ...] = tuple(
     name for group in GROUPS for name in group.model_fields if name not in WITHOUT_INFLUENCE
 )
 """Names that do, in the order of the groups."""
+
+
+PATHS: frozenset[str] = frozenset(n for n, f in Settings.model_fields.items() if is_path(f))
+"""Names of files and folders."""
 
 
 def resolved_yaml(settings: Settings) -> str:
@@ -122,6 +128,9 @@ def influential(raw: Mapping[str, object]) -> dict[str, Any]:
     if given["label_seed"] is None:
         given["label_seed"] = given["seed"]
     given["amp"] = precision_of(given["amp"])
+    for name in PATHS & given.keys():  # as an older run may have kept them
+        if isinstance(given[name], str):
+            given[name] = os.path.expanduser(given[name])
     if isinstance(given["extensions"], list | tuple):
         given["extensions"] = sorted(given["extensions"], key=str)
     return {name: given[name] for name in INFLUENTIAL}

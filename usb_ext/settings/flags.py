@@ -40,7 +40,7 @@ def parse_flags(argv: Sequence[str]) -> tuple[str | None, dict[str, object]]:
         argv: words after the command's name.
 
     Returns:
-        The path after `--c` or `--config` (None without it), and the values by name.
+        The file or shipped name after `--c` or `--config` (None without it), and the values by name.
 
     Raises:
         SettingsError: an unknown flag, one without a value or twice, or a word of no flag.
@@ -54,7 +54,7 @@ def parse_flags(argv: Sequence[str]) -> tuple[str | None, dict[str, object]]:
             raise SettingsError(f"{flag}: {name} is given twice; give it once")
         seen.add(name)
         if name == CONFIG:
-            config = _one(flag, words, "the path of a YAML file")
+            config = _one(flag, words, "a YAML file, or a name of `usb-ext configs`")
         else:
             settings[name] = _value(flag, name, words)
     return config, settings

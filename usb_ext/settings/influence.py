@@ -1,9 +1,8 @@
-"""Settings of influence weighting: a learned weight for every unlabelled example (Ren et al., 2020).
+"""Settings of influence weighting, and what contradicts them (Ren et al., 2020).
 
-Every N steps the weights of the batch's examples move against the derivative of the validation loss,
-d L_V / d lambda_u = - g_V^T H^-1 g_u (Eq. 6). The validation images are `num_val` or `val_index_file`.
-
-Contradictions around influence weighting and validation images, each with a remedy.
+A weight is learned for every unlabelled example. Every N steps the weights of the batch's examples move
+against the derivative of the validation loss, d L_V / d lambda_u = - g_V^T H^-1 g_u (Eq. 6). The validation
+images are `num_val` or `val_index_file`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from usb_ext.settings.algorithms import carriers
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, NonNegative, Positive, Ratio
+from usb_ext.settings.kinds import Count, FilePath, NonNegative, Positive, Ratio
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -83,7 +82,7 @@ class InfluenceSettings(SettingsGroup):
     influence_val_batch: Count = Field(
         default=320, description="Validation images of an update (Sec. 4.4), at most num_val."
     )
-    influence_weights_file: str | None = Field(
+    influence_weights_file: FilePath | None = Field(
         default=None,
         description="First weights: an .npz with index, weight, dataset and n, of a run on the same "
         "split; None starts all at 1.",

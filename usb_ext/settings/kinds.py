@@ -1,19 +1,16 @@
-"""What a declared setting accepts, read from its type: for flags, messages and the help page.
+"""Kinds of numbers that settings are made of, and what a declared setting accepts, read from its type.
 
-Nothing is declared twice: the types and ranges in the group models are the only source.
-
-Kinds of numbers that settings are made of, each with its range.
-
-A range stands here once and is read by pydantic (to check), by the help page and by the error
-messages (to say what is allowed). Infinities and NaN are refused everywhere
-(`base.SettingsGroup`).
+A range stands here once and is read by pydantic (to check), by the help page and by the error messages (to
+say what is allowed). Infinities and NaN are refused everywhere (`group.SettingsGroup`).
 """
 
+import os
 from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic.fields import FieldInfo
 
 
 def members(annotation: object) -> frozenset[object]:
@@ -53,6 +50,18 @@ def is_list(annotation: object) -> bool:
 def is_text(annotation: object) -> bool:
     """Whether the setting is free text, which is taken as it stands (`--save_name 007`)."""
     return members(annotation) - {type(None)} == {str}
+
+
+def is_path(field: FieldInfo) -> bool:
+    """Whether a setting is a `FilePath`, or None.
+
+    Args:
+        field: as pydantic declares it.
+    """
+    marks = list(field.metadata)
+    for part in get_args(field.annotation):
+        marks += getattr(part, "__metadata__", ())
+    return any(getattr(mark, "func", None) is os.path.expanduser for mark in marks)
 
 
 def allowed(schema: Mapping[str, Any]) -> str:
@@ -134,6 +143,9 @@ NonNegative: TypeAlias = Annotated[float, Field(ge=0)]
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 """A name or a path; never empty."""
+
+FilePath: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(os.path.expanduser)]
+"""A file or folder of the user's; `~` is the home folder, as in a shell. A URL stays as it is."""
 
 Scalar: TypeAlias = bool | int | float | str
 """Any single value: for keys that are accepted and read by nothing."""

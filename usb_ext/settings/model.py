@@ -18,6 +18,7 @@ from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.influence import InfluenceSettings
 from usb_ext.settings.kinds import allowed
 from usb_ext.settings.layermatch import AvgClusteringSettings, GradReLUSettings
+from usb_ext.settings.names import run_name
 from usb_ext.settings.rules import check
 from usb_ext.settings.run import (
     DeadSettings,
@@ -82,8 +83,7 @@ class Settings(
     @property
     def run_name(self) -> str:
         """Name of the run's folder: save_name, or made from what sets runs apart."""
-        made = f"{self.algorithm}_{self.dataset}_{self.num_labels}_s{self.seed}"
-        return self.save_name or made
+        return self.save_name or run_name(self)
 
     @property
     def run_dir(self) -> Path:

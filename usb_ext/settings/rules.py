@@ -5,6 +5,7 @@ the data stand with their settings; what concerns several groups stands here.
 """
 
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from usb_ext.core.errors import SettingsError
@@ -46,6 +47,7 @@ def contradictions(settings: "Settings") -> list[str]:
         settings: a model whose single values are already valid.
     """
     rules = (
+        _folder_names,
         limit_contradictions,
         _processes,
         _schedule,
@@ -65,6 +67,17 @@ def contradictions(settings: "Settings") -> list[str]:
         influence_contradictions,
     )
     return [sentence for rule in rules for sentence in rule(settings)]
+
+
+def _folder_names(s: "Settings") -> Iterator[str]:
+    for name in ("save_name", "ssl_name", "as3l_name"):
+        given = getattr(s, name)
+        path = PurePath(given or "run")
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            yield (
+                f"{name} is {given!r}, but it names a folder inside save_dir; give the folder above it as "
+                f"save_dir, and {name} a plain name"
+            )
 
 
 def _processes(s: "Settings") -> Iterator[str]:

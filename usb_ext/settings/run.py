@@ -1,20 +1,13 @@
-"""Settings of a run: what runs, where it is written, what is logged, on which device and seed.
+"""Settings of a run: what runs, where it is written, what is logged, on which device and seed, how fast.
 
-USB's settings for several processes: accepted so that its files load.
+Settings of speed change how fast a run goes, and its numbers by rounding at most. `augment` is the
+exception: both ways draw from the same distribution of views, but not the same views. USB's settings
+for several processes are accepted so that its files load; a run uses one device for now (`rules.py`
+refuses more).
 
-A run uses one device for now (`rules.py` refuses more than one process). Nothing here changes a
-result.
-
-Keys that occur in USB's files and that nothing in semilearn 0.3.2 reads.
-
-Every file of USB carries `clip`; the others come from algorithms that the released wheel does not
-hold. They are accepted with any single value, one warning names those that were given, and they
-change nothing. A test looks for readers in the wheel, so that a key does not stay here when it
-comes alive.
-
-Settings of speed: they change how fast a run goes, and its numbers by rounding at most.
-
-`augment` is the exception: both ways draw from the same distribution of views, but not the same views.
+Keys that occur in USB's files and that nothing in semilearn 0.3.2 reads (`clip` in every one) are
+accepted with any single value; one warning names those that were given. A test looks for readers in the
+wheel, so that a key does not stay here when it comes alive.
 """
 
 from typing import ClassVar, Literal
@@ -22,7 +15,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, Scalar, Seed, Text, Whole
+from usb_ext.settings.kinds import Count, FilePath, Scalar, Seed, Text, Whole
 
 DEVICES = ("auto", "cpu", "mps", "cuda")
 
@@ -43,24 +36,34 @@ class RunSettings(SettingsGroup):
         "(Smooth Pseudo-Labeling, Eqs. 21 and 14), weak_strong (any base with any extensions), or a "
         "name that USB knows: fixmatch, flexmatch, comatch, vat, ...",
     )
-    save_dir: Text = Field(default="./saved_models", description="Folder that holds the runs.")
+    save_dir: FilePath = Field(default="./saved_models", description="Folder that holds the runs.")
     save_name: str | None = Field(
         default=None,
-        description="Name of the run's folder; None makes it from algorithm, dataset, num_labels "
-        "and seed, such as layermatch_cifar10_40_s0.",
+        description="Name of the run's folder; None makes it from algorithm with base and extensions, "
+        "dataset, num_labels and seed, such as layermatch_cifar10_40_s0 or fixmatch+grad_relu_digits_10_s0.",
+    )
+    save_tag: str | None = Field(
+        default=None,
+        description="More words in a made name; method options given beside a file add themselves, "
+        "such as p_cutoff0.9.",
     )
     resume: bool = Field(
         default=False,
         description="Go on from the last checkpoint if there is one (also with overwrite); "
         "without one the run starts afresh and says so.",
     )
-    load_path: str | None = Field(
+    load_path: FilePath | None = Field(
         default=None, description="Checkpoint to resume from; None is the run's own latest one."
     )
     overwrite: bool = Field(
         default=False,
-        description="Delete an earlier run in the same folder, where it is not resumed. Only the "
-        "command line may ask for it: in a file it has no effect.",
+        description="Replace an earlier run in the same folder, where it is not resumed; it is kept as "
+        "NAME.replaced-TIME until the first checkpoint. Only the command line may ask for it: in a file it "
+        "has no effect.",
+    )
+    yes: bool = Field(
+        default=False,
+        description="Go on where class folders look like something else, such as a camera's folders.",
     )
     use_tensorboard: bool = Field(default=False, description="Also write TensorBoard curves.")
     use_wandb: bool = Field(

@@ -1,9 +1,7 @@
-"""Contradictions around the smooth weight, its calibration and the factor as a loss.
+"""Settings of Smooth Pseudo-Labeling: the weight, the calibration that goes with it, and their rules.
 
-Smooth Pseudo-Labeling: the factor needs a threshold tau in [0, 1) (Eq. 13), its own loss a weight below
-lambda_u (1 - tau) / s (Sec. C.2).
-
-Settings of the smooth pseudo-label weight and of the calibration that goes with it.
+The factor needs a threshold tau in [0, 1) (Eq. 13), its own loss a weight below lambda_u (1 - tau) / s
+(Sec. C.2).
 """
 
 from collections.abc import Iterator

@@ -28,6 +28,8 @@ from ruamel.yaml.events import (
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.group import BLANKS
 from usb_ext.settings.model import DEAD, Settings
+from usb_ext.settings.names import save_tag
+from usb_ext.settings.shipped import remedy, settings_file
 from usb_ext.settings.words import describe, shown
 
 
@@ -44,6 +46,8 @@ def read_yaml(path: str | Path) -> dict[str, object]:
         text = _text_of(path)
         _refuse_depth(text)
         content = _parser().load(text)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: {error.strerror}{remedy(path)}") from error
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror or error}") from error
     except UNREADABLE as error:
@@ -177,7 +181,8 @@ def load_settings(
     """Settings from a YAML file (or a mapping such as one) and overrides, checked.
 
     Args:
-        source: path of a YAML file, its content as a mapping, or None for the defaults alone.
+        source: path of a YAML file, name of one that comes with the package, its content as a mapping,
+            or None for the defaults alone.
         overrides: values that win over the source, as the command line gives them.
 
     Raises:
@@ -196,6 +201,9 @@ def load_settings(
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(describe(error, merged)) from error
+    if settings.save_name is None and "save_tag" not in flags:
+        tag = save_tag(settings, base, flags)
+        settings = Settings.model_validate({**merged, "save_tag": tag})
     warnings += _without_effect(settings)
     return LoadedSettings(settings, tuple(warnings), frozenset(merged), frozenset(flags))
 
@@ -206,9 +214,10 @@ def _content(source: str | Path | Mapping[str, object] | None) -> dict[str, obje
         return {}
     if isinstance(source, Mapping):
         return named(source, "settings")
-    content = read_yaml(source)
+    file = settings_file(source)
+    content = read_yaml(file)
     if ":" in str(content.get("net", "")):
-        _import_from(Path(source).resolve().parent)
+        _import_from(Path(file).resolve().parent)
     return content
 
 

@@ -4,6 +4,7 @@ A stage's output is used again where it was made with the same values, and never
 it was not.
 """
 
+import os
 from typing import Any
 
 from usb_ext.settings.model import Settings
@@ -47,6 +48,9 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> str:
         now: values asked for.
     """
     names = [*now, *(name for name in then if name not in now)]
+    given = then.get("pretrain_path")
+    if isinstance(given, str):  # as an older version kept it
+        then = {**then, "pretrain_path": os.path.expanduser(given)}
     return ", ".join(
         f"{n} ({then.get(n)} then, {now.get(n)} now)" for n in names if then.get(n) != now.get(n)
     )

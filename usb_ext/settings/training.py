@@ -1,12 +1,10 @@
-"""Settings of the schedule and the optimizer, named as in USB.
+"""Settings of the schedule, the optimizer and the network, named as in USB.
 
 USB counts in iterations: `epoch` only cuts `num_train_iter` into equal parts, after each of which
 the data is reshuffled and some thresholds (Dash) move. The learning rate goes up linearly for
 `num_warmup_iter` iterations and then follows a cosine, lr cos(7 pi k / 16 K) at iteration k of K
 (LayerMatch, Tables 6 and 7). Defaults are USB's, which are those of a short trial and of no
 paper.
-
-Settings of the network, named as in USB.
 """
 
 from typing import ClassVar, Literal
@@ -14,7 +12,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, Decay, NonNegative, Positive, Ratio, Text, Whole
+from usb_ext.settings.kinds import Count, Decay, FilePath, NonNegative, Positive, Ratio, Text, Whole
 
 Precision = Literal["off", "bf16", "fp16"]
 
@@ -118,7 +116,7 @@ class NetworkSettings(SettingsGroup):
     use_pretrain: bool = Field(
         default=False, description="Start from the weights at pretrain_path."
     )
-    pretrain_path: str | None = Field(
+    pretrain_path: FilePath | None = Field(
         default=None,
         description="File or URL of the weights; USB writes '' for None.",
     )

@@ -1,21 +1,12 @@
-"""Options of USB's algorithms for unbalanced classes, named as in USB.
-
-`imb_algorithm` is composed with the algorithm (ABC, NeurIPS 2021; DARP, NeurIPS 2020; CReST, CVPR
-2021; CoSSL and DASO and DebiasPL, CVPR 2022; Adsh and SAW, ICML 2022). None means its own
-default.
-
-Options of pseudo-labels and thresholds, named as in USB.
+"""Options of USB's algorithms, named as in USB: thresholds, other losses, unbalanced classes.
 
 None means the algorithm's own default, which the algorithm declares and which differs between
-algorithms (T is 0.5 in FixMatch and 0.4 in UDA). An option that an algorithm does not declare
-does not change it. The help names who declares the option.
+algorithms (T is 0.5 in FixMatch and 0.4 in UDA; unsup_warm_up 1/64 in MixMatch and 0.4 in others). An
+option that an algorithm does not declare does not change it. The help names who declares the option.
 
-Options of USB's other losses: mixing, rotation, adversarial, contrastive; named as in USB.
-
-None means the algorithm's own default (unsup_warm_up is 1/64 in MixMatch and ReMixMatch, 0.4 in the
-others). The help names who declares the option.
-
-Contradictions around the one class that loses unlabelled images (Smooth Pseudo-Labeling, Sec. 4.3.3).
+`imb_algorithm` is composed with the algorithm (ABC, NeurIPS 2021; DARP, NeurIPS 2020; CReST, CVPR 2021;
+CoSSL and DASO and DebiasPL, CVPR 2022; Adsh and SAW, ICML 2022). The rules at the end are about the one
+class that loses unlabelled images (Smooth Pseudo-Labeling, Sec. 4.3.3).
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,4 @@
-"""One readable line for everything that is wrong with a set of settings.
-
-The settings by group, each with its default and description, for `usb-ext train --help`.
-"""
+"""Settings in words: one readable line for everything that is wrong, and the help page by group."""
 
 import reprlib
 from collections.abc import Mapping

@@ -1,19 +1,16 @@
-"""Which classes a run is made of: an algorithm, perhaps an imbalanced one, and the engine.
-
-From settings to the namespace that USB's classes read.
+"""Which classes a run is made of (an algorithm, perhaps an imbalanced one, the engine) and its arguments.
 
 Options that an algorithm declares and the settings leave open get the algorithm's own default, so the
-resolved settings of a run name every value it used.
+resolved settings of a run name every value it used. The namespace that USB's classes read is made of
+them.
 """
 
-from argparse import Namespace
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.engine.engine import Engine
-from usb_ext.engine.parts import Watch
+from usb_ext.engine.parts import Parts, Watch
 from usb_ext.methods.as3l.consistency import watch_consistency
 from usb_ext.methods.influence.boundary import watch_boundary
 from usb_ext.methods.layermatch.grad_relu import WithGradReLU
@@ -22,7 +19,8 @@ from usb_ext.methods.step.registry import RULES
 from usb_ext.methods.step.step import WeakStrong
 from usb_ext.settings import Settings
 from usb_ext.settings.digest import idle_options
-from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS
+from usb_ext.upstream.running import Arguments
+from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS, SSL_Argument
 from usb_ext.upstream.usb_algorithms import check_pair, forced_settings, mended
 
 WATCHES: tuple[Watch, ...] = (watch_consistency, watch_boundary)
@@ -71,7 +69,7 @@ def is_ours(settings: Settings) -> bool:
     return settings.algorithm in NAMED or (settings.algorithm in RULES and settings.step == "ours")
 
 
-def run_class(classes: tuple[type, ...]) -> type:
+def run_class(classes: tuple[type, ...]) -> type[Engine]:
     """One class out of them, USB's way: each with its workarounds, the engine below."""
     return type("Run", (*mended(classes), Engine), {})
 
@@ -106,9 +104,9 @@ def resolved(settings: Settings, classes: tuple[type, ...]) -> Settings:
     return Settings.model_validate(values)
 
 
-def declarations(classes: tuple[type, ...]) -> list[Any]:
+def declarations(classes: tuple[type, ...]) -> list[SSL_Argument]:
     """The options that the classes declare, the first declaration of a name first."""
-    found: dict[str, Any] = {}
+    found: dict[str, SSL_Argument] = {}
     for part in classes:
         get_argument = getattr(part, "get_argument", None)
         for declared in (get_argument() if get_argument is not None else None) or []:
@@ -116,7 +114,7 @@ def declarations(classes: tuple[type, ...]) -> list[Any]:
     return list(found.values())
 
 
-def build_namespace(settings: Settings, parts: Any) -> Namespace:
+def build_namespace(settings: Settings, parts: Parts) -> Arguments:
     """What USB calls `args`.
 
     Args:
@@ -131,4 +129,4 @@ def build_namespace(settings: Settings, parts: Any) -> Namespace:
     values["amp"] = settings.amp != "off"
     values["gpu"] = parts.device
     values["pretrain_path"] = settings.pretrain_path or ""
-    return Namespace(**values, parts=parts)
+    return Arguments(**values, parts=parts)

@@ -1,6 +1,7 @@
-"""What stands at the end of a run: its record and two pictures.
+"""What stands at the end of a run: its record, its curves, its confusion matrix.
 
-`boundary.png`: how the network divides the plane at several steps (Ren et al., 2020, Figs. 1 and 2).
+On points of the plane also `boundary.png`: how the network divides them at several steps (Ren et al., 2020,
+Figs. 1 and 2).
 """
 
 import json
@@ -9,17 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from usb_ext.core.classification import collapsed_classes
 from usb_ext.core.errors import DataMissing
-from usb_ext.core.files import RunFolder, read_json
-from usb_ext.core.result import RunResult, evaluation_summary
+from usb_ext.core.files import RunFolder, read_json, replace_file
+from usb_ext.core.result import Instability, RunResult, evaluation_summary
 from usb_ext.core.runtime import commit, device_name, versions
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import OWN
+from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.score import ScoreHook
+from usb_ext.methods.influence.boundary import BoundaryHook, Panel
 from usb_ext.methods.influence.report import (
     draw_extremes,
     draw_weights,
@@ -28,6 +34,7 @@ from usb_ext.methods.influence.report import (
 )
 from usb_ext.plots.pictures import draw_confusion, draw_curves
 from usb_ext.settings import Settings
+from usb_ext.upstream.running import Datasets, served
 
 _log = logging.getLogger(__name__)
 MARKERS = "os^vDPX"
@@ -36,14 +43,14 @@ SHADES = "Greys"
 LABELLED, LINE = "tab:orange", "tab:blue"
 
 
-def draw_boundary(algorithm: Any, path: Path) -> None:
+def draw_boundary(algorithm: Engine, path: Path) -> None:
     """A panel a kept step, for runs on points of the plane; nothing for others.
 
     Args:
         algorithm: its `BoundaryHook` has kept the panels; its data sets hold the points.
         path: PNG to write.
     """
-    hook = algorithm.hooks_dict.get("BoundaryHook")
+    hook: BoundaryHook | None = algorithm.hooks_dict.get("BoundaryHook")
     if hook is None or not hook.panels:
         return
     columns = min(COLUMNS, len(hook.panels))
@@ -65,16 +72,16 @@ def draw_boundary(algorithm: Any, path: Path) -> None:
         Line2D([], [], color=LINE, label="decision boundary"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize="small")
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda part: figure.savefig(part, dpi=110, format="png"))
 
 
-def _largest_weight(panels: list[dict[str, Any]]) -> float:
+def _largest_weight(panels: list[Panel]) -> float:
     """Top of the shades' scale: the largest weight of all panels, at least 1."""
     known = [float(p["weights"].max()) for p in panels if p["weights"] is not None]
     return max(1.0, *known) if known else 1.0
 
 
-def _draw_division(axes: Any, hook: Any, probs: Any) -> None:
+def _draw_division(axes: Axes, hook: BoundaryHook, probs: torch.Tensor) -> None:
     """Regions by predicted class, faintly, and the lines between them."""
     x, y = (axis.numpy() for axis in hook.axes())
     classes = probs.argmax(dim=-1).numpy()
@@ -86,28 +93,32 @@ def _draw_division(axes: Any, hook: Any, probs: Any) -> None:
         axes.contour(x, y, classes, levels=levels[1:-1], colors=LINE, linewidths=1.6)
 
 
-def _draw_points(axes: Any, datasets: dict[str, Any], weights: Any, largest: float) -> Any:
+def _draw_points(
+    axes: Axes, datasets: Datasets, weights: torch.Tensor | None, largest: float
+) -> PathCollection | None:
     """Unlabelled points shaded by weight (1 where a run has none), labelled ones on top."""
     shades = None
-    if datasets["train_ulb"] is not None:
-        points = np.asarray(datasets["train_ulb"].data)
+    unlabelled, labelled_set = datasets["train_ulb"], served(datasets, "train_lb")
+    if unlabelled is not None:
+        points = np.asarray(unlabelled.data)
         values = np.ones(len(points)) if weights is None else np.asarray(weights)
         shades = axes.scatter(
-            *points.T, c=values, cmap=SHADES, vmin=0, vmax=largest, s=9,
+            points[:, 0], points[:, 1], c=values, cmap=SHADES, vmin=0, vmax=largest, s=9,
             edgecolors="0.6", linewidths=0.2,
         )  # fmt: skip
-    labelled = np.asarray(datasets["train_lb"].data)
-    targets = np.asarray(datasets["train_lb"].targets)
+    labelled = np.asarray(labelled_set.data)
+    targets = np.asarray(labelled_set.targets)
     for number in np.unique(targets):
+        points = labelled[targets == number]
         axes.scatter(
-            *labelled[targets == number].T, c=LABELLED, s=45, edgecolors="black",
+            points[:, 0], points[:, 1], c=LABELLED, s=45, edgecolors="black",
             marker=MARKERS[number % len(MARKERS)],
         )  # fmt: skip
     return shades
 
 
 def make_result(
-    algorithm: Any, settings: Settings, data: Prepared, status: str, sha256: str
+    algorithm: Engine, settings: Settings, data: Prepared, status: str, sha256: str
 ) -> RunResult:
     """The record of a run at its end, or where it stopped."""
     score: ScoreHook = algorithm.hooks_dict["EvaluationHook"]
@@ -140,6 +151,9 @@ def make_result(
         best_chosen_on=_split_of_best(settings, data),
         labelled=data.summary,
         skipped_images=len(data.skipped),
+        ignored_files=dict(data.ignored),
+        duplicate_images=data.duplicates,
+        data_sha256=data.sha256,
         **_test_scores(algorithm, status),
         path=str(algorithm.folder.path),
         unlabelled=data.unlabelled,
@@ -148,7 +162,7 @@ def make_result(
     )
 
 
-def instability_line(found: dict[str, Any] | None, classes: tuple[str, ...] | None) -> str:
+def instability_line(found: Instability | None, classes: tuple[str, ...] | None) -> str:
     """The instability of a run in one line, for the end of its log.
 
     Args:
@@ -186,7 +200,7 @@ def _split_of_best(settings: Settings, data: Prepared) -> str:
     return f"the test set ({kind}): top1_best is optimistic, top1_last is the figure to quote"
 
 
-def _test_scores(algorithm: Any, status: str) -> dict[str, float | None]:
+def _test_scores(algorithm: Engine, status: str) -> dict[str, float | None]:
     """Accuracy on a separate test split: last weights, and best weights with their own averages."""
     if "test" not in algorithm.loader_dict or status != "completed":
         return {"test_top1_last": None, "test_top1_best": None}
@@ -195,7 +209,7 @@ def _test_scores(algorithm: Any, status: str) -> dict[str, float | None]:
     return {"test_top1_last": last, "test_top1_best": best}
 
 
-def draw_report(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
+def draw_report(algorithm: Engine, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
     """The pictures: curves, confusion, the boundary of points, and what tells of learned weights."""
     rows = read_metrics(folder.metrics)
     draw_curves(rows, folder.path / "curves.png", folder.path.name)
@@ -205,14 +219,14 @@ def draw_report(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | No
     report_weights(algorithm, folder, classes)
 
 
-def report_weights(algorithm: Any, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
+def report_weights(algorithm: Engine, folder: RunFolder, classes: tuple[str, ...] | None) -> None:
     """`weights.npz`, `weights.png` and `weights_images.png` of a run that learned weights of examples."""
     table = weights_table(algorithm)
     if table is None:
         return
     save_weights(table, algorithm.args, folder.path / "weights.npz")
     draw_weights(table, folder.path / "weights.png")
-    images = algorithm.dataset_dict["train_ulb"].data
+    images = served(algorithm.dataset_dict, "train_ulb").data
     draw_extremes(table, images, classes, folder.path / "weights_images.png")
 
 
@@ -227,7 +241,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         except (ValueError, RecursionError):
             row = "damaged"
         damaged += row is not None and not isinstance(row, dict)
-        if isinstance(row, dict):
+        if isinstance(row, dict) and "it" in row:
             rows.append(row)
     if damaged:
         _log.warning("%s: %d damaged lines are left out of the pictures", path, damaged)

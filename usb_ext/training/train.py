@@ -1,24 +1,23 @@
-"""The train stage: from settings to a run folder.
-
-Where a run goes on from, decided before any work.
-"""
+"""One run, from settings to a run folder: what can be wrong is found before the disk is touched."""
 
 import contextlib
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError, our_errors
-from usb_ext.core.files import RunFolder, check_run_folder, open_run_folder, write_json, write_text
+from usb_ext.core.files import RunFolder, write_json, write_text
+from usb_ext.core.folders import Hold, holding
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, seed_everything
+from usb_ext.data.model_file import write_interface
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import IN_MEMORY, prepare
 from usb_ext.engine import checkpoint
+from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
@@ -36,22 +35,18 @@ from usb_ext.training.compose import (
     run_class,
 )
 from usb_ext.training.report import draw_report, instability_line, make_result
+from usb_ext.training.run_data import find_data, keep_data, load_data
 from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
-from usb_ext.upstream.quiet import (
-    UsbLogger,
-    cuda_means,
-    optimizers_fused,
-    printed_to_log,
-    tensorboard_log,
-)
+from usb_ext.upstream.device import cuda_means
+from usb_ext.upstream.optimizers import optimizers_fused
+from usb_ext.upstream.quiet import UsbLogger, printed_to_log, tensorboard_log
+from usb_ext.upstream.running import Arguments, State, served
 from usb_ext.upstream.usb_imbalanced import check_label_counts
 
 _log = logging.getLogger(__name__)
 
 
-def find_checkpoint(
-    settings: Settings, folder: RunFolder, *, named: bool = False
-) -> dict[str, Any] | None:
+def find_checkpoint(settings: Settings, folder: RunFolder, *, named: bool = False) -> State | None:
     """The checkpoint that `--resume` means, or None to start afresh.
 
     The run's own newest one comes before `load_path`, unless `load_path` names another file of the
@@ -66,7 +61,6 @@ def find_checkpoint(
         DataMissing: `load_path` was named, and there is no such file.
         SettingsError: a broken or foreign checkpoint, one of other settings, or another run's folder.
     """
-    check_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
     if not settings.resume:
         return None
     given = settings.load_path
@@ -81,24 +75,34 @@ def find_checkpoint(
         also = f" (nor is there {given})" if lost else ""
         _log.warning("nothing to resume in %s%s; starting afresh", folder.path, also)
         return None
-    state = checkpoint.read(path, folder)
+    newest = path in (folder.latest, folder.previous) and not _given_older(settings, folder)
+    state = checkpoint.read_newest(folder) if newest else checkpoint.read(path, folder)
     differing = differing_keys(state["usb_ext"]["settings"], settings.model_dump(mode="json"))
     if differing:
         changes = ", ".join(f"{k} ({old} then, {new} now)" for k, (old, new) in differing.items())
+        longer = ""
+        if "num_train_iter" in differing:
+            longer = " (a run keeps its length, which its learning-rate schedule was made for)"
         raise SettingsError(
             f"{path} is of a run with other settings: {changes}; give the same ones, or another "
-            "--save_name"
+            f"--save_name for a run of its own{longer}"
         )
     return state
 
 
 def _path(settings: Settings, folder: RunFolder) -> Path | None:
-    given = Path(settings.load_path).expanduser() if settings.load_path else None
+    given = Path(settings.load_path) if settings.load_path else None
     candidates = [folder.latest, folder.previous]
     if given is not None:
-        own = given.resolve() == folder.previous.resolve()
-        candidates = [given, *candidates] if own else [*candidates, given]
+        older = _given_older(settings, folder)
+        candidates = [given, *candidates] if older else [*candidates, given]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _given_older(settings: Settings, folder: RunFolder) -> bool:
+    """Whether `load_path` is the run's own older checkpoint."""
+    given = Path(settings.load_path).expanduser() if settings.load_path else None
+    return given is not None and given.resolve() == folder.previous.resolve()
 
 
 def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
@@ -133,21 +137,36 @@ def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
         _log.warning("%s", warning)
     if given.num_threads is not None:
         torch.set_num_threads(given.num_threads)
-    place = RunFolder(settings.run_dir)
+    with holding(settings.run_dir, resume=settings.resume, overwrite=settings.overwrite) as hold:
+        return _train_held(loaded, settings, classes, device, stop, log, hold)
+
+
+def _train_held(
+    loaded: LoadedSettings,
+    settings: Settings,
+    classes: tuple[type, ...],
+    device: torch.device,
+    stop: Stop,
+    log: RunLog,
+    hold: Hold,
+) -> RunResult:
+    place = RunFolder(hold.path)
     state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
+    found = find_data(settings, None if state is None else _path(settings, place))
     parts = _parts(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
-    data = _load(args, parts)
+    data = _kept(args, parts, load_data(args, settings, found, place))
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
         build = partial(_build, settings, classes)
         settings, calibration = calibrated(settings, args, state, build)
         algorithm = _build(settings, classes, args)
-        open_run_folder(place.path, resume=settings.resume, overwrite=settings.overwrite)
+        hold.open(found=state is not None)
         log.to_file(place.log)
         if warning := batch_norm_warning(algorithm.model, settings.num_train_iter):
             _log.warning("%s", warning)
         _write_settings(place, settings, data)
+        keep_data(place, settings, found, data)
         keep_calibration(place, calibration, fresh=state is None)
         if settings.use_tensorboard:
             algorithm.tb_log = tensorboard_log(place.path)
@@ -155,15 +174,13 @@ def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
             return _run(algorithm, settings, data, state)
 
 
-def _load(args: Any, parts: Parts) -> Prepared:
-    """The data sets, and whether the algorithm works on their labels.
+def _kept(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
+    """Hand the data sets to the run, if the algorithm works on their labels.
 
     Raises:
-        DataMissing, SettingsError: as in `prepare`; labels that an imbalanced algorithm cannot use.
+        SettingsError: labels that an imbalanced algorithm cannot use.
     """
-    with printed_to_log():
-        data = prepare(args)
-    labels = np.asarray(data.datasets["train_lb"].targets, dtype=np.int64)
+    labels = np.asarray(served(data.datasets, "train_lb").targets, dtype=np.int64)
     unlabelled = data.datasets["train_ulb"]
     counts = np.bincount(labels, minlength=args.num_classes).tolist()
     check_label_counts(args, counts, 0 if unlabelled is None else len(unlabelled))
@@ -190,7 +207,9 @@ def rehearse(loaded: LoadedSettings) -> list[str]:
             place = RunFolder(checked.settings.run_dir)
             parts = _parts(checked.settings, checked.device, place, Stop(), log)
             args = build_namespace(checked.settings, parts)
-            _load(args, parts)
+            with printed_to_log():
+                data = prepare(args)
+            _kept(args, parts, data)
             scope = (
                 contextlib.nullcontext()
                 if is_ours(checked.settings)
@@ -211,13 +230,14 @@ def _parts(
 
 def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> None:
     write_text(folder.config, resolved_yaml(settings))
+    write_interface(folder, settings, data)
     lists = {"labelled.json": data.labelled, "validation.json": data.validation}
     for name, positions in lists.items():
         if name == "labelled.json" or len(positions):
             write_text(folder.path / name, f"{np.asarray(positions).tolist()}\n")
 
 
-def _build(settings: Settings, classes: tuple[type, ...], args: Any) -> Any:
+def _build(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Engine:
     """The algorithm on its device, from the seed."""
     seed_everything(settings.seed)
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
@@ -228,11 +248,9 @@ def _build(settings: Settings, classes: tuple[type, ...], args: Any) -> Any:
     return algorithm
 
 
-def _run(algorithm: Any, settings: Settings, data: Prepared, state: Any) -> RunResult:
+def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | None) -> RunResult:
     """Train, then write what is left of the run, also when it is asked to stop."""
-    folder: RunFolder = algorithm.folder
-    if state is None:
-        folder.metrics.unlink(missing_ok=True)
+    folder = algorithm.folder
     try:
         with printed_to_log():
             _train(algorithm, state)
@@ -240,14 +258,14 @@ def _run(algorithm: Any, settings: Settings, data: Prepared, state: Any) -> RunR
         if folder.latest.exists():  # not in Dash's warm-up, before the first checkpoint
             _finish(algorithm, settings, data, "interrupted")
         raise
+    draw_report(algorithm, folder, data.classes)  # before the record, which says that all is there
     result = _finish(algorithm, settings, data, "completed")
     if result.top1_last is not None:
         _log.info("%s", instability_line(result.instability, data.classes))
-    draw_report(algorithm, folder, data.classes)
     return result
 
 
-def _train(algorithm: Any, state: Any) -> None:
+def _train(algorithm: Engine, state: State | None) -> None:
     algorithm.start_hooks()
     if state is not None:
         algorithm.load(state)
@@ -258,8 +276,8 @@ def _train(algorithm: Any, state: Any) -> None:
     algorithm.train()
 
 
-def _finish(algorithm: Any, settings: Settings, data: Prepared, status: str) -> RunResult:
-    folder: RunFolder = algorithm.folder
+def _finish(algorithm: Engine, settings: Settings, data: Prepared, status: str) -> RunResult:
+    folder = algorithm.folder
     result = make_result(algorithm, settings, data, status, config_sha256(settings))
     write_json(folder.result, result.to_json())
     return result

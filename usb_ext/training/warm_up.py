@@ -1,47 +1,65 @@
-"""`ulb_loss_ratio: calibrate`: the weight that makes the smooth loss as large as the hard one.
+"""What happens before the first step: the calibration of a loss weight, and Dash's supervised warm-up.
 
-Smooth Pseudo-Labeling, Sec. C.1, Eq. 25: the unlabelled losses settle early in training, and lambda_u is
-the ratio of the two levels, so that a comparison with weight 1 on the hard side compares shapes and not
-magnitudes. Two trial runs from the run's own seed measure the levels; the run then starts from that seed
-again, so it is bit for bit the run with the measured number.
+`ulb_loss_ratio: calibrate` finds the weight that makes the smooth loss as large as the hard one (Smooth
+Pseudo-Labeling, Sec. C.1, Eq. 25): the unlabelled losses settle early in training, and lambda_u is the
+ratio of the two levels, so that a comparison with weight 1 on the hard side compares shapes and not
+magnitudes. Two trial runs from the run's own seed measure the levels; the run then starts from that
+seed again, so it is bit for bit the run with the measured number.
 
-Dash's supervised warm-up, outside the training loop as in USB, and without its CUDA events.
-
-It takes optimizer steps on labelled batches, then measures the evaluation loss that starts the
-threshold (Xu et al., 2021, Sec. 4). As in USB the averages of the network are not moved meanwhile, so
-that loss is the one of the averaged, that is the initial, weights; training starts them anew at the
-warmed-up ones.
+Dash takes optimizer steps on labelled batches, then measures the evaluation loss that starts the
+threshold (Xu et al., 2021, Sec. 4), outside the training loop as in USB and without its CUDA events. As
+in USB the averages of the network are not moved meanwhile, so that loss is the one of the averaged,
+that is the initial, weights; training starts them anew at the warmed-up ones.
 """
 
 import gc
 import logging
 import math
-from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Protocol, cast
 
 import torch
 
 from usb_ext.core.errors import Interrupted, RunFailed, SettingsError
 from usb_ext.core.files import RunFolder, write_json
+from usb_ext.engine.engine import Engine
 from usb_ext.engine.evaluation import to_device
 from usb_ext.engine.hooks.record import RecordHook
 from usb_ext.engine.hooks.score import ScoreHook
 from usb_ext.engine.hooks.update import FiniteLossHook
 from usb_ext.settings import Settings
 from usb_ext.settings.smooth import CALIBRATE
+from usb_ext.upstream.running import Arguments, Batch, OnEngine, State, TrainingLoader
 from usb_ext.upstream.shared import drop_hooks
 
 
-def warm_up(algorithm: Any) -> None:
+class WarmedUp(OnEngine, Protocol):
+    """Dash, USB's or on our step."""
+
+    # built: from the settings
+    num_wu_iter: int
+    warmup_stage: bool
+
+    # warmed up: the loss that the threshold starts from, and the threshold
+    rho_init: float
+    rho: float
+
+
+Build = Callable[[Arguments], Engine]
+
+
+def warm_up(algorithm: Engine) -> None:
     """Run the warm-up of an algorithm that has one (`warmup_stage`); others are left alone.
 
     Raises:
         Interrupted: when asked to stop; nothing is saved, the warm-up is repeated from its start.
     """
-    if not getattr(algorithm, "warmup_stage", False):
-        return
+    if getattr(algorithm, "warmup_stage", False):
+        _warm_up(cast(WarmedUp, algorithm))
+
+
+def _warm_up(algorithm: WarmedUp) -> None:
     algorithm.epoch = 0
     algorithm.model.train()
     algorithm.hooks_dict["EMAHook"].before_run(algorithm)
@@ -59,20 +77,20 @@ def warm_up(algorithm: Any) -> None:
     algorithm.it = 0
 
 
-def _steps(algorithm: Any) -> int:
+def _steps(algorithm: WarmedUp) -> int:
     """USB's count: whole epochs, at least one, and at most one step more than asked for."""
     per_epoch = algorithm.num_iter_per_epoch
     epochs = max(1, algorithm.num_wu_iter // per_epoch)
     return int(min(epochs * per_epoch, algorithm.num_wu_iter + 1))
 
 
-def _repeat(loader: Any) -> Any:
+def _repeat(loader: TrainingLoader) -> Iterator[Batch]:
     """Batches of a loader, from its start again when it is through."""
     while True:
         yield from loader
 
 
-def _step(algorithm: Any, batch: dict[str, Any]) -> None:
+def _step(algorithm: OnEngine, batch: Batch) -> None:
     x_lb, y_lb = (to_device(batch[name], algorithm.device) for name in ("x_lb", "y_lb"))
     with algorithm.amp_cm():
         logits = algorithm.model(x_lb)["logits"]
@@ -81,7 +99,7 @@ def _step(algorithm: Any, batch: dict[str, Any]) -> None:
     algorithm.call_hook("after_train_step", "ParamUpdateHook")
 
 
-def _stop_if_asked(algorithm: Any, step: int) -> None:
+def _stop_if_asked(algorithm: OnEngine, step: int) -> None:
     number = algorithm.args.parts.stop.requested
     if number:
         algorithm.it = 0
@@ -120,8 +138,8 @@ class Calibration:
 
 
 def calibrated(
-    settings: Settings, args: Namespace, state: dict[str, Any] | None, build: Callable[..., Any]
-) -> tuple[Settings, dict[str, Any] | None]:
+    settings: Settings, args: Arguments, state: State | None, build: Build
+) -> tuple[Settings, dict[str, float] | None]:
     """The settings with a number for `ulb_loss_ratio`, and how it was found.
 
     Args:
@@ -153,7 +171,7 @@ def calibrated(
     return settings, None if found is None else asdict(found)
 
 
-def keep_calibration(folder: RunFolder, found: dict[str, Any] | None, *, fresh: bool) -> None:
+def keep_calibration(folder: RunFolder, found: dict[str, float] | None, *, fresh: bool) -> None:
     """Write what was found; a fresh run without it removes what an earlier attempt may have left."""
     if found is not None:
         write_json(folder.calibration, found)
@@ -161,7 +179,7 @@ def keep_calibration(folder: RunFolder, found: dict[str, Any] | None, *, fresh: 
         folder.calibration.unlink(missing_ok=True)
 
 
-def _calibrate(settings: Settings, args: Namespace, build: Callable[..., Any]) -> Calibration:
+def _calibrate(settings: Settings, args: Arguments, build: Build) -> Calibration:
     steps = settings.calibration_iter or min(DEFAULT_ITER, settings.num_train_iter)
     averaged = max(1, round(steps * (settings.calibration_share or DEFAULT_SHARE)))
     _log.info("calibrating ulb_loss_ratio: two trials of %d steps", steps)
@@ -170,7 +188,7 @@ def _calibrate(settings: Settings, args: Namespace, build: Callable[..., Any]) -
         changed = {"smooth_weight": smooth, "ulb_loss_ratio": 1.0, "lambda_phi": 0.0}
         silent = {"use_wandb": False, "use_aim": False}
         means.append(
-            _trial(build(Namespace(**{**vars(args), **changed, **silent})), steps, averaged)
+            _trial(build(Arguments(**{**vars(args), **changed, **silent})), steps, averaged)
         )
         gc.collect()  # an algorithm and its hooks know each other; free its memory now
     (hard, mask), (smooth_loss, factor) = means
@@ -188,7 +206,7 @@ def _calibrate(settings: Settings, args: Namespace, build: Callable[..., Any]) -
     return Calibration(ratio, hard, smooth_loss, factor, mask, steps, averaged)
 
 
-def _trial(algorithm: Any, steps: int, averaged: int) -> tuple[float, float]:
+def _trial(algorithm: Engine, steps: int, averaged: int) -> tuple[float, float]:
     """Mean unweighted unlabelled loss and mean weight of the last steps of a short run."""
     drop_hooks(algorithm, ScoreHook, RecordHook, FiniteLossHook)
     algorithm.start_hooks()
@@ -199,7 +217,11 @@ def _trial(algorithm: Any, steps: int, averaged: int) -> tuple[float, float]:
         algorithm.one_step(batches)
         if step >= steps - averaged:
             log = algorithm.log_dict
-            kept.append(torch.stack([log["train/unsup_loss"], log["train/util_ratio"]]).float())
+            kept.append(
+                torch.stack(
+                    [torch.as_tensor(log[f"train/{key}"]) for key in ("unsup_loss", "util_ratio")]
+                ).float()
+            )
         if stop.requested:
             raise Interrupted(
                 f"stopped in the calibration, after step {step + 1} of a trial; nothing is saved yet, "

@@ -10,6 +10,7 @@ import importlib
 import importlib.abc
 import sys
 import warnings
+from argparse import Namespace
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -122,7 +123,7 @@ def _register_all() -> None:
         raise RunFailed(f"USB did not register {', '.join(absent)}: {REMEDY}")
 
 
-def over_write_args_from_file(args: Any, yml: str) -> None:
+def over_write_args_from_file(args: Namespace, yml: str) -> None:
     """Set the settings of YAML file `yml` on `args`, as USB's function of that name does, safely.
 
     USB's own calls `ruamel.yaml.load` with the loader that runs code; 0.18 removed it (patches/0002).

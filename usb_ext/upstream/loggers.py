@@ -62,8 +62,10 @@ def as_seen(algorithm: Any) -> SimpleNamespace:
     )
 
 
-class WandbLog(WANDBHook):  # type: ignore[misc]
+class WandbLog(WANDBHook):
     """USB's hook; a run is resumed by wandb under its own id, so nothing is kept."""
+
+    run: Any  # wandb's, which `before_run` begins
 
     def before_run(self, algorithm: Any) -> None:
         """Begin a run of wandb's.
@@ -90,7 +92,7 @@ class WandbLog(WANDBHook):  # type: ignore[misc]
         """Nothing."""
 
 
-class AimLog(AimHook):  # type: ignore[misc]
+class AimLog(AimHook):
     """USB's hook without its logger; owns the run's hash in Aim, under which a resumed run goes on."""
 
     hash: str | None = None

@@ -7,7 +7,6 @@ A small fully-connected network with the interface of USB's networks.
 """
 
 from difflib import get_close_matches
-from typing import Any
 
 import torch
 from torch import nn
@@ -40,7 +39,9 @@ class MLP(nn.Module):
         self.classifier = nn.Linear(sizes[-1], num_classes)
         self.num_features = sizes[-1]
 
-    def forward(self, x: torch.Tensor, only_fc: bool = False, only_feat: bool = False) -> Any:
+    def forward(
+        self, x: torch.Tensor, only_fc: bool = False, only_feat: bool = False
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
         """`{"logits": (B, C), "feat": (B, d)}` of inputs (B, features).
 
         Args:
@@ -49,11 +50,12 @@ class MLP(nn.Module):
             only_feat: give the features (B, d) alone.
         """
         if only_fc:
-            return self.classifier(x)
-        feat = self.body(x)
+            logits: torch.Tensor = self.classifier(x)
+            return logits
+        feat: torch.Tensor = self.body(x)
         return feat if only_feat else {"logits": self.classifier(feat), "feat": feat}
 
-    def group_matcher(self, coarse: bool = False, prefix: str = "") -> dict[str, Any]:
+    def group_matcher(self, coarse: bool = False, prefix: str = "") -> dict[str, str]:
         """Where the layers stand, for USB's `layer_decay`."""
         return {"stem": rf"^{prefix}body\.0\.", "blocks": rf"^{prefix}body\.(\d+)"}
 

@@ -7,7 +7,10 @@ call the engine's methods (`training_loader`, `evaluation_loader`, `from_step`, 
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+from usb_ext.upstream.running import Batch, LoaderDict, OnEngine, Running, TrainingLoader
+from usb_ext.upstream.usb import AlgorithmBase
 
 ROTATED, MIXED_LABELLED, MIXED_UNLABELLED, EVALUATED = 3, 4, 5, 6
 """Streams of batches beside the labelled (1) and the unlabelled one (2); none may occur twice."""
@@ -24,15 +27,14 @@ class FromStep:
         loader: one of its `training_loader`s.
     """
 
-    def __init__(self, algorithm: Any, loader: Any) -> None:
+    def __init__(self, algorithm: OnEngine, loader: TrainingLoader) -> None:
         self.algorithm, self.loader = algorithm, loader
 
-    def __iter__(self) -> Iterator[Any]:
-        batches: Iterator[Any] = self.algorithm.from_step(self.loader)
-        return batches
+    def __iter__(self) -> Iterator[Batch]:
+        return self.algorithm.from_step(self.loader)
 
 
-def drop_hooks(algorithm: Any, *kinds: type) -> None:
+def drop_hooks(algorithm: Running, *kinds: type) -> None:
     """Take hooks of USB's out again; where one replaced the engine's, that one is back.
 
     Args:
@@ -43,15 +45,24 @@ def drop_hooks(algorithm: Any, *kinds: type) -> None:
     algorithm.hooks_dict = OrderedDict((hook.name, hook) for hook in algorithm._hooks)
 
 
-class UnlabelledEvaluation:
+if TYPE_CHECKING:
+
+    class Mended(AlgorithmBase, OnEngine):
+        """A mended algorithm: USB's, above the engine."""
+
+else:
+    Mended = AlgorithmBase
+
+
+class UnlabelledEvaluation(Mended):
     """Evaluation on the unlabelled set that depends on nothing but the seed; stands above USB's class.
 
     USB evaluates through the weak view, which draws from the global generators, in as many worker
     processes as `num_workers` says. (Removed by: "seed the evaluation on unlabelled images".)
     """
 
-    def set_data_loader(self: Any) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """USB's loaders, with `eval_ulb` replaced."""
-        loaders: dict[str, Any] = super().set_data_loader()  # type: ignore[misc]
+        loaders = super().set_data_loader()
         loaders["eval_ulb"] = self.evaluation_loader("eval_ulb", EVALUATED)
         return loaders

@@ -16,6 +16,7 @@ from torch import nn
 
 from usb_ext.core.errors import DataMissing, reason
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.running import Arguments, Collate
 from usb_ext.upstream.stand_ins import import_real
 from usb_ext.upstream.usb import get_collactor
 
@@ -66,7 +67,7 @@ def text_net(net: str, num_classes: int, folder: str | None = None) -> torch.nn.
     return module
 
 
-def collate_of(args: Any) -> Any:
+def collate_of(args: Arguments) -> Collate:
     """What makes a batch of a list of samples: USB's collators, for texts with the run's own vocabulary.
 
     Args:
@@ -77,11 +78,12 @@ def collate_of(args: Any) -> Any:
     """
     if args.net in HUB:
         return _text_collate(args.net, args.pretrain_path or None, args.max_length)
-    return get_collactor(args, args.net)
+    collate: Collate = get_collactor(args, args.net)
+    return collate
 
 
 @cache
-def _text_collate(net: str, folder: str | None, max_length: int) -> Any:
+def _text_collate(net: str, folder: str | None, max_length: int) -> Collate:
     import_real("transformers")
     from semilearn.datasets.collactors.nlp_collactor import DataCollatorWithPadding
     from transformers import BertTokenizerFast
@@ -89,7 +91,8 @@ def _text_collate(net: str, folder: str | None, max_length: int) -> Any:
     source = _source(net, folder, VOCABULARY)
     with _named_on_failure(f"vocabulary of net {net}", source):
         tokenizer = BertTokenizerFast.from_pretrained(source)
-    return DataCollatorWithPadding(tokenizer, max_length=max_length)
+    collate: Collate = DataCollatorWithPadding(tokenizer, max_length=max_length)
+    return collate
 
 
 def _source(net: str, folder: str | None, needed: tuple[str, ...]) -> str:

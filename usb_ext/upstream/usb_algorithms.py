@@ -7,6 +7,8 @@ Which of USB's imbalanced algorithms work on which algorithms; USB finds out in 
 
 Every pair was run for some steps; a pair that raises is refused before any work. (Removed by: "say which
 algorithms an imbalanced one supports".)
+
+Where an algorithm leaves the network in its checkpoints, and by which classifier it predicts.
 """
 
 from typing import Any
@@ -30,6 +32,7 @@ from semilearn.imb_algorithms.debiaspl.debiaspl import DebiasPL
 from semilearn.imb_algorithms.saw.saw import SAW
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings import Settings
 from usb_ext.upstream.usb import ALGORITHMS
 
 
@@ -88,6 +91,40 @@ def mended(classes: tuple[type, ...]) -> tuple[type, ...]:
 def forced_settings(classes: tuple[type, ...]) -> dict[str, Any]:
     """Settings that USB's classes overrule: CReST serves no labelled image as an unlabelled one."""
     return {"include_lb_to_ulb": False} if CReST in classes else {}
+
+
+WRAPPING = ("comatch", "crmatch", "remixmatch", "simmatch")
+"""Algorithms that train the network inside one of their own, as its part `backbone`."""
+
+SECOND_HEADS: dict[str, tuple[str, str | None]] = {
+    "abc": ("aux_classifier", None),
+    "cossl": ("teacher_classifier", "cossl_warm_epoch"),
+    "tras": ("aux_classifier", "tras_warmup_epochs"),
+}
+"""Imbalanced algorithms that wrap the network too and predict by a classifier of their own on its features:
+its name, and the setting that says from which epoch on (None: always)."""
+
+
+def wrappings(algorithm: str, imbalanced: str | None) -> int:
+    """How often a run's network is the `backbone` of another one.
+
+    Args:
+        algorithm: name as registered.
+        imbalanced: name as registered, or None.
+    """
+    return (algorithm in WRAPPING) + (imbalanced in SECOND_HEADS)
+
+
+def second_head(settings: Settings, epoch: int) -> str | None:
+    """Name of the classifier that predicts in the place of the network's own, or None.
+
+    Args:
+        settings: of a run.
+        epoch: in which it is evaluated.
+    """
+    head, since = SECOND_HEADS.get(settings.imb_algorithm or "", (None, None))
+    first = 0 if since is None else getattr(settings, since) or 0
+    return head if epoch >= first else None
 
 
 ONLY = {"adsh": "fixmatch", "tras": "fixmatch"}

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.quiet import optimizers_fused
+from usb_ext.upstream.optimizers import optimizers_fused
+from usb_ext.upstream.running import Arguments, Datasets, State, served
 from usb_ext.upstream.shared import UnlabelledEvaluation, drop_hooks
 
 # isort: split
@@ -47,7 +49,7 @@ class CReSTOnEngine(UnlabelledEvaluation, CReST):  # type: ignore[misc]
         SettingsError: with extensions, which are bound to the first generation's network.
     """
 
-    def __init__(self, args: Any, **kwargs: Any) -> None:
+    def __init__(self, args: Arguments, **kwargs: Any) -> None:
         self.gen = 0
         super().__init__(args, **kwargs)
         if getattr(self, "extensions", ()):
@@ -61,14 +63,16 @@ class CReSTOnEngine(UnlabelledEvaluation, CReST):  # type: ignore[misc]
         super().set_hooks()
         drop_hooks(self, CReSTCheckpointHook, CReSTLoggingHook)
 
-    def set_dataset(self, pseudo_label_list: list[Any] | None = None) -> dict[str, Any]:
+    def set_dataset(self, pseudo_label_list: list[NDArray[np.int64]] | None = None) -> Datasets:
         """The stage's data sets, the labelled one with the pseudo-labelled images added.
 
         Args:
             pseudo_label_list: for each class positions (n,) in the unlabelled set, surest first.
         """
-        datasets: dict[str, Any] = super(CReST, self).set_dataset()
-        labelled, evaluated = copy.copy(datasets["train_lb"]), copy.copy(datasets["train_ulb"])
+        datasets: Datasets = super(CReST, self).set_dataset()
+        labelled, evaluated = (
+            copy.copy(served(datasets, name)) for name in ("train_lb", "train_ulb")
+        )
         evaluated.is_ulb = False
         with numpy_with_math():
             labelled.data, labelled.targets = self.get_split(
@@ -91,7 +95,7 @@ class CReSTOnEngine(UnlabelledEvaluation, CReST):  # type: ignore[misc]
             self.train_steps()
         self.call_hook("after_run")
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Go on from a checkpoint, with the labelled images of its generation."""
         super().load(state)
         if self.gen > 0:
@@ -106,7 +110,7 @@ class CReSTOnEngine(UnlabelledEvaluation, CReST):  # type: ignore[misc]
         self.dataset_dict = self.set_dataset(self.pseudo_label_list)
         self.loader_dict = self.set_data_loader()
 
-    def _surest_by_class(self) -> list[Any]:
+    def _surest_by_class(self) -> list[NDArray[np.int64]]:
         """Positions of the unlabelled images by predicted class, surest first."""
         logits = self.evaluate("eval_ulb", return_logits=True)["eval_ulb/logits"]
         score, predicted = torch.softmax(torch.from_numpy(logits), dim=1).max(dim=1)

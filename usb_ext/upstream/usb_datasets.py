@@ -23,10 +23,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
@@ -40,9 +40,11 @@ from types import ModuleType
 import semilearn.datasets.nlp_datasets.json_data as usb_json
 
 from usb_ext.core.errors import DataMissing
+from usb_ext.settings import Settings
 from usb_ext.settings.algorithms import served_as
 from usb_ext.settings.data import AUDIO, TEXTS
 from usb_ext.upstream.quiet import printed_to_log
+from usb_ext.upstream.running import Arguments, Datasets, Served, served
 from usb_ext.upstream.stand_ins import MissingDependency, import_real
 
 # isort: split
@@ -68,7 +70,7 @@ def texts_shared() -> Iterator[None]:
     """Within, USB splits an array of objects instead of making one of characters."""
     original: Callable[..., Any] = usb_json.split_ssl_data
 
-    def split(args: Any, data: Any, targets: Any, *rest: Any, **named: Any) -> Any:
+    def split(args: Arguments, data: Any, targets: ArrayLike, *rest: Any, **named: Any) -> Any:
         return original(args, as_objects(data), targets, *rest, **named)
 
     usb_json.split_ssl_data = split
@@ -101,7 +103,7 @@ SOURCES = {
 }
 
 
-def not_found(args: Any, data_dir: Path, error: Exception) -> DataMissing:
+def not_found(args: Arguments, data_dir: Path, error: Exception) -> DataMissing:
     """What is said where USB found no files and could fetch none: where it looked, and where they are.
 
     Args:
@@ -109,7 +111,7 @@ def not_found(args: Any, data_dir: Path, error: Exception) -> DataMissing:
         data_dir: the folder of all data sets.
         error: what USB's attempt raised.
     """
-    where = data_dir / (args.dataset if args.dataset in TEXTS else args.dataset.lower())
+    where = data_dir / folder_of(args.dataset)
     source = SOURCES.get(args.dataset)
     how = f"download {source} and unpack it there" if source else "USB's README tells how to get it"
     reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
@@ -119,15 +121,37 @@ def not_found(args: Any, data_dir: Path, error: Exception) -> DataMissing:
     )
 
 
+def folder_of(dataset: str) -> str:
+    """The folder of a data set of USB's, in the folder of all of them."""
+    return dataset if dataset in TEXTS else dataset.lower()
+
+
+PACKED = (".gz", ".tgz", ".zip", ".tar")
+"""Endings of downloads, which are not read once they are unpacked."""
+
+
+def files_of(dataset: str, data_dir: str) -> dict[str, int]:
+    """Name and bytes of the files of a data set of USB's, sorted; empty where there are none yet.
+
+    Args:
+        dataset: its name.
+        data_dir: the folder of all data sets.
+    """
+    root = Path(data_dir) / folder_of(dataset)
+    found = sorted(p for p in root.rglob("*") if p.is_file() and not p.name.endswith(PACKED))
+    return {str(path.relative_to(root)): path.stat().st_size for path in found}
+
+
 def with_validation(
-    args: Any, datasets: dict[str, Any], held_out: Any, split: Any, num_images: int
-) -> dict[str, Any]:
+    args: Arguments, datasets: Datasets, held_out: Any, split: "Split | None", num_images: int
+) -> Datasets:
     """USB's dictionary with `val`.
 
     Args:
         args: the run's namespace.
         datasets: USB's dictionary.
-        held_out: (v, ...) the validation images (or texts), None where USB made the split itself.
+        held_out: (v, ...) the validation images (or texts), None where USB made the split itself;
+            of the kind of the data set's own `data`.
         split: with `validation` (v,) positions and `validation_targets` (v,); or None.
         num_images: N, images that were split.
 
@@ -143,17 +167,17 @@ def with_validation(
             f"num_val or val_index_file asks for a validation set out of {args.dataset}, but {why}; "
             "leave both out"
         )
-    validation = copy.copy(datasets["eval"])
+    validation = copy.copy(served(datasets, "eval"))
     validation.data, validation.targets = held_out, split.validation_targets
     if args.dataset == "stl10":
-        _take_out(datasets["train_ulb"], split.validation - num_images)
+        _take_out(served(datasets, "train_ulb"), split.validation - num_images)
     return {**datasets, "val": validation}
 
 
-def _take_out(unlabelled: Any, rows: Any) -> None:
+def _take_out(unlabelled: Served, rows: NDArray[np.int64]) -> None:
     """Remove rows: USB serves all of STL-10's training images as unlabelled ones, at the end."""
     unlabelled.data = np.delete(unlabelled.data, rows, axis=0)
-    unlabelled.targets = np.delete(unlabelled.targets, rows)
+    unlabelled.targets = np.delete(np.asarray(unlabelled.targets), rows)
 
 
 IMAGES = (
@@ -161,10 +185,34 @@ IMAGES = (
     "imagenet", "imagenet127",
 )  # fmt: skip
 OWN_SPLIT = ("imagenet", "imagenet127", "semi_aves", "semi_aves_out")
-SplitChooser = Callable[[Any], Any]
 
 
-def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], Any, Any]:
+class Split(Protocol):
+    """Positions among N images with classes; `data/prepared.py` chooses them."""
+
+    @property
+    def labelled(self) -> NDArray[np.int64]:
+        """(n,) labelled ones."""
+
+    @property
+    def unlabelled(self) -> NDArray[np.int64]:
+        """(u,) unlabelled ones."""
+
+    @property
+    def validation(self) -> NDArray[np.int64]:
+        """(v,) held out ones."""
+
+    @property
+    def validation_targets(self) -> NDArray[np.int64]:
+        """(v,) their classes."""
+
+
+Chosen = TypeVar("Chosen", bound=Split)
+
+
+def load_usb_datasets(
+    args: Arguments, choose: Callable[[NDArray[np.int64]], Chosen]
+) -> tuple[Datasets, NDArray[np.int64] | None, Chosen | None]:
     """A data set of USB's by name.
 
     Args:
@@ -183,7 +231,9 @@ def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], 
     data_dir = Path(args.data_dir).expanduser().resolve()
     drawn: dict[str, Any] = {}
 
-    def draw(_args: Any, data: Any, target: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+    def draw(
+        _args: object, data: Any, target: ArrayLike, *_: object, **__: object
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         targets = np.asarray(target, dtype=np.int64)
         _check_classes(args, targets)
         drawn["targets"], drawn["split"] = targets, choose(targets)
@@ -201,7 +251,7 @@ def load_usb_datasets(args: Any, choose: SplitChooser) -> tuple[dict[str, Any], 
     return datasets, targets, split
 
 
-def check_dataset(args: Any, own: Sequence[str]) -> None:
+def check_dataset(args: Settings, own: Sequence[str]) -> None:
     """Refuse a name that no data set has, and a split that USB's cannot carry.
 
     Args:
@@ -223,7 +273,7 @@ def check_dataset(args: Any, own: Sequence[str]) -> None:
         )
 
 
-def check_sounds(args: Any) -> None:
+def check_sounds(args: Settings) -> None:
     """Refuse a set of sounds where torchaudio cannot make its strong views.
 
     Args:
@@ -241,7 +291,7 @@ def check_sounds(args: Any) -> None:
         )
 
 
-def _check_classes(args: Any, targets: NDArray[np.int64]) -> None:
+def _check_classes(args: Arguments, targets: NDArray[np.int64]) -> None:
     """Refuse classes that the network has no output for, which USB meets as an error of the loss."""
     most = int(targets.max(initial=-1)) + 1
     if most > args.num_classes:
@@ -251,12 +301,12 @@ def _check_classes(args: Any, targets: NDArray[np.int64]) -> None:
         )
 
 
-def _get(args: Any, data_dir: Path) -> dict[str, Any]:
+def _get(args: Arguments, data_dir: Path) -> Datasets:
     algorithm = served_as(args.algorithm)
     labels, classes = args.num_labels, args.num_classes
     try:
         with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
-            datasets: dict[str, Any] | None = get_dataset(
+            datasets: Datasets | None = get_dataset(
                 args,
                 algorithm,
                 args.dataset,

@@ -8,6 +8,7 @@ import torch
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.running import Batch, LoaderDict
 from usb_ext.upstream.shared import ROTATED
 
 # isort: split
@@ -22,9 +23,9 @@ class SupervisedOnEngine(FullySupervised):  # type: ignore[misc]
     the common loop".)
     """
 
-    def set_data_loader(self) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """All loaders but the unlabelled one, whose images this algorithm does not look at."""
-        loaders: dict[str, Any] = super().set_data_loader()
+        loaders: LoaderDict = super().set_data_loader()
         loaders.pop("train_ulb", None)
         return loaders
 
@@ -70,12 +71,12 @@ class CRMatchOnEngine(CRMatch):  # type: ignore[misc]
     error of its loader. (Removed by: "CRMatch's rotations as part of the batch".)
     """
 
-    _rotated: Iterator[Any] | None = None
+    _rotated: Iterator[Batch] | None = None
 
-    def set_data_loader(self) -> dict[str, Any]:
+    def set_data_loader(self) -> LoaderDict:
         """The engine's loaders, and one for the weak views that are to be rotated."""
         if not self.use_rot:
-            loaders: dict[str, Any] = super(CRMatch, self).set_data_loader()
+            loaders: LoaderDict = super(CRMatch, self).set_data_loader()
             return loaders
         images = copy.copy(self.dataset_dict["train_ulb"])
         images.is_ulb, images.transform = False, self.dataset_dict["train_lb"].transform
@@ -85,17 +86,18 @@ class CRMatchOnEngine(CRMatch):  # type: ignore[misc]
         self._rotated = None
         return loaders
 
-    def set_model(self) -> Any:
+    def set_model(self) -> torch.nn.Module:
         """USB's network, if its second classifier fits the network's feature maps.
 
         Raises:
             SettingsError: USB sets its input size by the data set's name, not by the image size.
         """
-        network = super().set_model()
-        check_feature_maps(network.backbone, self.args)
+        network: torch.nn.Module = super().set_model()
+        backbone: Any = network.backbone  # USB's, whose parts it declares nowhere
+        check_feature_maps(backbone, self.args)
         return network
 
-    def extra_batch(self) -> dict[str, Any]:
+    def extra_batch(self) -> Batch:
         """The rotated images (4 B, 3, H, W), turned by 0, 90, 180 and 270 degrees, and their turns."""
         if not self.use_rot:
             return {}

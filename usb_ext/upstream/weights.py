@@ -21,12 +21,10 @@ from torch import nn
 
 from usb_ext.core.errors import DataMissing, reason
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.heads import HEAD_NAMES
 
 # isort: split
 from semilearn.nets.utils import resize_pos_embed_vit
-
-HEAD_NAMES = ("classifier", "head", "fc")
-"""What the networks of USB, timm and torchvision call their classification layer."""
 
 FIRST = ("", "model", "state_dict", "teacher", "target", "online", "student")
 """Of top-level keys under which equally much is found, the one that is taken."""
@@ -231,25 +229,52 @@ def _objects(source: str) -> str:
     return _some([name for name in found if name != "argparse.Namespace"])
 
 
+def misfits(wanted: dict[str, Any], given: dict[str, Any]) -> dict[str, list[str]]:
+    """The keys in which weights and a network differ, counters of batches apart.
+
+    Args:
+        wanted: the network's tensors by name.
+        given: the weights.
+
+    Returns:
+        Sorted keys that are `missing`, `not of this network` or `of another shape`.
+    """
+    counters = {k for k in wanted if k.endswith("num_batches_tracked")}
+    shapes = [k for k in wanted.keys() & given.keys() if wanted[k].shape != given[k].shape]
+    return {
+        "missing": sorted(wanted.keys() - given.keys() - counters),
+        "not of this network": sorted(given.keys() - wanted.keys()),
+        "of another shape": sorted(shapes),
+    }
+
+
+def misfits_in_words(found: dict[str, list[str]]) -> str:
+    """How many keys differ, and the first of them; empty where none does.
+
+    Args:
+        found: what `misfits` gave.
+    """
+    return "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in found.items() if keys)
+
+
 def _compare(source: str, wanted: Tensors, given: Tensors, place: Place) -> None:
     """Refuse what does not fill the network; say what was matched."""
-    counters = {k for k in wanted if k.endswith("num_batches_tracked")}
-    missing = sorted(wanted.keys() - given.keys() - counters)
-    unknown = sorted(given.keys() - wanted.keys())
-    shapes = sorted(k for k in wanted.keys() & given.keys() if wanted[k].shape != given[k].shape)
-    kinds = ((missing, "missing"), (unknown, "not of this network"), (shapes, "of another shape"))
-    problems = "; ".join(f"{len(keys)} {what} ({_some(keys)})" for keys, what in kinds if keys)
+    found = misfits(wanted, given)
+    problems = misfits_in_words(found)
     total = sum(v.numel() for v in wanted.values())
-    filled = 1.0 - sum(wanted[k].numel() for k in missing) / total if total else 0.0
+    filled = 1.0 - sum(wanted[k].numel() for k in found["missing"]) / total if total else 0.0
     where = f" ({place})" if str(place) else ""
-    if shapes or filled < MIN_FILLED:
+    counters = {k for k in wanted if k.endswith("num_batches_tracked")}
+    if found["of another shape"] or filled < MIN_FILLED:
         names = sorted(wanted.keys() - counters) or ["nothing below its head"]
         raise DataMissing(
             f"weights {source} fill {filled:.0%} of the network{where}: keys {problems}; use the weights of "
             f"the same --net; its tensors are called {_some(names)}, with any prefix before all of them"
         )
     count = len(wanted.keys() - counters)
-    _log.info("weights %s: %d of %d tensors loaded%s", source, count - len(missing), count, where)
+    _log.info(
+        "weights %s: %d of %d tensors loaded%s", source, count - len(found["missing"]), count, where
+    )
     if problems:
         _log.warning("weights %s fill %.1f%% of the network: %s", source, 100 * filled, problems)
 

@@ -11,7 +11,6 @@ from usb_ext.as3l.clustering.nearest import (
     squared_distances,
 )
 from usb_ext.core import arrays
-from usb_ext.core.arrays import blocks, unit_length
 
 
 @pytest.fixture(params=[3, 10**6], ids=["blocks of one row", "one block"])
@@ -58,19 +57,3 @@ def test_distances_of_pairs(block_values: None) -> None:
     a, b = random_points(9, 3, 6), random_points(9, 3, 7)
     wanted = [squared(x, y) for x, y in zip(a, b, strict=True)]
     np.testing.assert_allclose(squared_distances(a, b), wanted, rtol=1e-12)
-
-
-@pytest.mark.parametrize(("rows", "width"), [(0, 4), (1, 4), (7, 2), (5, 100)])
-def test_blocks_cover_every_row_once(
-    monkeypatch: pytest.MonkeyPatch, rows: int, width: int
-) -> None:
-    monkeypatch.setattr(arrays, "BLOCK_VALUES", 6)
-    seen = [i for part in blocks(rows, width) for i in range(rows)[part]]
-    assert seen == list(range(rows))
-
-
-def test_unit_length_keeps_directions_and_zeros() -> None:
-    points = np.array([[3.0, 4.0], [0.0, 0.0], [0.0, -2.0]], dtype=np.float32)
-    scaled = unit_length(points)
-    np.testing.assert_allclose(scaled, [[0.6, 0.8], [0, 0], [0, -1]], rtol=1e-6)
-    assert scaled.dtype == np.float32

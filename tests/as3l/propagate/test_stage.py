@@ -62,7 +62,7 @@ def test_prior_accuracy_and_calibration(tmp_path: Path, call: Any, method: str) 
     bins = reliability(wanted.max(axis=1)[reached], right[reached])
     assert report["ece"] == pytest.approx(bins.error)
     assert f"ECE {bins.error:.4f}" in text and "4 labels of 3 of 3 classes" in text
-    names = ["prior.json", "prior.npz", "reliability.png"]
+    names = [".usb_ext.json", "prior.json", "prior.npz", "reliability.png"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
 
 
@@ -86,7 +86,8 @@ def test_labels_that_a_person_filled_in(tmp_path: Path, call: Any) -> None:
     assert labelled.max(axis=1) == pytest.approx(1)
     report = json.loads((tmp_path / "out" / "prior.json").read_text())
     assert report["clusters"] == [3, 6, 9, 12, 15, 18], "1 to 6 times the number of classes"
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["prior.json", "prior.npz"]
+    names = [".usb_ext.json", "prior.json", "prior.npz"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
 
 
 def test_two_normalisers(tmp_path: Path, call: Any) -> None:

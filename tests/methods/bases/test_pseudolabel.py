@@ -1,4 +1,4 @@
-"""Pseudo-Label as a base: what USB's equality (tests/test_usb_equality.py) does not show."""
+"""Pseudo-Label as a base: what the equality with USB's (test_usb_equality.py) does not show."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Which parameters make the last block (USB's own networks: tests/test_influence_pass.py)."""
+"""Which parameters make the last block (USB's own networks: test_passes.py)."""
 
 import pytest
 import torch

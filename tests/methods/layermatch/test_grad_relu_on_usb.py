@@ -15,7 +15,7 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.methods.layermatch.grad_relu import GradReLUHook, WithGradReLU
 from usb_ext.settings import load_settings
 from usb_ext.training.compose import algorithm_classes
-from usb_ext.upstream.quiet import cuda_means
+from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.shared import drop_hooks
 from usb_ext.upstream.usb import ALGORITHMS
 

@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import Images
 from usb_ext.data.features import Features
+from usb_ext.data.fingerprint import (
+    Fingerprint,
+    read_fingerprint,
+    refuse_file_of_other_data,
+    training_images,
+)
+from usb_ext.data.sets import open_source
 from usb_ext.data.training_set import load_training_set
 from usb_ext.settings import Settings
 
@@ -25,6 +32,7 @@ class FeatureImages:
         files: N file names, or None.
         pixels: the training images, or None without a data set.
         positions: (N,) place of each row among `pixels`.
+        data: what the training images are, or were where no data set is named; None where nothing tells.
     """
 
     targets: NDArray[np.int64] | None
@@ -33,6 +41,7 @@ class FeatureImages:
     files: tuple[str, ...] | None = None
     pixels: Images | None = None
     positions: NDArray[np.int64] | None = None
+    data: Fingerprint | None = None
 
     def picture(self, row: int) -> NDArray[np.uint8] | None:
         """Pixels of one image, uint8 (H, W, 3); None without a data set."""
@@ -59,17 +68,24 @@ def images_of(features: Features, path: Path, settings: Settings | None) -> Feat
 
     Raises:
         DataMissing: the images are not there.
-        SettingsError: the file is of another data set: name, ids or classes differ.
+        SettingsError: the file is of another data set: name, images, ids or classes differ.
     """
     if settings is None:
         return FeatureImages(
-            features.targets, features.class_names, features.dataset, _names(features)
+            features.targets,
+            features.class_names,
+            features.dataset,
+            _names(features),
+            data=read_fingerprint(path.parent),
         )
     if features.dataset not in (None, settings.dataset):
         raise SettingsError(
             f"features file {path} is of dataset {features.dataset}, but dataset is {settings.dataset}"
         )
-    training = load_training_set(settings)
+    source = open_source(settings, images_alone=True)
+    data = training_images(settings, source)
+    refuse_file_of_other_data(path, data, "features file")
+    training = load_training_set(settings, source)
     positions = training.ids.positions(features.ids, f"features file {path}")
     targets = training.targets[positions]
     _check_same(path, features, targets)
@@ -81,6 +97,7 @@ def images_of(features: Features, path: Path, settings: Settings | None) -> Feat
         _names(features) if names is None else tuple(names[p] for p in positions),
         training.images,
         positions,
+        data,
     )
 
 

@@ -1,7 +1,4 @@
-"""The labels that propagation starts from: a person's CSV, or the classes of the data set.
-
-Labels that a person filled in: a CSV `id,class`, for images that features or a selection name.
-"""
+"""The labels that propagation starts from: a person's CSV `id,class`, or the classes of the data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +12,8 @@ from usb_ext.as3l.inputs.feature_images import FeatureImages
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.features import Features
 from usb_ext.data.image_names import NameIndex, normal_name
-from usb_ext.data.label_files import Selected, csv_rows, read_selected
+from usb_ext.data.label_csv import csv_rows, has_label
+from usb_ext.data.label_files import Selected, read_selected
 
 _SHOWN = 10
 
@@ -49,7 +47,7 @@ def read_id_labels(path: Path, ids: NDArray[Any], classes: Sequence[str] | None)
             time, each named; or no label at all.
     """
     lines = csv_rows(path)
-    known = tuple(classes or sorted({c[1] for _, c in lines if len(c) == 2 and c[1]}))
+    known = tuple(classes or sorted({c[1] for _, c in lines if len(c) == 2 and has_label(c[1])}))
     index = NameIndex([str(i) for i in ids])
     class_of = {normal_name(name): number for number, name in enumerate(known)}
     problems: list[str] = []
@@ -77,7 +75,7 @@ def _problem(cells: list[str], index: NameIndex, class_of: dict[str, int]) -> st
         index.find(cells[0])
     except LookupError:
         return f"unknown id {cells[0]!r}"
-    if len(cells) < 2 or not cells[1]:
+    if len(cells) < 2 or not (has_label(cells[1]) or normal_name(cells[1]) in class_of):
         return f"id {cells[0]!r} has no class"
     if normal_name(cells[1]) not in class_of:
         return f"unknown class {cells[1]!r} (known: {', '.join(list(class_of)[:_SHOWN])})"

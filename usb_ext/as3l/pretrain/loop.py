@@ -1,8 +1,7 @@
 """The loop of pre-training: SGD on a cosine, checkpoints, looks at the features, the wish to stop.
 
-All state of a pre-training, so that a stopped one goes on bit by bit as if it had not been stopped.
-
-How long pre-training will take, measured on a few steps before it starts.
+A checkpoint holds all state, so that a stopped pre-training goes on bit by bit as if it had not been
+stopped. How long it will take is measured on a few steps before it starts.
 """
 
 import contextlib
@@ -12,20 +11,21 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
 
 import torch
 
 from usb_ext.as3l.pretrain.batches import TwoViews
 from usb_ext.as3l.pretrain.method import SelfSupervised
 from usb_ext.core.errors import Interrupted, RunFailed
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import RunFolder, cut_lines
 from usb_ext.engine import checkpoint
 from usb_ext.engine.parts import Stop
 from usb_ext.engine.state import get_random_state, set_random_state
+from usb_ext.upstream.running import State
 
 
-def collect(training: Any) -> dict[str, Any]:
+def collect(training: "Pretraining") -> State:
     """The state of a `loop.Pretraining`, in the envelope of the engine's checkpoints.
 
     Views and order depend on the step alone and need none; the global generators are kept for networks
@@ -47,16 +47,14 @@ def collect(training: Any) -> dict[str, Any]:
     }
 
 
-def restore(training: Any, state: dict[str, Any]) -> None:
+def restore(training: "Pretraining", state: State) -> None:
     """Put a `loop.Pretraining` where `collect` found it; metrics written since are cut off."""
     own, metrics = state["usb_ext"], training.folder.metrics
     training.method.load_state_dict(state["method"])
     training.optimizer.load_state_dict(state["optimizer"])
     training.step, training.seconds_before = state["step"], own["seconds"]
     training.loss_sum.copy_(state["loss_sum"])
-    if metrics.exists():
-        with metrics.open("rb+") as file:
-            file.truncate(min(own["bytes"], metrics.stat().st_size))
+    cut_lines(metrics, own["bytes"])
     set_random_state(own["random"])
 
 
@@ -82,7 +80,7 @@ class Pretraining:
         method: SelfSupervised,
         views: TwoViews,
         scores: Scores,
-        settings: dict[str, Any],
+        settings: State,
         folder: RunFolder,
         stop: Stop,
         amp: str,
@@ -141,7 +139,7 @@ class Pretraining:
         self.method.after_step(done)
         return loss.detach()
 
-    def _precision(self) -> Any:
+    def _precision(self) -> AbstractContextManager[object]:
         if self.amp == "off":
             return contextlib.nullcontext()
         return torch.autocast(self.loss_sum.device.type, dtype=torch.bfloat16)
@@ -151,9 +149,11 @@ class Pretraining:
         loss = float(self.loss_sum) / self.views.steps
         self.loss_sum.zero_()
         if not math.isfinite(loss):
-            raise RunFailed(f"loss is {loss} in epoch {epoch} of pre-training; lower ssl_lr")
+            raise RunFailed(
+                f"loss is {loss} in epoch {epoch} of pre-training; {self.folder.kept}; lower ssl_lr"
+            )
         last = self.step == self.total
-        row: dict[str, Any] = {"epoch": epoch, "it": self.step, "loss": loss}
+        row: dict[str, float] = {"epoch": epoch, "it": self.step, "loss": loss}
         row["lr"] = self.optimizer.param_groups[0]["lr"]
         if last or epoch % self.settings["ssl_eval_epochs"] == 0:
             row |= self.scores(self.method)
@@ -164,7 +164,7 @@ class Pretraining:
         if last or epoch % self.settings["ssl_save_epochs"] == 0:
             self.save()
 
-    def _say(self, row: dict[str, Any]) -> None:
+    def _say(self, row: dict[str, float]) -> None:
         seconds = self.seconds * (self.total - self.step) / max(1, self.step)
         knn = f"kNN accuracy {100 * row['knn']:.2f}%  " if "knn" in row else ""
         _log.info(
@@ -175,6 +175,8 @@ class Pretraining:
 
     def save(self) -> None:
         """Write the newest checkpoint; the one before stays as `previous_model.pth`."""
+        networks = {"method": self.method}
+        checkpoint.check_finite(networks, self.optimizer, self.folder, self.step)
         checkpoint.write(self.folder, collect(self))
 
 

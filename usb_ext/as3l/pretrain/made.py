@@ -9,6 +9,7 @@ from usb_ext.engine import checkpoint
 from usb_ext.settings import Settings
 from usb_ext.settings.as3l import AUTO
 from usb_ext.settings.stage_values import PRETRAIN, differences, stage_values
+from usb_ext.upstream.running import State
 
 FILES = ("backbone.pth", "features.npz", "pretrain.json")
 
@@ -51,15 +52,15 @@ def finished(folder: RunFolder, settings: Settings) -> dict[str, Any] | None:
     return done
 
 
-def found_checkpoint(folder: RunFolder, settings: Settings) -> dict[str, Any] | None:
+def found_checkpoint(folder: RunFolder, settings: Settings) -> State | None:
     """The checkpoint to go on from, with `resume`, or None.
 
     Raises:
         SettingsError: it is broken, or of other settings.
     """
-    if not settings.resume or not folder.latest.is_file():
+    if not settings.resume or not (folder.latest.is_file() or folder.previous.is_file()):
         return None
-    state = checkpoint.read(folder.latest, folder)
+    state = checkpoint.read_newest(folder)
     then = dict(state["usb_ext"]["settings"])
     then.pop("ssl_save_epochs", None)
     _refuse_other(folder, then, settings)

@@ -2,9 +2,8 @@
 
 SimSiam (Chen & He, 2021, Eq. 2): half of D(p1, sg z2) + D(p2, sg z1), D the negative cosine. BYOL (Grill
 et al., 2020) takes z from a second network, a running average of the first. SimCLR (Chen et al., 2020)
-tells the two views of an image from those of the others of its batch.
-
-Projectors, predictors and losses, from lightly, which is an optional part of the installation.
+tells the two views of an image from those of the others of its batch. Projectors, predictors and losses are
+lightly's, an optional part of the installation.
 """
 
 import copy

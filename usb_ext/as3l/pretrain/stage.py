@@ -12,10 +12,17 @@ from usb_ext.as3l.pretrain.loop import Pretraining, in_words, restore, seconds_a
 from usb_ext.as3l.pretrain.made import finished, found_checkpoint, made_with, pretrain_folder
 from usb_ext.as3l.pretrain.watch import Watch
 from usb_ext.core.errors import SettingsError, our_errors
-from usb_ext.core.files import RunFolder, open_run_folder, replace_file, write_json, write_text
+from usb_ext.core.files import RunFolder, replace_file, write_json, write_text
+from usb_ext.core.folders import PRETRAIN, Hold, holding
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, versions
 from usb_ext.data.features import Features, read_features, write_features
-from usb_ext.data.sets import OWN
+from usb_ext.data.fingerprint import (
+    Fingerprint,
+    refuse_other_data,
+    training_images,
+    write_fingerprint,
+)
+from usb_ext.data.sets import OWN, open_source
 from usb_ext.data.training_set import TrainingSet, load_training_set
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import LoadedSettings, Settings, resolved_yaml
@@ -48,11 +55,24 @@ def pretrain(loaded: LoadedSettings, stop: Stop | None = None) -> str:
         found = read_features(Path(settings.features))
         return f"pre-training skipped: {len(found.values)} features are given, {settings.features}"
     folder = RunFolder(pretrain_folder(settings))
-    if not settings.overwrite and (done := finished(folder, settings)) is not None:
-        return f"{_summary(folder, done)} (made before)"
     stop = stop or Stop()
     with our_errors(), RunLog(settings.progress == "off", stop.unseen) as log:
+        done = None if settings.overwrite else finished(folder, settings)
+        if done is not None:
+            _check_data(folder, training_images(settings))
+            return f"{_summary(folder, done)} (made before)"
         return _pretrain(settings, folder, stop, log)
+
+
+def _check_data(folder: RunFolder, now: Fingerprint) -> None:
+    """Refuse to use or continue a pre-training on other images.
+
+    Raises:
+        SettingsError: what differs.
+    """
+    remedy = "name the data that it had with --data_dir, or use another --ssl_name or --overwrite"
+    if refuse_other_data(folder.path, now, f"the pre-training {folder.path}", remedy) is None:
+        _log.warning("%s does not tell of its images (an older version): not checked", folder.path)
 
 
 def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) -> str:
@@ -65,15 +85,30 @@ def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) ->
         raise SettingsError("amp is 'fp16', which pre-training has no loss scaling for; use bf16")
     if settings.num_threads is not None:
         torch.set_num_threads(settings.num_threads)
+    resume, overwrite = settings.resume, settings.overwrite
+    with holding(folder.path, resume=resume, overwrite=overwrite, stage=PRETRAIN) as hold:
+        return _pretrain_held(settings, folder, device, stop, log, hold)
+
+
+def _pretrain_held(
+    settings: Settings,
+    folder: RunFolder,
+    device: torch.device,
+    stop: Stop,
+    log: RunLog,
+    hold: Hold,
+) -> str:
     state = found_checkpoint(folder, settings)
-    data = load_training_set(settings)
+    source = open_source(settings, images_alone=True)
+    if state is not None:
+        _check_data(folder, training_images(settings, source))
+    data = load_training_set(settings, source)
     training, watch = build(settings, data, folder, device, stop)
-    open_run_folder(folder.path, resume=settings.resume, overwrite=settings.overwrite)
+    hold.open(found=state is not None)
     log.to_file(folder.log)
     write_text(folder.config, resolved_yaml(settings))
-    if state is None:
-        folder.metrics.unlink(missing_ok=True)
-    else:
+    write_fingerprint(folder.path, training_images(settings, source))
+    if state is not None:
         restore(training, state)
         _log.info("continuing after step %d of %d", training.step, training.total)
     _say_how_long(training, device)

@@ -7,7 +7,6 @@ Time is that of the neighbour search, N squared; memory is N k.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +78,7 @@ def label_columns(
     return columns
 
 
-def normalised_graph(features: FloatArray, numbers: LlgcNumbers) -> Any:
+def normalised_graph(features: FloatArray, numbers: LlgcNumbers) -> csr_matrix:
     """W: symmetric, sparse, shape (N, N) with at most 2 k entries a row on average.
 
     Args:
@@ -97,7 +96,9 @@ def normalised_graph(features: FloatArray, numbers: LlgcNumbers) -> Any:
     return (scale @ both @ scale).tocsr()
 
 
-def spread(graph: Any, columns: NDArray[np.float64], numbers: LlgcNumbers) -> NDArray[np.float64]:
+def spread(
+    graph: csr_matrix, columns: NDArray[np.float64], numbers: LlgcNumbers
+) -> NDArray[np.float64]:
     """(I - alpha W)^(-1) Y by conjugate gradients.
 
     Args:

@@ -15,13 +15,15 @@ from usb_ext.as3l.propagate.report import draw_reliability, prior_report, summar
 from usb_ext.as3l.propagate.seed_kmeans import seed_prior
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import replace_file, write_json
+from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.features import read_features
-from usb_ext.data.npz_file import make_folder
+from usb_ext.data.fingerprint import write_fingerprint
 from usb_ext.data.prior_file import Prior, write_prior
 from usb_ext.settings import Settings
 
 METHODS = ("seed_kmeans", "llgc")
+OUTPUTS = ("data.json", "prior.npz", "prior.json", "reliability.png")
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class PropagateOrder:
         labels: a CSV `id,class`; None takes the classes of the data set.
         clusters: K of each run; None is 1 to 6 times the number of classes, as in the paper (Sec. 5.1.2).
         method: `seed_kmeans` or `llgc`.
-        split: as in `functional.seed_kmeans.seed_groups`.
-        normaliser: as in `functional.prior_label.normalised_votes`.
+        split: as in `seed_kmeans.seed_groups`.
+        normaliser: as in `prior.normalised_votes`.
         seed: of every draw.
         out: folder for the results.
         tuning: how the features are prepared, unless they are tuned already.
@@ -70,6 +72,7 @@ def propagate_labels(order: PropagateOrder, settings: Settings | None) -> str:
             files that do not fit each other.
         DataMissing: files that are not there or cannot be used.
     """
+    check_outputs(order.out, OUTPUTS)
     device = resolve_device(order.device)
     features = read_features(order.features)
     images = images_of(features, order.features, settings)
@@ -85,7 +88,9 @@ def propagate_labels(order: PropagateOrder, settings: Settings | None) -> str:
     report |= {"method": order.method, "normaliser": order.normaliser, "seed": order.seed}
     if order.method == "seed_kmeans":
         report |= {"clusters": list(clusters), "split": order.split}
-    make_folder(order.out)
+    claim_outputs(order.out, OUTPUTS)
+    if images.data is not None:
+        write_fingerprint(order.out, images.data)
     if bins is not None:
         picture = order.out / "reliability.png"
         replace_file(picture, lambda path: draw_reliability(bins, path))

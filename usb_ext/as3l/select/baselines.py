@@ -1,15 +1,13 @@
-"""K-medoids: the samples that best stand for all others (AS3L, Tables 6 to 8).
+"""The rivals of AS3L's choice in its Tables 2 and 6 to 8: random, stratified, K-medoids, coreset-greedy.
 
-The sum of squared distances of a cluster's samples to one of them, m, is their sum to the mean plus
-n || m - mean ||^2. So the best medoid of a cluster is its sample nearest to the mean, and a step of the
-alternating method (Park & Jun, 2009) costs as little as one of K-means.
+K-medoids: the samples that best stand for all others. The sum of squared distances of a cluster's
+samples to one of them, m, is their sum to the mean plus n || m - mean ||^2. So the best medoid of a
+cluster is its sample nearest to the mean, and a step of the alternating method (Park & Jun, 2009) costs
+as little as one of K-means.
 
-Random choices of the samples to label: the baselines of AS3L's Tables 2, 7 and 8.
-
-Coreset-greedy: always the sample farthest from those chosen (AS3L, Table 8).
-
-Sener & Savarese (2018), k-center greedy; the largest distance of a sample to its nearest chosen one is
-at most twice the smallest possible (Gonzalez, 1985).
+Coreset-greedy: always the sample farthest from those chosen (Sener & Savarese, 2018, k-center greedy);
+the largest distance of a sample to its nearest chosen one is at most twice the smallest possible
+(Gonzalez, 1985).
 """
 
 import numpy as np

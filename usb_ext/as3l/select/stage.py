@@ -1,7 +1,4 @@
-"""The select stage: which images a person should label (AS3L, Sec. 4.4).
-
-The picture of a selection: a contact sheet of its images, or where they lie among the features.
-"""
+"""The select stage: which images a person should label (AS3L, Sec. 4.4), and the picture of the choice."""
 
 import csv
 import io
@@ -17,10 +14,11 @@ from usb_ext.as3l.inputs.feature_images import FeatureImages, images_of
 from usb_ext.as3l.select.strategies import Selection, select
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import replace_file, write_text
+from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.features import Features, read_features, write_features
+from usb_ext.data.fingerprint import write_fingerprint
 from usb_ext.data.label_files import Selected, write_selected
-from usb_ext.data.npz_file import make_folder
 from usb_ext.plots.pictures import Tile, contact_sheet
 from usb_ext.settings import Settings
 from usb_ext.settings.as3l import TO_LABEL
@@ -86,6 +84,9 @@ def two_main_axes(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.pad(places, ((0, 0), (0, missing))).astype(np.float64)
 
 
+OUTPUTS = ("data.json", "selected.json", "selected.png", "tuned.npz")
+
+
 @dataclass(frozen=True)
 class SelectOrder:
     """What is to be chosen, and how.
@@ -125,12 +126,15 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
         SettingsError: a budget outside 1 to N, or files that do not fit each other.
         DataMissing: features or images that are not there or cannot be used.
     """
+    check_outputs(order.out, OUTPUTS)
     features = read_features(order.features)
     _check_budget(order, len(features.values))
     images = images_of(features, order.features, settings)
     values = _values(order, features)
     found = _choose(order, values, images)
-    make_folder(order.out)
+    claim_outputs(order.out, OUTPUTS)
+    if images.data is not None:
+        write_fingerprint(order.out, images.data)
     if order.strategy == "as3l" and not features.tuned:
         write_features(order.out / "tuned.npz", replace(features, values=values, tuned=True))
     selected = _selected(order, features, images, found)
@@ -139,8 +143,9 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
         replace_file(picture, lambda path: draw_scatter(values, found, path))
     else:
         replace_file(picture, lambda path: draw_sheet(images, found, path))
+    to_label = _to_label(order, images, selected, found)
     write_selected(order.out / "selected.json", selected)
-    return "\n".join([*_summary(order, images, found), *_to_label(order, images, selected, found)])
+    return "\n".join([*_summary(order, images, found), *to_label])
 
 
 def _to_label(

@@ -11,12 +11,12 @@ s <- m s + (1 - m) p for every pair, with multi-tensor operations instead of a P
 (model EMA momentum of LayerMatch's Tables 6 and 7).
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
+from usb_ext.upstream.running import OnEngine
 from usb_ext.upstream.usb import Hook
 
 
@@ -37,6 +37,23 @@ def lerp_into(
         torch._foreach_copy_(list(averages), list(values))
         return
     torch._foreach_lerp_(list(averages), list(values), 1.0 - momentum)
+
+
+def evaluated_state(
+    model: nn.Module, averages: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The state that evaluation reads: averaged parameters, and the trained network's own buffers.
+
+    Args:
+        model: a network of that shape, for the names of its buffers.
+        averages: `ema_model` of a checkpoint.
+        trained: its `model`.
+
+    Returns:
+        Tensors by the names of `averages`.
+    """
+    buffers = {name for name, _ in model.named_buffers()}
+    return {n: trained[n] if n in buffers and n in trained else v for n, v in averages.items()}
 
 
 class SharedEMA:
@@ -99,14 +116,14 @@ class SharedEMA:
         self.backup = {}
 
 
-class ModelEMAHook(Hook):  # type: ignore[misc]
+class ModelEMAHook(Hook):
     """Owns the averages; they are saved as `ema_model` in every checkpoint."""
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: OnEngine) -> None:
         """Start the averages at the network; a restored checkpoint overwrites them afterwards."""
         algorithm.ema = SharedEMA(algorithm.model, algorithm.ema_model, algorithm.ema_m)
         algorithm.ema.register()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Average after the optimizer step."""
         algorithm.ema.update()

@@ -9,6 +9,7 @@ What a person sees while a run goes on: a live bar on a terminal, plain lines el
 
 import json
 import logging
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ import torch
 from tqdm import tqdm
 
 from usb_ext.core.errors import from_os_error
+from usb_ext.core.files import cut_lines, replace_file
+from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
 
 
@@ -35,7 +38,7 @@ class Progress:
         self.bar_wanted = kind == "bar" or (kind == "auto" and self.stream.isatty())
         self.silent = kind == "off"
         self.logger = logger
-        self.bar: Any = None
+        self.bar: Any = None  # tqdm's, which declares no types
         self.images_per_step = 1
         self.started = False
 
@@ -45,7 +48,7 @@ class Progress:
         if self.bar_wanted:
             self.bar = tqdm(total=total, initial=done, file=self.stream, unit="it", smoothing=0.1)
 
-    def step(self, algorithm: Any, due: bool) -> None:
+    def step(self, algorithm: OnEngine, due: bool) -> None:
         """One step done; `due` says that the log holds floats."""
         if not self.started:
             self._start(algorithm.it, algorithm.num_train_iter)
@@ -63,7 +66,7 @@ class Progress:
         return None if rate is None else rate * self.images_per_step
 
     @staticmethod
-    def _state(algorithm: Any, images_per_second: float | None) -> str:
+    def _state(algorithm: OnEngine, images_per_second: float | None) -> str:
         log = algorithm.log_dict
         parts = [f"loss {log['train/total_loss']:.3f}"] if "train/total_loss" in log else []
         if "train/util_ratio" in log:
@@ -84,17 +87,17 @@ class Progress:
             self.started = False
 
 
-def readable(log: dict[str, Any]) -> dict[str, float]:
+def readable(log: StepLog) -> dict[str, float]:
     """Log values as floats; tensors of shape () are read from the device in one transfer."""
-    names = [k for k, v in log.items() if isinstance(v, torch.Tensor)]
-    plain = {k: float(v) for k, v in log.items() if k not in names}
-    if names:
-        stacked = torch.stack([log[k].detach().float() for k in names]).tolist()
-        plain.update(zip(names, stacked, strict=True))
+    tensors = {k: v for k, v in log.items() if isinstance(v, torch.Tensor)}
+    plain = {k: float(v) for k, v in log.items() if k not in tensors}
+    if tensors:
+        stacked = torch.stack([v.detach().float() for v in tensors.values()]).tolist()
+        plain.update(zip(tensors, stacked, strict=True))
     return {k: plain[k] for k in log}
 
 
-class RecordHook(Hook):  # type: ignore[misc]
+class RecordHook(Hook):
     """Owns the metrics file's length and the seconds trained so far.
 
     Args:
@@ -110,58 +113,60 @@ class RecordHook(Hook):  # type: ignore[misc]
         progress.images_per_step = images_per_step
         self.seconds_before = 0.0
         self.started = time.perf_counter()
+        self.anew = False
 
     @property
     def seconds(self) -> float:
         """Seconds trained, over all sittings."""
         return self.seconds_before + time.perf_counter() - self.started
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: OnEngine) -> None:
         """Start the clock."""
         self.started = time.perf_counter()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Write the step if it is due."""
         evaluated = "eval/top-1-acc" in algorithm.log_dict
         due = evaluated or self.every_n_iters(algorithm, algorithm.num_log_iter)
         if due:
             algorithm.log_dict["lr"] = algorithm.optimizer.param_groups[-1]["lr"]
-            algorithm.log_dict = readable(algorithm.log_dict)
+            algorithm.log_dict = {**readable(algorithm.log_dict)}
             self._write(algorithm)
         self.progress.step(algorithm, due)
 
-    def _write(self, algorithm: Any) -> None:
+    def _write(self, algorithm: OnEngine) -> None:
         row = {"it": algorithm.it + 1, "time": round(self.seconds, 3), **algorithm.log_dict}
         try:
-            with self.path.open("a", encoding="utf-8") as file:
+            with self.path.open("w" if self.anew else "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise from_os_error(error, f"{self.path} could not be written") from error
+        self.anew = False
         if algorithm.tb_log is not None:
             algorithm.tb_log.update(algorithm.log_dict, algorithm.it)
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: OnEngine) -> None:
         """Close the display."""
         self.progress.stop()
 
-    def on_stop(self, algorithm: Any) -> None:
+    def on_stop(self, algorithm: OnEngine) -> None:
         """Close the display of a run that was asked to stop."""
         self.progress.stop()
 
-    def restart(self, algorithm: Any, name: str) -> None:
+    def restart(self, algorithm: OnEngine, name: str) -> None:
         """Before training starts from step 0 again: the rows so far become `metrics_NAME.jsonl`."""
         self.progress.stop()
         if self.path.exists():
-            self.path.replace(self.path.with_name(f"{self.path.stem}_{name}{self.path.suffix}"))
+            copy = self.path.with_name(f"{self.path.stem}_{name}{self.path.suffix}")
+            replace_file(copy, lambda part: shutil.copyfile(self.path, part))
+            self.anew = True
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Length of the metrics file (bytes) and seconds trained."""
-        size = self.path.stat().st_size if self.path.exists() else 0
+        size = self.path.stat().st_size if self.path.exists() and not self.anew else 0
         return {"bytes": size, "seconds": self.seconds}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Cut the file back to where it stood and go on counting."""
         self.seconds_before = state["seconds"]
-        if self.path.exists():
-            with self.path.open("rb+") as file:
-                file.truncate(min(state["bytes"], self.path.stat().st_size))
+        cut_lines(self.path, state["bytes"])

@@ -9,12 +9,13 @@ with classes whose column of the confusion matrix is (almost) empty.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from usb_ext.core.classification import rarely_predicted
+from usb_ext.core.result import Instability
+from usb_ext.upstream.running import OnEngine, State
 from usb_ext.upstream.usb import Hook
 
 IntArray = npt.NDArray[np.int64]
@@ -64,7 +65,7 @@ def largest_drop(
     return Drop(float(drops[lowest]), best, lowest, emptied, after)
 
 
-class ScoreHook(Hook):  # type: ignore[misc]
+class ScoreHook(Hook):
     """Owns the history of evaluations: step, scores, predicted classes, the last confusion matrix.
 
     Without a test split (`without_test`) there is nothing to evaluate, and the history stays empty.
@@ -83,7 +84,7 @@ class ScoreHook(Hook):  # type: ignore[misc]
         self.confusion: list[list[int]] = []
         self.predicted: list[list[int]] = []
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Evaluate every `num_eval_iter` steps and at the last one."""
         due = self.every_n_iters(algorithm, algorithm.num_eval_iter)
         if not (due or self.is_last_iter(algorithm)) or "eval" not in algorithm.loader_dict:
@@ -98,11 +99,11 @@ class ScoreHook(Hook):  # type: ignore[misc]
             algorithm.best_it = algorithm.it
             algorithm.best_is_new = True
 
-    def restart(self, algorithm: Any, name: str) -> None:
+    def restart(self, algorithm: OnEngine, name: str) -> None:
         """Before training starts from step 0 again: forget what was scored so far."""
         self.history, self.predicted = [], []
 
-    def instability(self) -> dict[str, Any] | None:
+    def instability(self) -> Instability | None:
         """The largest drop of accuracy below its running best, as `result.json` holds it, or None."""
         if not self.history:
             return None
@@ -124,7 +125,7 @@ class ScoreHook(Hook):  # type: ignore[misc]
             "collapsed_classes": found.collapsed,
         }
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """History, last confusion matrix and predicted classes."""
         return {
             "history": self.history,
@@ -132,7 +133,7 @@ class ScoreHook(Hook):  # type: ignore[misc]
             "predicted": self.predicted,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Take back what `state_dict` gave."""
         self.history = list(state["history"])
         self.confusion = state["confusion"]

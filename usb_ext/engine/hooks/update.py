@@ -14,17 +14,16 @@ A hook's state must be the same in every process, or the checkpoint that one of 
 the others.
 """
 
-from typing import Any
-
 import torch
 
 from usb_ext.core.errors import RunFailed
+from usb_ext.upstream.running import OnEngine
 from usb_ext.upstream.usb import Hook
 
 NEVER = -1
 
 
-class FiniteLossHook(Hook):  # type: ignore[misc]
+class FiniteLossHook(Hook):
     """Owns the note of the first bad step, one entry a loss term; restarts empty with the process."""
 
     def __init__(self) -> None:
@@ -32,7 +31,7 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
         self.names: tuple[str, ...] = ()
         self.first_bad: torch.Tensor | None = None
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Note non-finite terms of this step; raise where the log or a checkpoint is due."""
         self._note(algorithm)
         due = self.every_n_iters(algorithm, algorithm.num_log_iter)
@@ -40,7 +39,7 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
             self.check(algorithm)
 
     @torch.no_grad()
-    def _note(self, algorithm: Any) -> None:
+    def _note(self, algorithm: OnEngine) -> None:
         device = algorithm.out_dict["loss"].device
         terms = {k: v for k, v in algorithm.log_dict.items() if k.endswith("loss")}
         terms["train/loss"] = algorithm.out_dict["loss"]
@@ -52,7 +51,7 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
         new = ~torch.isfinite(values) & (self.first_bad == NEVER)
         self.first_bad = torch.where(new, algorithm.it, self.first_bad)
 
-    def check(self, algorithm: Any) -> None:
+    def check(self, algorithm: OnEngine) -> None:
         """Read the note.
 
         Raises:
@@ -67,18 +66,18 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
         first = min(step for step, _ in bad)
         names = ", ".join(n for step, n in bad if step == first and n != "train/loss") or "the loss"
         raise RunFailed(
-            f"{names} is not finite at step {first + 1}; the last good checkpoint is kept in "
-            f"{algorithm.folder.path}. Try a smaller --lr or --clip_grad 1"
+            f"{names} is not finite at step {first + 1}; {algorithm.folder.kept}. Try a smaller --lr or "
+            "--clip_grad 1"
         )
 
 
-class ParameterUpdateHook(Hook):  # type: ignore[misc]
+class ParameterUpdateHook(Hook):
     """One optimizer step from `out_dict["loss"]`; stateless."""
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Backward pass and update."""
         scaler = algorithm.loss_scaler
-        scaler.scale(algorithm.out_dict["loss"]).backward()
+        scaler.scale(algorithm.out_dict["loss"]).backward()  # type: ignore[no-untyped-call]
         if algorithm.clip_grad > 0:
             scaler.unscale_(algorithm.optimizer)
             torch.nn.utils.clip_grad_norm_(algorithm.model.parameters(), algorithm.clip_grad)

@@ -13,7 +13,6 @@ The nearest neighbours of a run's unlabelled images in a file of features (AS3L,
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,10 @@ import torch.nn.functional as F
 from usb_ext.core.arrays import blocks
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.features import read_features
-from usb_ext.data.prepared import Prepared
+from usb_ext.data.image_names import ImageIds
+from usb_ext.data.prepared import IntArray, Prepared
+from usb_ext.methods.step.base import Weak
+from usb_ext.upstream.running import Arguments, Running
 from usb_ext.upstream.usb import Hook
 
 BLOCK_VALUES = 2**25
@@ -125,7 +127,7 @@ def feature_spread(features: torch.Tensor) -> torch.Tensor:
 KEY = "train/label_consistency"
 
 
-class LabelConsistencyHook(Hook):  # type: ignore[misc]
+class LabelConsistencyHook(Hook):
     """Owns the pseudo-label of each unlabelled example as it was last seen, -1 before.
 
     Pseudo-labels are the argmax of what the base sees of the weak views, selected or not. The value is
@@ -144,7 +146,7 @@ class LabelConsistencyHook(Hook):  # type: ignore[misc]
         self.seen = torch.full((count,), -1, dtype=torch.long)
 
     @torch.no_grad()
-    def after_weak(self, algorithm: Any, weak: Any) -> None:
+    def after_weak(self, algorithm: Running, weak: Weak) -> None:
         """Note the pseudo-labels of a step.
 
         Args:
@@ -157,7 +159,7 @@ class LabelConsistencyHook(Hook):  # type: ignore[misc]
             self.seen = self.seen.to(weak.probs.device)
         self.seen[weak.indices] = weak.probs.argmax(dim=-1)
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: Running) -> None:
         """At an evaluation, log the consistency of what has been seen so far."""
         if "eval/top-1-acc" not in algorithm.log_dict:
             return
@@ -174,7 +176,7 @@ class LabelConsistencyHook(Hook):  # type: ignore[misc]
         self.seen = state["seen"].clone()
 
 
-def watch_consistency(algorithm: Any) -> list[tuple[Hook, str, str]]:
+def watch_consistency(algorithm: Running) -> list[tuple[Hook, str, str]]:
     """The hook of a run that names `consistency_features`, with its name and priority.
 
     Args:
@@ -194,7 +196,7 @@ MOST = 20_000
 """ours: of a larger unlabelled set so many images, evenly spaced, are compared with each other."""
 
 
-def neighbours_of_run(args: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def neighbours_of_run(args: Arguments) -> tuple[torch.Tensor, torch.Tensor]:
     """Which unlabelled images are compared, and their `consistency_k` nearest neighbours among them.
 
     Args:
@@ -208,14 +210,14 @@ def neighbours_of_run(args: Any) -> tuple[torch.Tensor, torch.Tensor]:
             them, or there are too few for k neighbours.
         DataMissing: no such file, or no features in it.
     """
-    path, data = Path(args.consistency_features), _prepared(args)
+    path, (ids, positions) = Path(args.consistency_features), _known(args)
     features = read_features(path)
     what = f"consistency_features {path}"
     if features.dataset not in (None, args.dataset):
         raise SettingsError(f"{what} is of dataset {features.dataset}, the run's is {args.dataset}")
-    rows = np.full(data.ids.count, -1, dtype=np.int64)
-    rows[data.ids.positions(features.ids, what)] = np.arange(len(features.ids))
-    served = rows[data.positions]
+    rows = np.full(ids.count, -1, dtype=np.int64)
+    rows[ids.positions(features.ids, what)] = np.arange(len(features.ids))
+    served = rows[positions]
     if (served < 0).any():
         lacking = int((served < 0).sum())
         raise SettingsError(f"{what} lacks {lacking} of the {len(served)} unlabelled images")
@@ -229,11 +231,12 @@ def neighbours_of_run(args: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(watched), nearest_others(values, args.consistency_k).cpu()
 
 
-def _prepared(args: Any) -> Any:
+def _known(args: Arguments) -> tuple[ImageIds, IntArray]:
+    """What the training images are called, and the position (U,) of each unlabelled one."""
     data: Prepared | None = getattr(getattr(args, "parts", None), "data", None)
     if data is None or data.positions is None or data.ids is None:
         raise SettingsError(
             f"consistency_features cannot tell the unlabelled images of {args.dataset} apart, because USB "
             "splits it itself; put the images into class folders and use dataset: imagefolder"
         )
-    return data
+    return data.ids, data.positions

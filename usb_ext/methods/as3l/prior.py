@@ -11,7 +11,6 @@ Which prior pseudo-label belongs to which unlabelled image of a run (AS3L, Sec. 
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from usb_ext.data.prepared import Prepared
 from usb_ext.data.prior_file import prior_of
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import Extension
+from usb_ext.upstream.running import Arguments, Running
 from usb_ext.upstream.usb import Hook
 
 NORMALISERS = ("row", "runs")
@@ -120,7 +120,7 @@ def posterior_logits(prior: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     return torch.where(known, log_post, logits)
 
 
-class PriorLabelHook(Hook):  # type: ignore[misc]
+class PriorLabelHook(Hook):
     """Owns y_prior of every unlabelled example, which training never changes.
 
     ours: steps are counted from 0 and t < T takes the prior, so that T is the number of steps with it and
@@ -139,12 +139,12 @@ class PriorLabelHook(Hook):  # type: ignore[misc]
         self.sha256 = hashlib.sha256(prior.cpu().numpy().tobytes()).hexdigest()
 
     @torch.no_grad()
-    def join(self, algorithm: Any, weak: Any) -> Any:
+    def join(self, algorithm: Running, weak: Weak) -> Weak:
         """What the weak views say, with y_post in place of y_weak; unchanged from step T on.
 
         Args:
             algorithm: its `it` is t.
-            weak: `algorithms.base_rule.Weak`: logits (U, C), probabilities (U, C), which are aligned
+            weak: `Weak`: logits (U, C), probabilities (U, C), which are aligned
                 where the base does so, and positions (U,) in the unlabelled set.
 
         Returns:
@@ -184,7 +184,7 @@ class PriorLabelHook(Hook):  # type: ignore[misc]
             )
 
 
-def prior_of_run(args: Any) -> torch.Tensor:
+def prior_of_run(args: Arguments) -> torch.Tensor:
     """y_prior in the order of the run's unlabelled images.
 
     Args:
@@ -222,11 +222,11 @@ class PriorLabel(Extension):
     those of distribution alignment see the model's own predictions, which come before.
     """
 
-    def hook(self, algorithm: Any) -> Hook:
+    def hook(self, algorithm: Running) -> Hook:
         """The hook with y_prior of the run's unlabelled examples."""
         return PriorLabelHook(prior_of_run(algorithm.args), algorithm.args.prior_until)
 
-    def weak(self, algorithm: Any, weak: Weak) -> Weak:
+    def weak(self, algorithm: Running, weak: Weak) -> Weak:
         """y_post in the place of y_weak: logits and probabilities of shape (U, C)."""
         joined: Weak = algorithm.call_hook("join", "PriorLabelHook", weak=weak)
         return joined

@@ -1,10 +1,9 @@
 """AdaMatch as a base: a threshold relative to labelled confidence (Berthelot et al., 2022)."""
 
-from typing import Any
-
 import torch
 
 from usb_ext.methods.step.base import BaseRule, Weak
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.methods.step.views import Views
 from usb_ext.upstream.usb import (
     AdaMatchThresholdingHook,
@@ -17,7 +16,7 @@ from usb_ext.upstream.usb import (
 class AdaMatchRule(BaseRule):
     """A threshold relative to the confidence on labelled data, after alignment (Berthelot et al., 2022)."""
 
-    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+    def hooks(self, algorithm: RunningStep) -> list[tuple[Hook, str]]:
         """Alignment to the class distribution that the model predicts on labelled data."""
         align = DistAlignEMAHook(
             algorithm.num_classes, momentum=algorithm.args.ema_p, p_target_type="model"
@@ -28,7 +27,7 @@ class AdaMatchRule(BaseRule):
             (AdaMatchThresholdingHook(), "MaskingHook"),
         ]
 
-    def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
+    def weak(self, algorithm: RunningStep, views: Views, indices: torch.Tensor | None) -> Weak:
         """Aligned probabilities, shape (U, C), and those of the labelled examples, (B, C)."""
         probs_lb = algorithm.compute_prob(views.logits_lb.detach())
         probs = algorithm.compute_prob(views.logits_w.detach())
@@ -37,7 +36,7 @@ class AdaMatchRule(BaseRule):
         )
         return Weak(views.logits_w.detach(), probs, probs_lb, indices)
 
-    def weights(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def weights(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Weight of each unlabelled example, shape (U,)."""
         weights: torch.Tensor = algorithm.call_hook(
             "masking",
@@ -49,7 +48,7 @@ class AdaMatchRule(BaseRule):
         )
         return weights
 
-    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def threshold(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """p_cutoff times the mean confidence on the labelled examples, shape (U,)."""
         confidence = weak.probs_lb.amax(dim=-1)  # type: ignore[union-attr]
         relative: torch.Tensor = confidence.mean() * algorithm.p_cutoff

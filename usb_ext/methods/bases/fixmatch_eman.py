@@ -8,21 +8,22 @@ trains with it (FixMatch-EMAN).
 FixMatch-EMAN as a base: pseudo-labels from an averaged teacher (Cai et al., 2021; AS3L, Table 4).
 
 USB has no such algorithm. A FixMatch whose weak views go through a second network, the running average
-of the trained one (`hooks/averaged_teacher.py`); the trained one sees labelled and strong views only.
+of the trained one (the hook below); the trained one sees labelled and strong views only.
 """
 
 import copy
-from typing import Any
 
 import torch
 from torch import nn
 
 from usb_ext.engine.hooks.average import lerp_into
 from usb_ext.methods.step.base import BaseRule
+from usb_ext.methods.step.running import RunningStep
+from usb_ext.methods.step.views import Inputs, Teacher
 from usb_ext.upstream.usb import Hook
 
 
-class AveragedTeacherHook(Hook):  # type: ignore[misc]
+class AveragedTeacherHook(Hook):
     """Owns the teacher: weights, and batch-norm statistics averaged with the same momentum.
 
     Counters (whole numbers, such as batch norm's number of batches) are copied. The teacher is apart
@@ -41,7 +42,7 @@ class AveragedTeacherHook(Hook):  # type: ignore[misc]
         self.network: nn.Module = nn.Identity()
         self.started = False
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: RunningStep) -> None:
         """Start at the network; a restored checkpoint overwrites it afterwards."""
         like = next(algorithm.model.parameters())
         self.network = copy.deepcopy(algorithm.ema_model).to(like.device, like.dtype)
@@ -50,7 +51,7 @@ class AveragedTeacherHook(Hook):  # type: ignore[misc]
         self.network.eval().requires_grad_(False)
 
     @torch.no_grad()
-    def outputs(self, algorithm: Any, x: Any) -> dict[str, torch.Tensor]:
+    def outputs(self, algorithm: RunningStep, x: Inputs) -> dict[str, torch.Tensor]:
         """What the teacher says of weak views; it starts here where nothing called `before_run`.
 
         Args:
@@ -65,7 +66,7 @@ class AveragedTeacherHook(Hook):  # type: ignore[misc]
         found: dict[str, torch.Tensor] = self.network(x)
         return found
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: RunningStep) -> None:
         """Follow the network, after its optimizer step."""
         teacher, student = self.network.state_dict(), algorithm.model.state_dict()
         for floating, momentum in ((True, self.momentum), (False, 0.0)):
@@ -87,14 +88,14 @@ TEACHER = "TeacherHook"
 class FixMatchEMANRule(BaseRule):
     """FixMatch with a teacher; threshold 0.7, momentum 0.999 and lambda_u 10 as in EMAN's code.
 
-    lambda_u is the setting `ulb_loss_ratio`, whose default for this base stands in `config/names.py`.
+    lambda_u is the setting `ulb_loss_ratio`, whose default for this base its declaration says.
     """
 
-    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+    def hooks(self, algorithm: RunningStep) -> list[tuple[Hook, str]]:
         """FixMatch's and the one with the teacher."""
         teacher = AveragedTeacherHook(algorithm.args.eman_m)
         return [*super().hooks(algorithm), (teacher, TEACHER)]
 
-    def teacher(self, algorithm: Any) -> Any:
+    def teacher(self, algorithm: RunningStep) -> Teacher:
         """The teacher, from weak views (U, ...) to `{"logits": (U, C), "feat": (U, d)}`."""
         return lambda x: algorithm.call_hook("outputs", TEACHER, x=x)

@@ -7,12 +7,11 @@ numbers are USB's (`tests/test_usb_equality.py`).
 FlexMatch as a base: curriculum pseudo-labelling (Zhang et al., 2021).
 """
 
-from typing import Any
-
 import torch
 
 from usb_ext.engine.processes import gathered
 from usb_ext.methods.step.base import BaseRule, Weak
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.upstream.usb import (
     FlexMatchThresholdingHook,
     Hook,
@@ -20,7 +19,7 @@ from usb_ext.upstream.usb import (
 )
 
 
-class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
+class FlexMatchThreshold(FlexMatchThresholdingHook):
     """Owns the last confident class of every unlabelled example and how often each class occurs.
 
     ours: with several processes each remembers the rows of all, so that they agree and one checkpoint
@@ -45,11 +44,11 @@ class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
     @torch.no_grad()
     def masking(
         self,
-        algorithm: Any,
+        algorithm: RunningStep,
         logits_x_ulb: torch.Tensor,
         idx_ulb: torch.Tensor,
         softmax_x_ulb: bool = True,
-        **_: Any,
+        **_: object,
     ) -> torch.Tensor:
         """Weights 0 or 1 of the batch, shape (U,); then the batch is remembered.
 
@@ -91,7 +90,7 @@ class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
         self.counts.index_add_(0, classes + 1, noted)
 
     @torch.no_grad()
-    def update(self, *_: Any, **__: Any) -> None:
+    def update(self, *_: object, **__: object) -> None:
         """Learning status of each class from the counts; unchanged while all examples agree."""
         exact = self.counts.to(torch.float32 if self.counts.device.type == "mps" else torch.float64)
         largest = exact.max() if self.thresh_warmup else exact[1:].max().clamp(min=1)
@@ -103,13 +102,13 @@ class FlexMatchThreshold(FlexMatchThresholdingHook):  # type: ignore[misc]
 class FlexMatchRule(BaseRule):
     """A threshold per class that follows how many examples were ever selected (Zhang et al., 2021)."""
 
-    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+    def hooks(self, algorithm: RunningStep) -> list[tuple[Hook, str]]:
         """The hook with a record of the last confident class of every unlabelled example."""
         args = algorithm.args
         masking = FlexMatchThreshold(args.ulb_dest_len, algorithm.num_classes, args.thresh_warmup)
         return [(PseudoLabelingHook(), "PseudoLabelingHook"), (masking, "MaskingHook")]
 
-    def weights(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def weights(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Weight of each unlabelled example, shape (U,); needs the examples' positions."""
         weights: torch.Tensor = algorithm.call_hook(
             "masking",
@@ -120,7 +119,7 @@ class FlexMatchRule(BaseRule):
         )
         return weights
 
-    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def threshold(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Each example's, as its class stood before the batch was remembered; shape (U,)."""
         thresholds: torch.Tensor = algorithm.hooks_dict["MaskingHook"].thresholds
         return thresholds

@@ -11,14 +11,14 @@ selected rows only, behind an `if` that waits for the device; here every row tak
 1, which is the same sum.
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 
 from usb_ext.engine.processes import gathered
 from usb_ext.methods.step.base import LogitsRule, Weak
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.methods.step.views import Views
+from usb_ext.upstream.running import Arguments
 from usb_ext.upstream.usb import (
     FreeMatchThresholdingHook,
     Hook,
@@ -26,7 +26,7 @@ from usb_ext.upstream.usb import (
 )
 
 
-class FreeMatchThreshold(FreeMatchThresholdingHook):  # type: ignore[misc]
+class FreeMatchThreshold(FreeMatchThresholdingHook):
     """USB's hook with the histogram counted on the device: `torch.bincount` waits for its result.
 
     Owns `time_p` (scalar), `p_model` (C,) and `label_hist` (C,), the running global threshold, mean
@@ -38,7 +38,7 @@ class FreeMatchThreshold(FreeMatchThresholdingHook):  # type: ignore[misc]
     label_hist: torch.Tensor
 
     @torch.no_grad()
-    def update(self, algorithm: Any, probs_x_ulb: torch.Tensor) -> None:
+    def update(self, algorithm: RunningStep, probs_x_ulb: torch.Tensor) -> None:
         """Move the running statistics by one batch.
 
         Args:
@@ -103,7 +103,7 @@ def _normalised(values: torch.Tensor) -> torch.Tensor:
 class FreeMatchRule(LogitsRule):
     """A self-adaptive threshold, and a fairness term on the strong views (Wang et al., 2023)."""
 
-    def prepare(self, algorithm: Any, args: Any) -> None:
+    def prepare(self, algorithm: RunningStep, args: Arguments) -> None:
         """Set what USB's hook reads from the algorithm."""
         algorithm.T = args.T
         algorithm.use_hard_label = args.hard_label
@@ -111,12 +111,12 @@ class FreeMatchRule(LogitsRule):
         algorithm.clip_thresh = args.clip_thresh
         algorithm.lambda_e = args.ent_loss_ratio
 
-    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+    def hooks(self, algorithm: RunningStep) -> list[tuple[Hook, str]]:
         """The hook with the running threshold, class probabilities and histogram."""
         masking = FreeMatchThreshold(algorithm.num_classes, momentum=algorithm.args.ema_p)
         return [(PseudoLabelingHook(), "PseudoLabelingHook"), (masking, "MaskingHook")]
 
-    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def threshold(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """The running global threshold, scaled for each example's class (Eq. 8); shape (U,)."""
         hook = algorithm.hooks_dict["MaskingHook"]
         scale = hook.p_model / hook.p_model.max()
@@ -124,7 +124,7 @@ class FreeMatchRule(LogitsRule):
         return thresholds
 
     def regulariser(
-        self, algorithm: Any, views: Views, weights: torch.Tensor
+        self, algorithm: RunningStep, views: Views, weights: torch.Tensor
     ) -> torch.Tensor | None:
         """The fairness term, shape (), or None where its weight is 0 (LayerMatch has none)."""
         if algorithm.lambda_e == 0:

@@ -4,13 +4,14 @@ SoftMatch's truncated Gaussian weight without a host synchronisation (Chen et al
 """
 
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 
 from usb_ext.engine.processes import gathered
 from usb_ext.methods.step.base import BaseRule, Weak
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.methods.step.views import Views
+from usb_ext.upstream.running import Arguments, Running
 from usb_ext.upstream.usb import (
     DistAlignEMAHook,
     Hook,
@@ -22,7 +23,7 @@ ALONE = SimpleNamespace(distributed=False)
 """Stands for the algorithm where rows are gathered already: USB's hook calls a method it lacks there."""
 
 
-class SoftMatchWeight(SoftMatchWeightingHook):  # type: ignore[misc]
+class SoftMatchWeight(SoftMatchWeightingHook):
     """USB's hook with its statistics left on the device, and `per_class` that can be built.
 
     Owns `prob_max_mu_t` and `prob_max_var_t`: running mean and variance of the confidence, scalars or
@@ -38,7 +39,9 @@ class SoftMatchWeight(SoftMatchWeightingHook):  # type: ignore[misc]
             self.prob_max_var_t = torch.ones(num_classes)
 
     @torch.no_grad()
-    def update(self, algorithm: Any, probs_x_ulb: torch.Tensor) -> Any:
+    def update(
+        self, algorithm: Running, probs_x_ulb: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Move the running mean and variance by one batch.
 
         Args:
@@ -63,12 +66,12 @@ class SoftMatchWeight(SoftMatchWeightingHook):  # type: ignore[misc]
 class SoftMatchRule(BaseRule):
     """A truncated Gaussian weight of the confidence, after uniform alignment (Chen et al., 2023)."""
 
-    def prepare(self, algorithm: Any, args: Any) -> None:
+    def prepare(self, algorithm: RunningStep, args: Arguments) -> None:
         """Set temperature and kind of label."""
         algorithm.T = args.T
         algorithm.use_hard_label = args.hard_label
 
-    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+    def hooks(self, algorithm: RunningStep) -> list[tuple[Hook, str]]:
         """Alignment to a uniform (or the model's) class distribution, and the Gaussian weight."""
         args, classes = algorithm.args, algorithm.num_classes
         kind = "uniform" if args.dist_uniform else "model"
@@ -82,7 +85,7 @@ class SoftMatchRule(BaseRule):
             (masking, "MaskingHook"),
         ]
 
-    def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
+    def weak(self, algorithm: RunningStep, views: Views, indices: torch.Tensor | None) -> Weak:
         """Aligned probabilities, shape (U, C); the labels stay those of the logits."""
         probs_lb = torch.softmax(views.logits_lb.detach(), dim=-1)
         probs = torch.softmax(views.logits_w.detach(), dim=-1)
@@ -91,6 +94,6 @@ class SoftMatchRule(BaseRule):
         )
         return Weak(views.logits_w.detach(), probs, probs_lb, indices)
 
-    def targets(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def targets(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Pseudo-labels from the logits, before alignment."""
         return self._targets(algorithm, weak.logits, algorithm.use_hard_label)

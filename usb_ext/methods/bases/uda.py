@@ -1,24 +1,27 @@
 """UDA as a base: soft labels and training-signal annealing (Xie et al., 2020)."""
 
 import math
-from typing import Any
 
 import torch
 
 from usb_ext.methods.step.base import BaseRule
+from usb_ext.methods.step.running import RunningStep
+from usb_ext.upstream.running import Arguments
 
 
 class UDARule(BaseRule):
     """Soft labels and training-signal annealing of the supervised loss (Xie et al., 2020)."""
 
-    def prepare(self, algorithm: Any, args: Any) -> None:
+    def prepare(self, algorithm: RunningStep, args: Arguments) -> None:
         """Soft labels, as USB's UDA makes them."""
         algorithm.T = args.T
         algorithm.p_cutoff = args.p_cutoff
         algorithm.use_hard_label = False
         algorithm.tsa_schedule = args.tsa_schedule
 
-    def supervised_loss(self, algorithm: Any, logits: torch.Tensor, y: torch.Tensor) -> Any:
+    def supervised_loss(
+        self, algorithm: RunningStep, logits: torch.Tensor, y: torch.Tensor
+    ) -> torch.Tensor:
         """Cross-entropy of the labelled examples that are not yet learned; divided by all of them."""
         level = annealing_level(
             algorithm.tsa_schedule, algorithm.it / algorithm.num_train_iter, algorithm.num_classes

@@ -1,10 +1,11 @@
 """BoundaryHook: how a network divides the plane, at several steps (Ren et al., 2020, Figs. 1 and 2)."""
 
-from typing import Any
+from typing import TypedDict
 
 import torch
 
 from usb_ext.methods.influence.hook import example_weights
+from usb_ext.upstream.running import OnEngine, Served, State
 from usb_ext.upstream.usb import Hook
 
 SIDE = 80
@@ -14,11 +15,11 @@ MARGIN = 0.1
 """ours: the grid reaches beyond the points by this share of their extent."""
 
 
-def has_two_features(dataset: Any) -> bool:
+def has_two_features(dataset: Served) -> bool:
     """Whether a data set's examples are points of the plane.
 
     Args:
-        dataset: USB's BasicDataset, or None.
+        dataset: one of a run's.
     """
     return tuple(getattr(getattr(dataset, "data", None), "shape", ()))[1:] == (2,)
 
@@ -34,21 +35,30 @@ def panel_steps(num_steps: int, panels: int) -> list[int]:
     return sorted({*spread, num_steps})
 
 
-def watch_boundary(algorithm: Any) -> list[tuple[Hook, str, str]]:
+def watch_boundary(algorithm: OnEngine) -> list[tuple[Hook, str, str]]:
     """The hook for a run on points of the plane, with its name and priority; none for other data.
 
     Args:
         algorithm: its data sets are there; `boundary_panels` is among its settings.
     """
-    data = algorithm.dataset_dict["train_lb"], algorithm.dataset_dict["train_ulb"]
-    parts = [torch.as_tensor(part.data) for part in data if has_two_features(part)]
+    data = (algorithm.dataset_dict[name] for name in ("train_lb", "train_ulb"))
+    points = (part for part in data if part is not None and has_two_features(part))
+    parts = [torch.as_tensor(part.data) for part in points]
     if not parts:
         return []
     steps = panel_steps(algorithm.num_train_iter, algorithm.args.boundary_panels)
     return [(BoundaryHook(torch.cat(parts), steps), "BoundaryHook", "VERY_LOW")]
 
 
-class BoundaryHook(Hook):  # type: ignore[misc]
+class Panel(TypedDict):
+    """How the plane was divided after a step: probabilities (SIDE, SIDE, C), weights (N_ulb,) or None."""
+
+    step: int
+    probs: torch.Tensor
+    weights: torch.Tensor | None
+
+
+class BoundaryHook(Hook):
     """Keeps the averaged network's probabilities on a grid, and the weights, for `boundary.png`.
 
     The network is the one that is evaluated. Nothing it does draws random numbers or changes the network.
@@ -60,8 +70,7 @@ class BoundaryHook(Hook):  # type: ignore[misc]
         steps: after how many steps a panel is kept.
 
     Attributes:
-        panels: one dict a panel: `step`; `probs` (SIDE, SIDE, C) by row (second feature) and column;
-            `weights` (N_ulb,) or None.
+        panels: what was kept; `probs` by row (second feature) and column.
     """
 
     def __init__(self, points: torch.Tensor, steps: list[int]) -> None:
@@ -70,14 +79,14 @@ class BoundaryHook(Hook):  # type: ignore[misc]
         reach = MARGIN * (high - low)
         self.low, self.high = (low - reach).tolist(), (high + reach).tolist()
         self.steps = steps
-        self.panels: list[dict[str, Any]] = []
+        self.panels: list[Panel] = []
 
     def axes(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Coordinates (SIDE,) of the grid's columns and of its rows."""
         x, y = (torch.linspace(a, b, SIDE) for a, b in zip(self.low, self.high, strict=True))
         return x, y
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """Keep a panel if it is time."""
         if algorithm.it + 1 in self.steps:
             weights = example_weights(algorithm)
@@ -85,7 +94,7 @@ class BoundaryHook(Hook):  # type: ignore[misc]
             self.panels.append({"step": algorithm.it + 1, "probs": probs, "weights": weights})
 
     @torch.no_grad()
-    def _divide(self, algorithm: Any) -> torch.Tensor:
+    def _divide(self, algorithm: OnEngine) -> torch.Tensor:
         """Probabilities (SIDE, SIDE, C) of the grid's nodes."""
         x, y = self.axes()
         rows, columns = torch.meshgrid(y, x, indexing="ij")
@@ -99,14 +108,14 @@ class BoundaryHook(Hook):  # type: ignore[misc]
         probs: torch.Tensor = logits.float().softmax(dim=-1)
         return probs.view(SIDE, SIDE, -1).cpu()
 
-    def restart(self, algorithm: Any, name: str) -> None:
+    def restart(self, algorithm: OnEngine, name: str) -> None:
         """Before training starts from step 0 again: forget the panels."""
         self.panels = []
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """The panels so far."""
         return {"panels": self.panels}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Take back what `state_dict` gave."""
         self.panels = list(state["panels"])

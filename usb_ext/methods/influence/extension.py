@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,9 +12,11 @@ from usb_ext.methods.influence.weights_file import read_weights
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import Extension
 from usb_ext.methods.step.head_tap import find_head
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.methods.step.views import Inputs, Views
 from usb_ext.settings.influence import scope_of
-from usb_ext.upstream.usb import Hook, str2bool
+from usb_ext.upstream.running import Arguments
+from usb_ext.upstream.usb import Hook
 
 HOOK = InfluenceWeightingHook.__name__
 
@@ -23,7 +24,7 @@ HOOK = InfluenceWeightingHook.__name__
 class Influence(Extension):
     """A weight for each unlabelled example, moved by its influence on a validation set (Algorithm 1)."""
 
-    def hook(self, algorithm: Any) -> Hook:
+    def hook(self, algorithm: RunningStep) -> Hook:
         """The hook with the weights, all 1 or as a file has them.
 
         Raises:
@@ -39,19 +40,24 @@ class Influence(Extension):
         return InfluenceWeightingHook(head, weights, options)
 
     def batch(
-        self, algorithm: Any, x_lb: Inputs, y_lb: torch.Tensor, x_w: Inputs, x_s: Inputs | None
+        self,
+        algorithm: RunningStep,
+        x_lb: Inputs,
+        y_lb: torch.Tensor,
+        x_w: Inputs,
+        x_s: Inputs | None,
     ) -> None:
         """Show the hook the inputs: (B, ...), (B,) and the (U, ...) views that carry the loss."""
         one_view = x_s is None or algorithm.rule.one_view
         algorithm.hooks_dict[HOOK].see(x_lb, y_lb, x_w if one_view else x_s)
 
-    def weights(self, algorithm: Any, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
+    def weights(self, algorithm: RunningStep, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
         """The base's weights (U,) times the examples' own."""
         weighted: torch.Tensor = algorithm.hooks_dict[HOOK].weigh(weights, weak.indices)
         return weighted
 
     def losses(
-        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
+        self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """No further loss; the hook is shown targets (U,) or (U, C) and final weights (U,)."""
         scale = algorithm.rule.unsup_weight(algorithm)
@@ -59,7 +65,7 @@ class Influence(Extension):
         return {}
 
 
-def options_of(args: Any) -> InfluenceOptions:
+def options_of(args: Arguments) -> InfluenceOptions:
     """The hook's options from the run's namespace."""
     inverse = InverseSettings(
         kind=args.influence_inverse,
@@ -81,8 +87,3 @@ def options_of(args: Any) -> InfluenceOptions:
         inverse=inverse,
         mean=getattr(args, "ulb_loss_mean", "batch"),
     )
-
-
-def _parser(default: object) -> Any:
-    """How USB's own command line would read a setting with this default."""
-    return str2bool if isinstance(default, bool) else str if default is None else type(default)

@@ -7,7 +7,6 @@ The learned weight of each unlabelled example, wherever a run has one.
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import nn
@@ -23,6 +22,7 @@ from usb_ext.methods.influence.update import (
 )
 from usb_ext.methods.influence.weight_optimizer import ScalarTableOptimizer
 from usb_ext.methods.step.extension import example_shares
+from usb_ext.upstream.running import Batch, Running, State
 from usb_ext.upstream.usb import Hook
 
 
@@ -33,10 +33,10 @@ class ValidationBatches:
     """
 
     def __init__(self) -> None:
-        self._batches: Iterator[Any] | None = None
+        self._batches: Iterator[Batch] | None = None
 
     def batch(
-        self, algorithm: Any, number: int, device: torch.device
+        self, algorithm: Running, number: int, device: torch.device
     ) -> tuple[Inputs, torch.Tensor]:
         """Validation batch `number`, asked for in order: (V, ...) inputs and (V,) classes.
 
@@ -64,7 +64,7 @@ class ValidationBatches:
 _log = logging.getLogger(__name__)
 
 
-class InfluenceWeightingHook(Hook):  # type: ignore[misc]
+class InfluenceWeightingHook(Hook):
     """Owns the weights, their optimizer's state and the place in the validation batches.
 
     ours: every N-th step updates the weights of the examples it has just trained on, after the
@@ -127,14 +127,14 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
         shares = scale * example_shares(weights.detach(), self.options.mean)
         self._seen = Seen(x_lb, y_lb, x_ulb, self._indices, targets.detach(), shares)
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: Running) -> None:
         """Update the weights every N steps; log them; let go of the step's tensors."""
         if self._seen is not None and (algorithm.it + 1) % self.options.every == 0:
             self.update(algorithm, self._seen)
         algorithm.log_dict.update(self.summary)
         self._inputs = self._indices = self._seen = None
 
-    def update(self, algorithm: Any, seen: Seen) -> None:
+    def update(self, algorithm: Running, seen: Seen) -> None:
         """Lines 7 to 12 of Algorithm 1, and the clip."""
         validation = self.validation.batch(algorithm, self.updates, self.table.device)
         gradients = head_gradients if self.options.scope == "head" else network_gradients
@@ -151,7 +151,7 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
         self.updates += 1
         self._note(algorithm, found)
 
-    def _note(self, algorithm: Any, found: Found) -> None:
+    def _note(self, algorithm: Running, found: Found) -> None:
         if found.raises and not self.raised:
             _log.warning(
                 "step %d: the Hessian of the last layer is not positive definite; for this update its "
@@ -170,7 +170,7 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
         self.optimizer.to(device, precision(device))
         self.summary = {name: value.to(device) for name, value in self.summary.items()}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Weights, moments and counts, place in the validation batches, and the last summary."""
         return {
             "table": self.table.to("cpu", copy=True),
@@ -180,7 +180,7 @@ class InfluenceWeightingHook(Hook):  # type: ignore[misc]
             "summary": {k: v.cpu() for k, v in self.summary.items()},
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Take back what `state_dict` gave."""
         self.table = state["table"].to(self.table, copy=True)
         self.optimizer.load_state_dict(state["optimizer"])
@@ -193,7 +193,7 @@ WEIGHTING_HOOK = "InfluenceWeightingHook"
 """Name of the hook whose `weights` (N,) belong to the positions `idx_ulb`."""
 
 
-def example_weights(algorithm: Any) -> torch.Tensor | None:
+def example_weights(algorithm: Running) -> torch.Tensor | None:
     """Weights (N,) of the N unlabelled examples by position, float32 on the CPU; None without such a hook.
 
     Args:

@@ -9,7 +9,6 @@ layers". Blocks are named differently in every network, but all stand in a Seque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -121,7 +120,7 @@ def mass(targets: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return ones if targets.ndim == 1 else targets.to(like).sum(dim=-1)
 
 
-def per_example_losses(logits: Any, targets: torch.Tensor) -> torch.Tensor:
+def per_example_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Cross-entropies (n,) of logits (n, C) and targets (n,) or (n, C)."""
     known = targets if targets.ndim == 1 else targets.to(logits)
     return F.cross_entropy(logits, known, reduction="none")

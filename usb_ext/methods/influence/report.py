@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from usb_ext.core.files import replace_file
+from usb_ext.data.arrays import Images
 from usb_ext.engine.evaluation import predict
 from usb_ext.methods.influence.hook import example_weights
 from usb_ext.plots.pictures import Tile, contact_sheet, stacked
+from usb_ext.upstream.running import Arguments, OnEngine, Running, Served, served
 
 IntArray = NDArray[np.int64]
 SPLIT = ("label_split", "label_seed", "num_labels", "num_val", "include_lb_to_ulb")
@@ -53,7 +55,7 @@ class WeightsTable:
         return float(roc_auc_score(right, self.weight[known]))
 
 
-def weights_table(algorithm: Any) -> WeightsTable | None:
+def weights_table(algorithm: OnEngine) -> WeightsTable | None:
     """The table of a run, with one evaluation of all unlabelled examples; None for runs without weights.
 
     Args:
@@ -75,20 +77,20 @@ def weights_table(algorithm: Any) -> WeightsTable | None:
     return WeightsTable(weights.numpy(), labels, targets)
 
 
-def _without_augmentation(algorithm: Any) -> tuple[Any, IntArray]:
+def _without_augmentation(algorithm: Running) -> tuple[Served, IntArray]:
     """The unlabelled set under the evaluation view, and its classes (N,), -1 where USB knows none."""
-    given = algorithm.dataset_dict["train_ulb"]
+    sets = algorithm.dataset_dict
+    given = served(sets, "train_ulb")
     plain = copy.copy(given)
     plain.is_ulb, plain.alg = False, "fullysupervised"
-    sets = algorithm.dataset_dict
-    plain.transform = (sets["val"] if sets["eval"] is None else sets["eval"]).transform
+    plain.transform = served(sets, "val" if sets["eval"] is None else "eval").transform
     known = given.targets is not None
-    targets = given.targets if known else np.full(len(given), -1)
-    plain.targets = np.asarray(targets, dtype=np.int64)
-    return plain, plain.targets
+    targets = np.asarray(given.targets if known else np.full(len(given), -1), dtype=np.int64)
+    plain.targets = targets
+    return plain, targets
 
 
-def save_weights(table: WeightsTable, args: Any, path: Path) -> None:
+def save_weights(table: WeightsTable, args: Arguments, path: Path) -> None:
     """Write the file: index, weight, pseudo_label, true_label (N,), dataset, n, and the settings of `SPLIT`.
 
     Args:
@@ -142,11 +144,11 @@ def draw_weights(table: WeightsTable, path: Path) -> None:
         title=title if auroc is None else f"{title}; AUROC right against wrong {auroc:.3f}",
     )
     axes.legend(title="pseudo-label")
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda part: figure.savefig(part, dpi=110, format="png"))
 
 
 def draw_extremes(
-    table: WeightsTable, images: Any, classes: tuple[str, ...] | None, path: Path
+    table: WeightsTable, images: Images, classes: tuple[str, ...] | None, path: Path
 ) -> None:
     """The 5 x 10 lightest and the 5 x 10 heaviest images as a contact sheet.
 
@@ -161,11 +163,11 @@ def draw_extremes(
         return
     blocks = extremes(table, images, classes)
     sheets = [contact_sheet(tiles, COLUMNS, heading) for heading, tiles in blocks.items()]
-    stacked(sheets).save(path, format="PNG")
+    replace_file(path, lambda part: stacked(sheets).save(part, format="PNG"))
 
 
 def extremes(
-    table: WeightsTable, images: Any, classes: tuple[str, ...] | None
+    table: WeightsTable, images: Images, classes: tuple[str, ...] | None
 ) -> dict[str, list[Tile]]:
     """The lightest and the heaviest images, lightest and heaviest first.
 
@@ -188,7 +190,7 @@ def extremes(
     }
 
 
-def _tile(table: WeightsTable, images: Any, index: int, classes: tuple[str, ...] | None) -> Tile:
+def _tile(table: WeightsTable, images: Images, index: int, classes: tuple[str, ...] | None) -> Tile:
     label, truth = int(table.pseudo_label[index]), int(table.true_label[index])
     name = classes[label] if classes else str(label)
     wrong = truth >= 0 and truth != label

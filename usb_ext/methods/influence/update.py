@@ -6,7 +6,6 @@ What the influence hook is told: its settings, and which parameters an inverse l
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -29,6 +28,7 @@ from usb_ext.methods.influence.passes import (
     per_example_losses,
     precision,
 )
+from usb_ext.upstream.running import Running
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class InfluenceOptions:
 
 
 def head_gradients(
-    algorithm: Any,
+    algorithm: Running,
     head: nn.Linear,
     seen: Seen,
     validation: tuple[Inputs, torch.Tensor],
@@ -155,7 +155,7 @@ def training_curvature(
 
 
 def network_gradients(
-    algorithm: Any,
+    algorithm: Running,
     head: nn.Linear,
     seen: Seen,
     validation: tuple[Inputs, torch.Tensor],

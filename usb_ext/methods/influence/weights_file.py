@@ -6,15 +6,17 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
+from usb_ext.upstream.running import Arguments
 
 NEEDED = ("index", "weight", "dataset", "n")
 SPLIT = ("label_split", "label_seed", "num_labels", "num_val", "include_lb_to_ulb")
 """Settings that say what a position means; a file that names one of them must agree with the run."""
 
 
-def read_weights(path: Path, args: Any, n: int, largest: float) -> torch.Tensor:
+def read_weights(path: Path, args: Arguments, n: int, largest: float) -> torch.Tensor:
     """One weight for each unlabelled example, shape (n,) float32; 1 where the file names none.
 
     Args:
@@ -49,7 +51,7 @@ def read_weights(path: Path, args: Any, n: int, largest: float) -> torch.Tensor:
     return weights
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             table = {name: file[name] for name in file.files}

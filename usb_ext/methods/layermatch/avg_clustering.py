@@ -18,14 +18,13 @@ ours: beta-bar is kept as the head at the last reset (`base`) and the sum of the
 only their sum is rounded, and never kept.
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 
 from usb_ext.engine.processes import mean_over_processes
 from usb_ext.methods.step.extension import example_shares
 from usb_ext.methods.step.head_tap import HeadTap
+from usb_ext.upstream.running import Running
 from usb_ext.upstream.usb import Hook
 
 
@@ -77,13 +76,13 @@ def step_drift(
     return drift.sub_(gradient.to(drift), alpha=(1.0 - momentum) * lr)
 
 
-class AvgClusteringHook(Hook):  # type: ignore[misc]
+class AvgClusteringHook(Hook):
     """Owns beta-bar: a copy of the head that is reset every N steps and averaged in between.
 
     The averaged head is never in the optimizer and carries no gradient; the features do. It follows
     the head's shape, dtype and device at each reset. It is held as two parts that are saved both:
     `base`, the head at the last reset, and `drift`, what was added since, in float32 at least (see
-    `functional/avg_clustering.py`).
+    `step_drift`).
 
     ours: at step t the head is reset first (t mod N = 0), the loss goes through the head as it then
     stands, and the averaging step that follows uses the gradient of that loss; the paper's index
@@ -126,7 +125,7 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
 
     def loss(
         self,
-        algorithm: Any,
+        algorithm: Running,
         features: torch.Tensor,
         targets: torch.Tensor,
         weights: torch.Tensor,
@@ -155,7 +154,7 @@ class AvgClusteringHook(Hook):  # type: ignore[misc]
     @torch.no_grad()
     def _step(
         self,
-        algorithm: Any,
+        algorithm: Running,
         features: torch.Tensor,
         logits: torch.Tensor,
         targets: torch.Tensor,

@@ -1,12 +1,12 @@
 """LayerMatch's two parts as extensions that go on any base (Liang et al., Secs. 4.2.1 and 4.2.2)."""
 
-from typing import Any
-
 import torch
 
 from usb_ext.methods.layermatch.avg_clustering import AvgClusteringHook
 from usb_ext.methods.layermatch.grad_relu import GradReLUHook
 from usb_ext.methods.step.extension import Extension
+from usb_ext.methods.step.head_tap import HeadTap
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.methods.step.views import Views
 from usb_ext.upstream.usb import Hook
 
@@ -16,9 +16,9 @@ class GradReLU(Extension):
 
     taps_head = True
 
-    def hook(self, algorithm: Any) -> Hook:
+    def hook(self, algorithm: RunningStep) -> Hook:
         """The hook on the algorithm's tap."""
-        return GradReLUHook(algorithm.head_tap)
+        return GradReLUHook(_tap(algorithm))
 
 
 class AvgClustering(Extension):
@@ -26,11 +26,11 @@ class AvgClustering(Extension):
 
     taps_head = True
 
-    def hook(self, algorithm: Any) -> Hook:
+    def hook(self, algorithm: RunningStep) -> Hook:
         """The hook with the averaged head."""
         args = algorithm.args
         return AvgClusteringHook(
-            algorithm.head_tap,
+            _tap(algorithm),
             reset_iter=args.ac_reset_iter,
             momentum=args.ac_momentum,
             lr=args.ac_lr,
@@ -38,7 +38,7 @@ class AvgClustering(Extension):
         )
 
     def losses(
-        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
+        self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """w_ac L_AC.
 
@@ -56,3 +56,12 @@ class AvgClustering(Extension):
             weights=weights,
         )
         return {"ac_loss": algorithm.args.ac_loss_ratio * loss}
+
+
+def _tap(algorithm: RunningStep) -> HeadTap:
+    """The tap that the step sets up for extensions with `taps_head`."""
+    if algorithm.head_tap is None:
+        raise ValueError(
+            "no head_tap; the step sets it up before it asks for a hook that taps_head"
+        )
+    return algorithm.head_tap

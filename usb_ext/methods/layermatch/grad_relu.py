@@ -6,16 +6,17 @@ The class keeps its `train_step` as USB wrote it. Avg-Clustering and other exten
 which that step has no place; they need ours.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.methods.step.head_tap import HeadTap, find_head
 from usb_ext.settings.algorithms import BASES
 from usb_ext.settings.step import NEEDS_CAT
-from usb_ext.upstream.usb import ALGORITHMS, Hook
+from usb_ext.upstream.running import Running
+from usb_ext.upstream.usb import ALGORITHMS, AlgorithmBase, Hook
 
 
-class GradReLUHook(Hook):  # type: ignore[misc]
+class GradReLUHook(Hook):
     """Keeps every loss but the supervised one away from the head's parameters.
 
     It acts in the forward pass (see `step/head_tap.py`), so there is nothing to do between the
@@ -35,7 +36,7 @@ class GradReLUHook(Hook):  # type: ignore[misc]
         tap.grad_relu = True
 
     @classmethod
-    def on(cls, algorithm: Any) -> "GradReLUHook":
+    def on(cls, algorithm: Running) -> "GradReLUHook":
         """A hook for a weak/strong algorithm of USB's, to be registered on it.
 
         Raises:
@@ -43,7 +44,7 @@ class GradReLUHook(Hook):  # type: ignore[misc]
                 classification layer that can be found.
         """
         one_batch = [name for name, base in BASES.items() if base.one_batch]
-        kinds: Any = tuple(ALGORITHMS[name] for name in one_batch)
+        kinds = tuple(ALGORITHMS[name] for name in one_batch)
         if not isinstance(algorithm, kinds):
             raise SettingsError(
                 f"{type(algorithm).__name__} is not USB's class of {', '.join(one_batch)}, whose batches "
@@ -53,17 +54,17 @@ class GradReLUHook(Hook):  # type: ignore[misc]
             raise SettingsError(f"use_cat is {algorithm.use_cat} but {NEEDS_CAT}")
         return cls(HeadTap(find_head(algorithm.model, algorithm.num_classes)))
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: Running) -> None:
         """Announce the labelled rows for steps that do not do so themselves."""
         self.tap.labelled_rows = algorithm.args.batch_size
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: Running) -> None:
         """Make sure that the head was passed through, and let go of the step's graph."""
         self.tap.inputs()
         self.tap.forget()
 
 
-class WithGradReLU:
+class WithGradReLU(AlgorithmBase):
     """Stands above a class of USB's, `class Run(WithGradReLU, FixMatch, Engine)` (LayerMatch, Fig. 3).
 
     Attributes:
@@ -72,7 +73,7 @@ class WithGradReLU:
 
     extensions: ClassVar[tuple[str, ...]] = ("grad_relu",)
 
-    def set_hooks(self: Any) -> None:
+    def set_hooks(self) -> None:
         """USB's hooks, then Grad-ReLU's."""
-        super().set_hooks()  # type: ignore[misc]
+        super().set_hooks()
         self.register_hook(GradReLUHook.on(self), "GradReLUHook", "LOW")

@@ -1,12 +1,10 @@
-"""SmoothWeightHook: the factor that replaces the hard mask, and the factor as a loss.
+"""Extension `smooth_weight`: the hard mask becomes a factor without a jump (Smooth Pseudo-Labeling).
 
-Smooth Pseudo-Labeling, Eqs. 13 to 16 (the factor), 23 (its loss) and C.2 (that loss's limit).
-
-Extension `smooth_weight`: the hard mask becomes a factor without a jump (Smooth Pseudo-Labeling).
+The hook holds the factor that replaces the mask (Eqs. 13 to 16), the factor as a loss (Eq. 23) and that
+loss's limit (C.2).
 """
 
 import logging
-from typing import Any
 
 import torch
 
@@ -14,6 +12,7 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.methods.smooth.weight import factor_loss, factor_loss_limit, smooth_weight
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import Extension, selected_share
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.methods.step.views import Views
 from usb_ext.settings.smooth import exponent_of
 from usb_ext.upstream.usb import Hook
@@ -21,7 +20,7 @@ from usb_ext.upstream.usb import Hook
 _log = logging.getLogger(__name__)
 
 
-class SmoothWeightHook(Hook):  # type: ignore[misc]
+class SmoothWeightHook(Hook):
     """A masking hook that returns Phi, on top of the base's own.
 
     Owns the limit of lambda_Phi at the last step (kept only where lambda_Phi > 0). Across processes
@@ -42,7 +41,7 @@ class SmoothWeightHook(Hook):  # type: ignore[misc]
     @torch.no_grad()
     def masking(
         self,
-        algorithm: Any,
+        algorithm: RunningStep,
         confidence: torch.Tensor,
         threshold: torch.Tensor,
         classes: torch.Tensor,
@@ -72,7 +71,7 @@ class SmoothWeightHook(Hook):  # type: ignore[misc]
         tau = torch.where(count > 0, selected_tau, self._threshold.mean())
         return factor_loss_limit(s, tau, weight, self.exponent)
 
-    def loss(self, algorithm: Any, logits: torch.Tensor) -> torch.Tensor:
+    def loss(self, algorithm: RunningStep, logits: torch.Tensor) -> torch.Tensor:
         """Mean of - sg(Phi) Phi over the batch, shape (), without lambda_Phi (Eq. 23).
 
         ours: the gradient goes through the network's own probability of the pseudo-class; what
@@ -87,12 +86,12 @@ class SmoothWeightHook(Hook):  # type: ignore[misc]
         confidence = self._confidence + (own - own.detach())
         return factor_loss(confidence, self._threshold, self.exponent).mean()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: RunningStep) -> None:
         """Log the limit beside the losses."""
         if self.limit is not None:
             algorithm.log_dict["train/phi_limit"] = self.limit
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: RunningStep) -> None:
         """Say it where lambda_Phi ended above its limit; reads one number from the device."""
         if self.limit is not None and self.factor_ratio > float(self.limit):
             _log.warning(
@@ -117,7 +116,7 @@ class SmoothWeight(Extension):
     On every base with a threshold; tau is, example by example, the one that the base used in the step.
     """
 
-    def hook(self, algorithm: Any) -> Hook:
+    def hook(self, algorithm: RunningStep) -> Hook:
         """The hook that gives the factor.
 
         Raises:
@@ -130,7 +129,7 @@ class SmoothWeight(Extension):
         args = algorithm.args
         return SmoothWeightHook(exponent_of(args.smooth_exponent), float(args.lambda_phi))
 
-    def weights(self, algorithm: Any, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
+    def weights(self, algorithm: RunningStep, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
         """The base's weights times Phi, which is above 0 only where a mask is 1; shape (U,).
 
         Args:
@@ -148,7 +147,7 @@ class SmoothWeight(Extension):
         return weights * factor
 
     def losses(
-        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
+        self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """lambda_Phi times the factor as a loss, nothing where lambda_Phi is 0 (Eq. 23).
 

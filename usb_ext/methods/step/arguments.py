@@ -1,16 +1,15 @@
 """Options as USB's classes declare them: names, types and defaults, all taken from the settings."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from usb_ext.settings.kinds import members
 from usb_ext.settings.model import Settings
 from usb_ext.upstream.usb import SSL_Argument, str2bool
 
-READERS = {bool: str2bool, float: float, int: int}
+READERS: dict[type, Callable[[str], object]] = {bool: str2bool, float: float, int: int}
 
 
-def usb_arguments(options: Mapping[str, object]) -> list[Any]:
+def usb_arguments(options: Mapping[str, object]) -> list[SSL_Argument]:
     """USB's declarations (name, type, default) of some settings.
 
     Args:
@@ -22,7 +21,7 @@ def usb_arguments(options: Mapping[str, object]) -> list[Any]:
     return [SSL_Argument(f"--{name}", _reader(name), value) for name, value in options.items()]
 
 
-def _reader(name: str) -> Any:
+def _reader(name: str) -> Callable[[str], object]:
     """How USB's own command line reads a setting."""
     field = Settings.model_fields.get(name)
     kinds = members(field.annotation) if field is not None else frozenset()

@@ -9,12 +9,14 @@ Bases whose hooks take the weak logits and make probabilities themselves: Dash, 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
-from usb_ext.methods.step.views import Views
+from usb_ext.methods.step.running import RunningStep
+from usb_ext.methods.step.views import Teacher, Views
 from usb_ext.settings.algorithms import FIXMATCH
+from usb_ext.upstream.running import Arguments
 from usb_ext.upstream.usb import (
     FixedThresholdingHook,
     Hook,
@@ -59,20 +61,20 @@ class BaseRule:
     has_threshold: bool = True
     one_view: bool = False
 
-    def prepare(self, algorithm: Any, args: Any) -> None:
+    def prepare(self, algorithm: RunningStep, args: Arguments) -> None:
         """Set what USB's hooks read from the algorithm."""
         algorithm.T = args.T
         algorithm.p_cutoff = args.p_cutoff
         algorithm.use_hard_label = args.hard_label
 
-    def hooks(self, algorithm: Any) -> list[tuple[Hook, str]]:
+    def hooks(self, algorithm: RunningStep) -> list[tuple[Hook, str]]:
         """USB's hooks of the base with the names they are called by."""
         return [
             (PseudoLabelingHook(), "PseudoLabelingHook"),
             (FixedThresholdingHook(), "MaskingHook"),
         ]
 
-    def teacher(self, algorithm: Any) -> Any:
+    def teacher(self, algorithm: RunningStep) -> Teacher | None:
         """What labels the weak views in the network's place, or None: the network itself.
 
         Args:
@@ -83,7 +85,9 @@ class BaseRule:
         """
         return None
 
-    def supervised_loss(self, algorithm: Any, logits: torch.Tensor, y: torch.Tensor) -> Any:
+    def supervised_loss(
+        self, algorithm: RunningStep, logits: torch.Tensor, y: torch.Tensor
+    ) -> torch.Tensor:
         """Mean cross-entropy of the labelled examples.
 
         Args:
@@ -96,45 +100,45 @@ class BaseRule:
         """
         return algorithm.ce_loss(logits, y, reduction="mean")
 
-    def unsup_weight(self, algorithm: Any) -> float:
+    def unsup_weight(self, algorithm: RunningStep) -> float:
         """Weight of the unlabelled loss at the running step."""
         return float(algorithm.lambda_u)
 
-    def weak(self, algorithm: Any, views: Views, indices: torch.Tensor | None) -> Weak:
+    def weak(self, algorithm: RunningStep, views: Views, indices: torch.Tensor | None) -> Weak:
         """Probabilities of the weak views, shape (U, C); aligned if a hook is registered for it."""
         probs = algorithm.compute_prob(views.logits_w.detach())
         if algorithm.registered_hook("DistAlignHook"):
             probs = algorithm.call_hook("dist_align", "DistAlignHook", probs_x_ulb=probs)
         return Weak(views.logits_w.detach(), probs, None, indices)
 
-    def weights(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def weights(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Weight of each unlabelled example, shape (U,)."""
         weights: torch.Tensor = algorithm.call_hook(
             "masking", "MaskingHook", logits_x_ulb=weak.probs, softmax_x_ulb=False
         )
         return weights
 
-    def confidence(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def confidence(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """What is held against the threshold, shape (U,): the largest weak probability."""
         return weak.probs.amax(dim=-1)
 
-    def threshold(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def threshold(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """The threshold that this step's `weights` used, shape (U,); to be asked after them."""
         return torch.full_like(self.confidence(algorithm, weak), algorithm.p_cutoff)
 
-    def targets(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def targets(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Pseudo-labels: (U,) classes, or (U, C) probabilities when labels are soft."""
         return self._targets(algorithm, weak.probs, algorithm.use_hard_label, softmax=False)
 
     def regulariser(
-        self, algorithm: Any, views: Views, weights: torch.Tensor
+        self, algorithm: RunningStep, views: Views, weights: torch.Tensor
     ) -> torch.Tensor | None:
         """A further loss of shape (), already weighted, or None."""
         return None
 
     @staticmethod
     def _targets(
-        algorithm: Any, scores: torch.Tensor, hard: bool, softmax: bool = True
+        algorithm: RunningStep, scores: torch.Tensor, hard: bool, softmax: bool = True
     ) -> torch.Tensor:
         targets: torch.Tensor = algorithm.call_hook(
             "gen_ulb_targets",
@@ -150,17 +154,17 @@ class BaseRule:
 class LogitsRule(BaseRule):
     """A base whose hooks take the weak logits and make probabilities themselves."""
 
-    def weights(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def weights(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Weight of each unlabelled example, shape (U,), from the weak logits."""
         weights: torch.Tensor = algorithm.call_hook(
             "masking", "MaskingHook", logits_x_ulb=weak.logits
         )
         return weights
 
-    def confidence(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def confidence(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """The largest probability that the hook sees, shape (U,)."""
         return torch.softmax(weak.logits, dim=-1).amax(dim=-1)
 
-    def targets(self, algorithm: Any, weak: Weak) -> torch.Tensor:
+    def targets(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Pseudo-labels from the weak logits; asked for after the weights, which may set their kind."""
         return self._targets(algorithm, weak.logits, algorithm.use_hard_label)

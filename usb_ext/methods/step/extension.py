@@ -7,11 +7,12 @@ the whole batch, and the paper's numbers were made with USB.
 ours: the setting `ulb_loss_mean` chooses, and `batch` is the default.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
 from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.methods.step.views import Inputs, Views
 from usb_ext.upstream.usb import Hook
 
@@ -30,12 +31,17 @@ class Extension:
     name: str = ""
     taps_head: bool = False
 
-    def hook(self, algorithm: Any) -> Hook:
+    def hook(self, algorithm: RunningStep) -> Hook:
         """The hook that owns the extension's state."""
         raise NotImplementedError(self.name)
 
     def batch(
-        self, algorithm: Any, x_lb: Inputs, y_lb: torch.Tensor, x_w: Inputs, x_s: Inputs | None
+        self,
+        algorithm: RunningStep,
+        x_lb: Inputs,
+        y_lb: torch.Tensor,
+        x_w: Inputs,
+        x_s: Inputs | None,
     ) -> None:
         """Look at the batch before the forward pass; here nothing is done.
 
@@ -47,7 +53,7 @@ class Extension:
             x_s: (U, ...) strong views; None for a base of one view.
         """
 
-    def weak(self, algorithm: Any, weak: Weak) -> Weak:
+    def weak(self, algorithm: RunningStep, weak: Weak) -> Weak:
         """What the base is told of the weak views; here unchanged.
 
         Args:
@@ -57,7 +63,7 @@ class Extension:
         """
         return weak
 
-    def weights(self, algorithm: Any, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
+    def weights(self, algorithm: RunningStep, weak: Weak, weights: torch.Tensor) -> torch.Tensor:
         """The (U,) weights of the unlabelled examples; here unchanged.
 
         Args:
@@ -68,7 +74,7 @@ class Extension:
         return weights
 
     def losses(
-        self, algorithm: Any, views: Views, targets: torch.Tensor, weights: torch.Tensor
+        self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """Weighted terms to add to the objective, each of shape (), by name.
 

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.upstream.weights import HEAD_NAMES
+from usb_ext.upstream.heads import HEAD_NAMES
 
 
 def grad_relu_linear(

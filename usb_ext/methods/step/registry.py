@@ -5,7 +5,7 @@ A user's own are declared from what their class says, and stand beside ours from
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from usb_ext.methods.step.base import BaseRule
 from usb_ext.methods.step.extension import Extension
@@ -21,7 +21,7 @@ class Parts(Mapping[str, Part], Generic[Part]):
         declared: a table of `settings/algorithms.py`.
     """
 
-    def __init__(self, declared: Mapping[str, Any]) -> None:
+    def __init__(self, declared: Mapping[str, algorithms.Declared]) -> None:
         self.declared = declared
         self.made: dict[str, Part] = {}
 
@@ -66,8 +66,8 @@ def put_rule(rule: BaseRule) -> None:
     RULES.made[rule.name] = rule
 
 
-def put_extension(extension: Extension) -> None:
-    """Declare a user's extension.
+def add_extension(extension: Extension) -> None:
+    """Make an extension of your own known by its name, to the settings and to every base.
 
     Args:
         extension: its name is one that no extension has yet.

@@ -6,15 +6,18 @@ A named algorithm is a declared choice of both. The classes work in USB's own lo
 in our engine.
 """
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from torch import nn
 
 from usb_ext.methods.step.arguments import usb_arguments
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import selected_share
 from usb_ext.methods.step.head_tap import HeadTap, find_head
 from usb_ext.methods.step.registry import EXTENSIONS, RULES
+from usb_ext.methods.step.running import RunningStep
 from usb_ext.methods.step.views import (
     Inputs,
     Views,
@@ -25,12 +28,21 @@ from usb_ext.methods.step.views import (
 )
 from usb_ext.settings.algorithms import ALGORITHMS, Algorithm
 from usb_ext.settings.model import default_of, options_of
-from usb_ext.upstream.usb import AlgorithmBase
+from usb_ext.upstream.running import Arguments, Logger, ScalarLog, StepLog, StepOutput
+from usb_ext.upstream.usb import AlgorithmBase, SSL_Argument
 
-StepResult = tuple[dict[str, Any], dict[str, Any]]
+StepResult = tuple[StepOutput, StepLog]
+
+if TYPE_CHECKING:
+
+    class Base(AlgorithmBase, RunningStep):
+        """USB's base class, of whose members more are known: what a rule's `prepare` and hooks set."""
+
+else:
+    Base = AlgorithmBase
 
 
-class WeakStrong(AlgorithmBase):  # type: ignore[misc]
+class WeakStrong(Base):
     """A weak/strong method: base `args.base`, extensions `args.extensions`.
 
     Args:
@@ -43,7 +55,13 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
 
     declared: ClassVar[Algorithm] = ALGORITHMS["weak_strong"]
 
-    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+    def __init__(
+        self,
+        args: Arguments,
+        net_builder: Callable[..., nn.Module],
+        tb_log: ScalarLog | None = None,
+        logger: Logger | None = None,
+    ) -> None:
         self.rule = RULES[getattr(args, "base", None) or self.declared.base]
         self.extensions = self.choose_extensions(args)
         self.head_tap: HeadTap | None = None
@@ -52,13 +70,13 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
         self.rule.prepare(self, args)
 
     @classmethod
-    def choose_extensions(cls, args: Any) -> tuple[str, ...]:
+    def choose_extensions(cls, args: Arguments) -> tuple[str, ...]:
         """Declared and asked-for extensions, less those switched off (`grad_relu: False`)."""
         asked = (*cls.declared.extensions, *(getattr(args, "extensions", None) or ()))
         return tuple(n for n in EXTENSIONS if n in asked and getattr(args, n, None) is not False)
 
     @classmethod
-    def get_argument(cls) -> list[Any]:
+    def get_argument(cls) -> list[SSL_Argument]:
         """USB argument declarations of the declared base and of every extension."""
         base = RULES[cls.declared.base].options
         own = {name: value for name, value in cls.declared.options.items() if name in base}
@@ -152,7 +170,11 @@ class WeakStrong(AlgorithmBase):  # type: ignore[misc]
         return losses
 
     def _results(
-        self, views: Views, weights: torch.Tensor, losses: dict[str, torch.Tensor], total: Any
+        self,
+        views: Views,
+        weights: torch.Tensor,
+        losses: dict[str, torch.Tensor],
+        total: torch.Tensor,
     ) -> StepResult:
         """Keys as USB logs them; `unsup_loss` is logged without its weight, as there."""
         logs = {name: loss.detach() for name, loss in losses.items()}

@@ -2,19 +2,22 @@
 
 With `use_cat` the labelled, weak and strong rows go through the network as one batch, so batch norm
 sees them together; without it (texts, audio) they go one after the other and the weak views carry no
-gradient. Both are USB's orders, which dropout and batch-norm statistics depend on.
-
-The forward pass of a method whose weak views a teacher labels (FixMatch-EMAN, Cai et al., 2021).
+gradient. Both are USB's orders, which dropout and batch-norm statistics depend on. Where a teacher labels the
+weak views (FixMatch-EMAN, Cai et al., 2021) they do not go through the trained network at all.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
+from torch import nn
 
 from usb_ext.methods.step.head_tap import HeadTap
+from usb_ext.upstream.running import BatchNormSwitch
 
 Inputs = torch.Tensor | dict[str, torch.Tensor]
+Teacher = Callable[[Inputs], dict[str, torch.Tensor]]
+"""From weak views (U, ...) to `{"logits": (U, C), "feat": (U, d)}`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Views:
 
 
 def forward_together(
-    model: Any, x_lb: torch.Tensor, x_w: torch.Tensor, x_s: torch.Tensor, tap: HeadTap | None
+    model: nn.Module, x_lb: torch.Tensor, x_w: torch.Tensor, x_s: torch.Tensor, tap: HeadTap | None
 ) -> Views:
     """One pass over the concatenated batch (USB's `use_cat: True`).
 
@@ -62,7 +65,9 @@ def forward_together(
     return Views(outputs["logits"][:n], logits_w, logits_s, feats, head_inputs)
 
 
-def forward_apart(model: Any, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadTap | None) -> Views:
+def forward_apart(
+    model: nn.Module, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadTap | None
+) -> Views:
     """Three passes: labelled, strong, weak without gradient (USB's `use_cat: False`).
 
     Args:
@@ -87,7 +92,7 @@ def forward_apart(model: Any, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadT
 
 
 def forward_one_view(
-    model: Any, x_lb: Inputs, x_w: Inputs, tap: HeadTap | None, bn_controller: Any
+    model: nn.Module, x_lb: Inputs, x_w: Inputs, tap: HeadTap | None, bn_controller: BatchNormSwitch
 ) -> Views:
     """Two passes, labelled and weak, for a method whose weak view carries the loss itself.
 
@@ -122,7 +127,13 @@ def announce(tap: HeadTap | None, labelled_rows: int | None) -> None:
 
 
 def forward_taught(
-    model: Any, teacher: Any, x_lb: Inputs, x_w: Inputs, x_s: Inputs, tap: HeadTap | None, cat: bool
+    model: nn.Module,
+    teacher: Teacher,
+    x_lb: Inputs,
+    x_w: Inputs,
+    x_s: Inputs,
+    tap: HeadTap | None,
+    cat: bool,
 ) -> Views:
     """The network on labelled and strong views, a teacher on the weak ones (FixMatch-EMAN).
 

@@ -27,11 +27,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from usb_ext.methods.influence.per_example.layers import PRODUCTS, Call, recorded
 
 Gradients = dict[str, torch.Tensor]
+
+Nested = Any
+"""A tensor, or a dict, list or tuple of such to any depth; the losses know which."""
+
+Network = Callable[..., Any]
+"""The network, or what is called like it and gives what it gives: a tensor or a dict of them."""
+
 OTHER_WAY = "use method='func', or add its rule to layer_products.PRODUCTS"
 
 
 def gradients_by_layers(
-    module: nn.Module, losses: Callable[[Any], torch.Tensor], num: int
+    module: nn.Module, losses: Callable[[Network], torch.Tensor], num: int
 ) -> Gradients:
     """{name: (B, *parameter's shape)} of the trainable parameters.
 
@@ -134,12 +141,12 @@ def _products(call: Call, slope: torch.Tensor) -> Gradients:
         raise ValueError(f"{where} {error}") from error
 
 
-Losses = Callable[[Any, Any], torch.Tensor]
+Losses = Callable[[Network, Nested], torch.Tensor]
 Method = Literal["layers", "func", "loop"]
 
 
 def per_example_gradients(
-    module: nn.Module, losses: Losses, batch: Any, *, method: Method = "layers", chunk: int = 16
+    module: nn.Module, losses: Losses, batch: Nested, *, method: Method = "layers", chunk: int = 16
 ) -> Gradients:
     """Gradient of each example's loss for every trainable parameter: {name: (B, *parameter's shape)}.
 
@@ -171,7 +178,7 @@ def per_example_gradients(
     raise ValueError(f"method is {method!r}; known: layers, func, loop")
 
 
-def batch_size(batch: Any) -> int:
+def batch_size(batch: Nested) -> int:
     """B, the rows of the first tensor of a batch.
 
     Raises:
@@ -191,10 +198,10 @@ def _summed(losses: torch.Tensor, num: int) -> torch.Tensor:
     return losses.sum()
 
 
-def _by_func(module: nn.Module, losses: Losses, batch: Any, chunk: int) -> Gradients:
+def _by_func(module: nn.Module, losses: Losses, batch: Nested, chunk: int) -> Gradients:
     known = {n: p.detach() for n, p in module.named_parameters() if p.requires_grad}
 
-    def one(parameters: Gradients, example: Any) -> torch.Tensor:
+    def one(parameters: Gradients, example: Nested) -> torch.Tensor:
         def network(*args: Any, **kwargs: Any) -> Any:
             return functional_call(module, parameters, args, kwargs)
 
@@ -205,7 +212,7 @@ def _by_func(module: nn.Module, losses: Losses, batch: Any, chunk: int) -> Gradi
     return found
 
 
-def _by_loop(module: nn.Module, losses: Losses, batch: Any) -> Gradients:
+def _by_loop(module: nn.Module, losses: Losses, batch: Nested) -> Gradients:
     known = {n: p for n, p in module.named_parameters() if p.requires_grad}
     inputs = tuple(known.values())
     rows: list[tuple[torch.Tensor, ...]] = []
@@ -217,7 +224,7 @@ def _by_loop(module: nn.Module, losses: Losses, batch: Any) -> Gradients:
     return {name: torch.stack(part) for name, part in zip(known, columns, strict=True)}
 
 
-def _mapped(batch: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+def _mapped(batch: Nested, change: Callable[[torch.Tensor], torch.Tensor]) -> Nested:
     """A batch with every tensor changed."""
     if isinstance(batch, torch.Tensor):
         return change(batch)

@@ -31,6 +31,7 @@ from torch import nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn.grad import conv1d_weight, conv2d_weight, conv3d_weight
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.hooks import RemovableHandle
 
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 FEW_POSITIONS = 128
@@ -90,7 +91,7 @@ def by_groups(
     return gradients
 
 
-def _weight_gradient(dimensions: int) -> Any:
+def _weight_gradient(dimensions: int) -> Callable[..., torch.Tensor]:
     return (conv1d_weight, conv2d_weight, conv3d_weight)[dimensions - 1]
 
 
@@ -164,7 +165,7 @@ def batch_norm(
     if layer.training or layer.running_mean is None or layer.running_var is None:
         raise ValueError(
             "is a batch norm on statistics of the batch, through which an example's loss depends on "
-            "the others; use .eval(), or functional.frozen_statistics for those of this batch"
+            "the others; use .eval(), or frozen_statistics for those of this batch"
         )
     x, g = inputs.flatten(2) if inputs.ndim > 2 else inputs[..., None], _channels(slopes)
     scale = torch.rsqrt(layer.running_var + layer.eps)[:, None]
@@ -285,8 +286,8 @@ def recorded(layers: Mapping[str, nn.Module], num: int) -> Iterator[list[Call]]:
             handle.remove()
 
 
-def _watch(name: str, layer: nn.Module, num: int, calls: list[Call]) -> Any:
-    def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+def _watch(name: str, layer: nn.Module, num: int, calls: list[Call]) -> RemovableHandle:
+    def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:
         if not (isinstance(output, torch.Tensor) and output.requires_grad):
             return
         inputs: torch.Tensor = args[0] if args else kwargs["input"]
@@ -301,8 +302,10 @@ def _watch(name: str, layer: nn.Module, num: int, calls: list[Call]) -> Any:
     return layer.register_forward_hook(note, with_kwargs=True)
 
 
-def _spread(num: int) -> Any:
-    def spread(_: nn.Module, args: tuple[Any, ...]) -> Any:
+def _spread(
+    num: int,
+) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...] | None]:
+    def spread(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         words = args[0] if args else None
         if words is None or words.ndim < 2 or len(words) != 1 or num == 1:
             return None

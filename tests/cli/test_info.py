@@ -1,0 +1,39 @@
+"""`usb-ext check-config`: a line a file, and an exit code for all."""
+
+from pathlib import Path
+from typing import Any
+
+from support.settings_files import yaml
+
+import usb_ext
+
+ROOT = Path(usb_ext.__file__).parents[1]
+SHIPPED = sorted((ROOT / "config").glob("*.yaml"))
+
+
+def test_check_config_says_of_each_file_whether_it_is_ok(call: Any, tmp_path: Path) -> None:
+    good = yaml(tmp_path / "good.yaml", "seed: 1")
+    dead = yaml(tmp_path / "dead.yaml", "clip: 1")
+    code, out, err = call("check-config", good, dead)
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()
+    assert first == f"{good}: ok"
+    assert second.startswith(f"{dead}: ok (") and "clip" in second
+
+    bad = yaml(tmp_path / "bad.yaml", "seed: -1", "epochs: 3")
+    broken = yaml(tmp_path / "broken.yaml", "seed: [1")
+    code, out, err = call("check-config", bad, good, broken)
+    assert (code, err) == (2, "")
+    lines = out.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith(f"{bad}: ") and lines[0].count(str(bad)) == 1
+    assert "seed: got -1" in lines[0] and "did you mean epoch?" in lines[0]
+    assert lines[1] == f"{good}: ok"
+    assert lines[2].startswith(f"{broken}")
+
+
+def test_every_file_we_ship_is_ok(call: Any) -> None:
+    assert len(SHIPPED) > 0
+    code, out, _ = call("check-config", *SHIPPED)
+    assert code == 0
+    assert out.splitlines() == [f"{path}: ok" for path in SHIPPED]

@@ -1,0 +1,156 @@
+"""A finished run opened again, from its folder alone: `usb_ext.load_run(folder)`.
+
+The one place that puts settings, weights, classes and preprocessing together; it changes nothing there.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from torch import nn
+
+from usb_ext.core.errors import DataMissing, SettingsError, reason
+from usb_ext.core.files import RunFolder
+from usb_ext.core.result import RunResult
+from usb_ext.core.runtime import resolve_device
+from usb_ext.data.model_file import read_interface
+from usb_ext.data.preprocessing import Preprocessing
+from usb_ext.engine import checkpoint
+from usb_ext.engine.acceleration import memory_format
+from usb_ext.engine.network import evaluated_network
+from usb_ext.settings import Settings, load_settings
+from usb_ext.training.compose import is_ours
+
+Which = Literal["latest", "best", "previous"]
+"""Which of a run's checkpoints: the newest, the one that was best on the evaluation split, or the one before
+the newest."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """What a run has learned, and what it takes to use it.
+
+    Attributes:
+        folder: the run's folder, as it was given.
+        settings: the run's, from its `config.yaml`.
+        network: the averaged weights as they are evaluated, in evaluation mode, on the device that was asked
+            for; from a batch of what `transform` gives, (B, 3, S, S) or (B, d), to `{"logits": (B, K), ...}`.
+        classes: names of the K classes, in the order of the logits.
+        transform: from one image (Pillow's, or uint8 of shape (H, W, 3)) to float32 (3, S, S), or from one
+            point to float32 (d,): what evaluation feeds the network. Picklable.
+        result: the run's record; None while it has not ended.
+    """
+
+    folder: Path
+    settings: Settings
+    network: nn.Module
+    classes: tuple[str, ...]
+    transform: Preprocessing
+    result: RunResult | None
+
+
+def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto") -> TrainedRun:
+    """Open a run by its folder; neither its data set nor its pre-trained weights are needed.
+
+    Args:
+        folder: what a run left, `save_dir/save_name`; it may still be training.
+        which: the newest checkpoint, the one that was best on the evaluation split, or the one before the
+            newest.
+        device: where the network goes: auto, cpu, mps, cuda or cuda:N.
+
+    Returns:
+        Its settings, network, classes, transform and record.
+
+    Raises:
+        DataMissing: no such folder, no checkpoint yet, or a file that is damaged.
+        SettingsError: an argument that is wrong, another network than the run's, or a run on texts or sounds.
+    """
+    place = RunFolder(Path(folder))
+    path = _checkpoint(place, which)
+    target = resolve_device(device)
+    settings = load_settings(place.config).settings
+    interface = read_interface(place, settings)
+    if interface.transform is None:
+        raise SettingsError(
+            f"{place.path} is a run on {settings.dataset}; load_run opens runs on images and on points alone"
+        )
+    network = _network(path, settings, f"there is {_others(place, which)}")
+    layout = memory_format(network, settings.channels_last and is_ours(settings))
+    return TrainedRun(
+        folder=place.path,
+        settings=settings,
+        network=network.to(memory_format=layout).to(target),
+        classes=interface.classes,
+        transform=interface.transform,
+        result=_result(place.result),
+    )
+
+
+def _checkpoint(place: RunFolder, which: str) -> Path:
+    """The checkpoint's file.
+
+    Raises:
+        DataMissing: no folder, no run's folder, or no such checkpoint in it.
+        SettingsError: an unknown word.
+    """
+    if which not in get_args(Which):
+        raise SettingsError(f"which is {which!r}; allowed: {', '.join(get_args(Which))}")
+    if not place.config.is_file():
+        what = "holds no config.yaml" if place.path.exists() else "does not exist"
+        raise DataMissing(
+            f"{place.path} {what}; give the folder that a run left, save_dir/save_name"
+        )
+    path: Path = getattr(place, which)
+    if not path.is_file():
+        raise DataMissing(
+            f"{place.path} has no checkpoint {path.name} (yet); there is {_others(place, which)}"
+        )
+    return path
+
+
+def _others(place: RunFolder, which: str) -> str:
+    """The other checkpoints that are there, in words."""
+    there = [n for n in get_args(Which) if n != which and getattr(place, n).is_file()]
+    return " and ".join(f"which={name!r}" for name in there) or "no other"
+
+
+def _network(path: Path, settings: Settings, remedy: str) -> nn.Module:
+    """The network of a checkpoint; the remedy is for a damaged one.
+
+    Raises:
+        DataMissing: the file is damaged.
+        SettingsError: it is of another network.
+    """
+    try:
+        state = checkpoint.read(path, remedy=remedy)
+    except SettingsError as error:
+        raise DataMissing(str(error)) from error
+    then = state["usb_ext"]["settings"]
+    for name in ("net", "num_classes"):
+        if then.get(name) != getattr(settings, name):
+            raise SettingsError(
+                f"{path} was trained with {name}: {then.get(name)}, but config.yaml beside it says "
+                f"{getattr(settings, name)}; give it back what it said"
+            )
+    try:
+        return evaluated_network(settings, state)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _result(path: Path) -> RunResult | None:
+    """The record in a `result.json`, None where there is none.
+
+    Raises:
+        DataMissing: it is damaged.
+    """
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        return RunResult.from_json(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataMissing(
+            f"{path} is damaged ({reason(error)}); take it away, and the run is opened without its record"
+        ) from error
