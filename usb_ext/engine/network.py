@@ -9,7 +9,7 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.engine.hooks.average import evaluated_state
 from usb_ext.settings import Settings
 from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder
-from usb_ext.upstream.own_nets import Builder
+from usb_ext.upstream.own_nets import Builder, bare
 from usb_ext.upstream.running import State
 from usb_ext.upstream.text_nets import HUB, text_net
 from usb_ext.upstream.usb_algorithms import second_head, wrappings
@@ -35,7 +35,9 @@ def builder(settings: Settings) -> Builder:
                 num_classes=num_classes, pretrained=pretrained, pretrained_path=pretrained_path
             )
         net = build(num_classes=num_classes)
-        return load_pretrained(net, pretrained_path or "", num_classes) if pretrained else net
+        if pretrained:
+            load_pretrained(bare(net), pretrained_path or "", num_classes)
+        return net
 
     return build_net
 

@@ -138,6 +138,15 @@ class TensorNet(nn.Module):
         return kept[-1] if only_feat else {"logits": logits, "feat": kept[-1]}
 
 
+def bare(net: nn.Module) -> nn.Module:
+    """The network as its author wrote it, whose names its weights have.
+
+    Args:
+        net: what a builder has given.
+    """
+    return net.net if isinstance(net, TensorNet) else net
+
+
 def _last_linear(net: nn.Module, num_classes: int) -> str:
     """The name of the classification layer within a network; empty where it is the network itself."""
     part = "" if isinstance(net, nn.Linear) else head_name(net, num_classes)
