@@ -9,6 +9,7 @@ import torch
 from support.run import SIX, UNBALANCED, checkpoint_of, run
 
 from usb_ext.data.arrays import load_digits_arrays
+from usb_ext.training import run_data
 from usb_ext.training import train as stage
 from usb_ext.upstream.nets import wrn_10_1
 
@@ -29,10 +30,10 @@ def test_test_accuracy_is_that_of_the_best_weights_with_their_own_averages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """USB loads the best network but keeps the last averages (issue 258)."""
-    original = stage.prepare
+    original = run_data.prepare
 
-    def with_test_split(args: Any) -> Any:
-        data = original(args)
+    def with_test_split(*given: Any) -> Any:
+        data = original(*given)
         halves = {"eval": slice(0, 250), "test": slice(250, None)}
         whole, parts = data.datasets["eval"], {}
         for name, part in halves.items():
@@ -41,7 +42,7 @@ def test_test_accuracy_is_that_of_the_best_weights_with_their_own_averages(
             )
         return dataclasses.replace(data, datasets={**data.datasets, **parts})
 
-    monkeypatch.setattr(stage, "prepare", with_test_split)
+    monkeypatch.setattr(run_data, "prepare", with_test_split)
     result = run(
         tmp_path, algorithm="mixmatch", **{**SIX, "num_eval_iter": 1, "lr": 0.3, "ema_m": 0.5}
     )
