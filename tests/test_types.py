@@ -99,4 +99,4 @@ def test_a_running_algorithm_and_its_arguments_are_typed() -> None:
                     for argument in ("algorithm", "args", "self")
                     if argument in kinds and kinds[argument].id == "Any"
                 }
-    assert untyped == {"upstream/quiet.py:moved(self)"}  # `cuda` of tensors and of modules in one
+    assert untyped == {"upstream/device.py:moved(self)"}  # `cuda` of tensors and of modules in one

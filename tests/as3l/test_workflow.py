@@ -117,7 +117,11 @@ def test_features_and_labels_of_ones_own(call: Any, tmp_path: Path) -> None:
     [
         ({"label_split": "random", "label_file": "None"}, 2, "as3l_strategy: random"),
         ({"as3l_labels": "mine.csv"}, 3, "as3l_labels is 'mine.csv', and there is no such file"),
-        ({"features": "clip.npz", "use_pretrain": False}, 3, "no such file"),
+        (
+            {"features": "clip.npz", "use_pretrain": False, "pretrain_path": "None"},
+            3,
+            "no such file",
+        ),
         ({"num_labels": 1298}, 2, "num_labels is 1298"),
         ({"as3l_clusters": "[5, 20]"}, 2, "clusters holds 5"),
     ],

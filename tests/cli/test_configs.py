@@ -113,7 +113,6 @@ def test_every_command_with_settings_looks_names_up(call: Any, command: list[str
         ["configs"],
         ["configs", "copy", DIGITS],
         ["configs", "copy", UNKNOWN],
-        ["check-config", DIGITS],
         ["train", "--c", UNKNOWN],
         ["compare", "--methods", "fixmatch", "--c", UNKNOWN],
     ],

@@ -9,7 +9,7 @@ from support.compare import SECONDS, ended, planned
 from support.run import TINY, assert_same_state, undrawn
 
 from usb_ext.comparison.forks import Forks
-from usb_ext.comparison.processes import locked
+from usb_ext.core.lock import locked
 from usb_ext.settings import load_settings
 from usb_ext.training.train import train
 
@@ -25,7 +25,7 @@ def test_forks_give_the_bits_codes_and_words_of_processes(tmp_path: Path) -> Non
     long = planned(
         tmp_path, "long=fixmatch", seeds=(0,), counts=(10,), **{**tiny, "num_train_iter": 100_000}
     )[0]
-    with locked(tmp_path / ".lock") as lock:
+    with locked(tmp_path / ".lock", "a comparison", inherited=True) as lock:
         server = Forks(fork=True)
         assert [ended(server(run, tmp_path, lock)) for run in runs] == [0, 0]
         missing = server(lost, tmp_path, lock)

@@ -16,7 +16,10 @@ def test_a_method_without_any_run_does_not_empty_the_others_folds(tmp_path: Path
 
     plan = planned(tmp_path, "fixmatch", "uda", "flexmatch", seeds=(0, 1))
     part = report_of(plan, tmp_path, Trainer(outcome))["comparisons"][0]
-    assert (part["methods"], part["absent"]) == (["fixmatch", "flexmatch"], ["uda"])
+    assert (part["methods"], part["absent"]) == (
+        ["fixmatch", "flexmatch"],
+        {"uda": "failed (2): no"},
+    )
     assert len(part["folds"]) == 2
 
 
@@ -56,7 +59,7 @@ def test_folds_that_every_method_has_are_compared_and_the_others_named() -> None
         entry("a", 2, 30.0), entry("b", 2, 35.0), entry("c", 2, None),
     ]  # fmt: skip
     grid = make_grid(entries, 40)
-    assert (grid.methods, grid.absent) == (("a", "b"), ("c",))
+    assert (grid.methods, grid.absent) == (("a", "b"), {"c": "failed (3): no memory"})
     assert grid.folds == (Fold(0, 0), Fold(2, 2))
     assert grid.errors("a", "last") == [10.0, 30.0] and grid.errors("b", "best") == [12.0, 35.0]
     reasons = {(row["method"], row["seed"]): row["reason"] for row in left_out(entries, [grid])}

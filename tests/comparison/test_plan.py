@@ -14,7 +14,7 @@ from usb_ext.comparison.plan import (
     pair_seeds,
     refuse_other_settings,
 )
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.settings import load_settings
 
 
@@ -101,5 +101,5 @@ def test_failures_are_of_the_settings_they_happened_with(tmp_path: Path) -> None
     again.forget(run)
     assert Failures(tmp_path / "failed.json").reason(run) is None
     (tmp_path / "failed.json").write_text("{")
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(DataMissing, match="cannot be read"):
         Failures(tmp_path / "failed.json")

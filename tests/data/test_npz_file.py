@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.errors import DataMissing, RunFailed, SettingsError
 from usb_ext.data.npz_file import make_folder, read_arrays, write_arrays
 
 
@@ -29,7 +29,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise OSError("no space left")
 
     monkeypatch.setattr(np, "savez", fails)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(RunFailed, match="no space"):
         write_arrays(path, {"x": np.arange(4)})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

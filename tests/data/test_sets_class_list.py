@@ -70,7 +70,7 @@ def test_the_order_of_the_list_does_not_choose_the_labelled_images(root: Path) -
         ("n01491361\nn01440764\nn01491361\n", 2, ["line 3: 'n01491361' already", "line 1"]),
         ("", 2, ["names no class"]),
         ("n01491361\nn01440764\n", 2, ["num_classes is 3", "names 2", "line 2"]),
-        (None, 3, ["cannot read class list", "classes.txt"]),
+        (None, 3, ["there is no such file", "classes.txt"]),
     ],
 )
 def test_a_wrong_list_ends_the_command_with_one_line_and_leaves_nothing(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.core.files import RunFolder
 from usb_ext.engine import checkpoint
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
@@ -142,7 +142,7 @@ def test_a_write_that_fails_leaves_both_as_they_were(
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(RunFailed, match="no space"):
         checkpoint.write(folder, own_state(3))
     assert checkpoint.read(folder.latest)["it"] == 2
     assert checkpoint.read(folder.previous)["it"] in (1, 2)

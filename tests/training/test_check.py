@@ -183,7 +183,7 @@ def test_check_config_and_train_give_the_same_verdict(
     def began(*_: Any, **__: Any) -> None:
         raise Began
 
-    monkeypatch.setattr("usb_ext.training.train.open_run_folder", began)
+    monkeypatch.setattr("usb_ext.core.folders.Hold.open", began)
     rng = np.random.default_rng(seed)
     verdicts = []
     for _ in range(15):

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from support.run import assert_same_state, checkpoint_of, metrics_of, run
+from support.run import TINY, assert_same_state, checkpoint_of, metrics_of, run
 
-from usb_ext.core.errors import RunFailed, SettingsError
+from usb_ext.core.errors import DataMissing, RunFailed, SettingsError
 from usb_ext.core.folders import holding
 from usb_ext.methods.step.registry import RULES
+from usb_ext.settings import load_settings
+from usb_ext.training.train import train
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("layermatch", {"ac_reset_iter": 5}),
@@ -58,8 +60,17 @@ def test_a_finished_run_is_resumed_without_training(tmp_path: Path) -> None:
 
 
 def test_resume_without_a_checkpoint_starts_afresh(tmp_path: Path) -> None:
-    result = run(tmp_path, resume=True, load_path=str(tmp_path / "none" / "latest_model.pth"))
-    assert result is not None and result.iterations == 8
+    lost = str(tmp_path / "none" / "latest_model.pth")
+    with pytest.raises(DataMissing, match="no such file"):
+        run(tmp_path, resume=True, load_path=lost)  # named by a person
+    assert not (tmp_path / "run").exists()
+    written = {
+        **TINY,
+        "save_dir": str(tmp_path),
+        "resume": True,
+        "load_path": lost,
+    }  # as USB's files
+    assert train(load_settings(written)).iterations == 8
     assert "starting afresh" in (tmp_path / "run" / "log.txt").read_text()
 
 

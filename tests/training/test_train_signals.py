@@ -62,7 +62,8 @@ def test_stopped_process_resumes_bit_identically(
     assert process.returncode == code
     if number != signal.SIGKILL:
         assert "--resume" in errors and "Traceback" not in errors
-        assert len(errors.strip().splitlines()) <= 2
+        said = [line for line in errors.strip().splitlines() if not line.startswith("batch norm")]
+        assert len(said) <= 2
     assert 2 <= checkpoint_of(tmp_path)["it"] < 40
     run(tmp_path, resume=True, **STEPS)
     assert_same_state(checkpoint_of(whole), checkpoint_of(tmp_path))

@@ -40,7 +40,7 @@ def test_hooks_that_replaced_the_engines_are_out_again(tmp_path: Path) -> None:
     crest = built(tmp_path / "crest", imb_algorithm="crest", **UNBALANCED)
     assert isinstance(crest.hooks_dict["LoggingHook"], RecordHook)
     assert "CheckpointHook" not in crest.hooks_dict and "DistAlignHook" in crest.hooks_dict
-    cossl = built(tmp_path / "cossl", imb_algorithm="cossl", **UNBALANCED)
+    cossl = built(tmp_path / "cossl", imb_algorithm="cossl", cossl_tfe_warm_bs=8, **UNBALANCED)
     assert isinstance(cossl.hooks_dict["ParamUpdateHook"], ParameterUpdateHook)
     assert list(cossl.hooks_dict)[:2] == ["ParamUpdateHook", "SecondHeadHook"]
 

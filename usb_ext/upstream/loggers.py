@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from usb_ext.core.errors import SettingsError, reason
+from usb_ext.upstream.running import OnEngine
 from usb_ext.upstream.stand_ins import import_real
 from usb_ext.upstream.usb import AimHook, WANDBHook
 
@@ -49,7 +50,7 @@ def check_loggers(settings: Any) -> None:
         )
 
 
-def as_seen(algorithm: Any) -> SimpleNamespace:
+def as_seen(algorithm: OnEngine) -> SimpleNamespace:
     """What a logger is told of a run: plain settings, its name and its folder's.
 
     Args:
@@ -67,7 +68,7 @@ class WandbLog(WANDBHook):
 
     run: Any  # wandb's, which `before_run` begins
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: OnEngine) -> None:
         """Begin a run of wandb's.
 
         Raises:
@@ -80,7 +81,7 @@ class WandbLog(WANDBHook):
                 f"wandb could not begin a run ({reason(error)}); use WANDB_MODE=offline, or --use_wandb false"
             ) from error
 
-    def on_stop(self, algorithm: Any) -> None:
+    def on_stop(self, algorithm: OnEngine) -> None:
         """End wandb's run where ours was asked to stop."""
         self.run.finish()
 
@@ -97,11 +98,11 @@ class AimLog(AimHook):
 
     hash: str | None = None
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: OnEngine) -> None:
         """Put off to the first step, when a checkpoint has given back the hash."""
         self.run: Any = None
 
-    def _begin(self, algorithm: Any) -> None:
+    def _begin(self, algorithm: OnEngine) -> None:
         aim, seen = import_real("aim"), as_seen(algorithm)
         place = os.path.join(seen.save_dir, "aim", seen.save_name)
         os.makedirs(place, exist_ok=True)
@@ -128,13 +129,13 @@ class AimLog(AimHook):
         for name in ("dataset", "algorithm", "imb_algorithm"):
             self.run.add_tag(f"{name}: {getattr(seen.args, name)}")
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: OnEngine) -> None:
         """What USB's hook logs."""
         if self.run is None:
             self._begin(algorithm)
         super().after_train_step(algorithm)
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: OnEngine) -> None:
         """Close Aim's run."""
         if self.run is not None:
             self.run.close()

@@ -34,7 +34,7 @@ class SupervisedOnEngine(FullySupervised):  # type: ignore[misc]
         super(FullySupervised, self).train()
 
 
-def check_feature_maps(backbone: Any, args: Any) -> None:
+def check_feature_maps(backbone: Any, args: Arguments) -> None:
     """Refuse a network whose feature maps do not fit CRMatch's second classifier.
 
     Args:

@@ -169,7 +169,7 @@ def test_a_run_that_starts_over_keeps_its_rows_beside(tmp_path: Path) -> None:
     kept = path.read_bytes()
     hook.restart(run, "first")
     assert hook.progress.stopped == 2
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics_first.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["metrics.jsonl", "metrics_first.jsonl"]
     assert (tmp_path / "metrics_first.jsonl").read_bytes() == kept
     drive(hook, run, range(2))
     assert [row["it"] for row in rows(path)] == [2]

@@ -18,7 +18,9 @@ def algorithm(saves_at: int = 10**9) -> Any:
         it=0,
         num_log_iter=5,
         num_train_iter=100,
-        folder=SimpleNamespace(path="runs/one"),
+        folder=SimpleNamespace(
+            path="runs/one", kept="the last good checkpoint is kept in runs/one"
+        ),
         out_dict={},
         log_dict={},
     )

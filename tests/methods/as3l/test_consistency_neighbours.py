@@ -19,7 +19,7 @@ def test_files_that_do_not_fit_are_refused_before_any_work(tmp_path: Path) -> No
     given = {"algorithm": "fixmatch", "consistency_features": str(path)}
     with pytest.raises(SettingsError, match="consistency_k is 1297.*at most 1296"):
         run(tmp_path, **given, consistency_k=1297)
-    with pytest.raises(DataMissing, match="does not exist"):
+    with pytest.raises(DataMissing, match="no such file"):
         run(tmp_path, algorithm="fixmatch", consistency_features=str(tmp_path / "none.npz"))
     with pytest.raises(SettingsError, match="does not show its pseudo-labels"):
         run(tmp_path, algorithm="fixmatch", step="usb", consistency_features=str(path))

@@ -8,8 +8,8 @@ from usb_ext.methods.step.registry import (
     EXTENSIONS,
     RULES,
     Parts,
+    add_extension,
     first_line,
-    put_extension,
     put_rule,
 )
 from usb_ext.settings import algorithms
@@ -49,7 +49,7 @@ class Watcher(Extension):
 def test_a_users_own_stand_behind_ours(registries: None) -> None:
     rule, extension = Own(), Watcher()
     put_rule(rule)
-    put_extension(extension)
+    add_extension(extension)
     assert RULES["everything"] is rule and list(RULES)[-1] == "everything"
     assert EXTENSIONS["watcher"] is extension and list(EXTENSIONS)[-1] == "watcher"
     declared = algorithms.BASES["everything"]
@@ -62,7 +62,7 @@ def test_an_extensions_name_must_be_new(registries: None, name: str) -> None:
     extension = Watcher()
     extension.name = name
     with pytest.raises(ValueError, match=f"extension name {name!r} is empty or taken"):
-        put_extension(extension)
+        add_extension(extension)
 
 
 def test_the_first_line_is_what_is_said() -> None:

@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from tqdm import tqdm
@@ -33,7 +33,7 @@ class Progress:
         stream: where the bar is drawn, text or a `runtime.Screen`.
     """
 
-    def __init__(self, kind: str, logger: logging.Logger, stream: Any = None) -> None:
+    def __init__(self, kind: str, logger: logging.Logger, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
         self.bar_wanted = kind == "bar" or (kind == "auto" and self.stream.isatty())
         self.silent = kind == "off"
