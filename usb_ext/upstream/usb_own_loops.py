@@ -8,7 +8,7 @@ import torch
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.running import Batch, LoaderDict
+from usb_ext.upstream.running import Arguments, Batch, LoaderDict
 from usb_ext.upstream.shared import ROTATED
 
 # isort: split

@@ -13,13 +13,14 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from usb_ext.core.errors import from_os_error
 from usb_ext.core.files import cut_lines, replace_file
+from usb_ext.core.runtime import Screen
 from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
 
@@ -33,7 +34,7 @@ class Progress:
         stream: where the bar is drawn, text or a `runtime.Screen`.
     """
 
-    def __init__(self, kind: str, logger: logging.Logger, stream: TextIO | None = None) -> None:
+    def __init__(self, kind: str, logger: logging.Logger, stream: Screen | None = None) -> None:
         self.stream = stream or sys.stderr
         self.bar_wanted = kind == "bar" or (kind == "auto" and self.stream.isatty())
         self.silent = kind == "off"
