@@ -31,7 +31,7 @@ def test_command(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     [
         (["layermatch-9"], 2, "no table 'layermatch-9'; there are as3l-1"),
         (["layermatch-1", "/nowhere"], 3, "/nowhere: no run there"),
-        (["layermatch-1", "--out", "/nowhere/x"], 3, "--out /nowhere/x cannot be written"),
+        (["layermatch-1", "--out", "/nowhere/x"], 3, "/nowhere/x could not be written"),
         (["layermatch-1", "--format", "html"], 2, "html"),
     ],
 )

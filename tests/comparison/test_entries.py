@@ -68,7 +68,7 @@ def test_folds_that_every_method_has_are_compared_and_the_others_named() -> None
         **{(m, s): "failed: no memory" for m, s in (("b", 1), ("c", 0), ("c", 1), ("c", 2))},
     }
     other = make_grid(entries, 250)
-    assert (other.methods, other.folds, other.absent) == ((), (), ())
+    assert (other.methods, other.folds, other.absent) == ((), (), {})
 
 
 def test_runs_of_the_rarer_source_lose_their_record_with_what_is_other() -> None:

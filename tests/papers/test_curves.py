@@ -120,7 +120,7 @@ def test_command(runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ("words", "code", "message"),
     [
         (["--key", "eval/loss"], 3, "no row with eval/loss; choose a --key it has: eval/top-1-acc"),
-        (["--out", "/nowhere/x"], 3, "--out /nowhere/x.png cannot be written"),
+        (["--out", "/nowhere/x"], 3, "/nowhere/x.png could not be written"),
         (["--by", "colour"], 2, "--by colour is no setting"),
         (["/nowhere"], 3, "/nowhere: no run there"),
     ],

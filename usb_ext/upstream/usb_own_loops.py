@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings import Settings
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
-from usb_ext.upstream.running import Arguments, Batch, LoaderDict
+from usb_ext.upstream.running import Batch, LoaderDict
 from usb_ext.upstream.shared import ROTATED
 
 # isort: split
@@ -34,7 +35,7 @@ class SupervisedOnEngine(FullySupervised):  # type: ignore[misc]
         super(FullySupervised, self).train()
 
 
-def check_feature_maps(backbone: Any, args: Arguments) -> None:
+def check_feature_maps(backbone: Any, args: Settings) -> None:
     """Refuse a network whose feature maps do not fit CRMatch's second classifier.
 
     Args:
