@@ -37,7 +37,7 @@ def run_check_config(arguments: argparse.Namespace, show: Show) -> int:
         try:
             warnings = check_config(file)
         except UsbExtError as error:
-            code = max(code, error.exit_code)
+            code = min(code or error.exit_code, error.exit_code)  # wrong settings before lost files
             show(f"{file}: {' '.join(str(error).removeprefix(f'{file}: ').split())}")
         else:
             show(f"{file}: {warnings[0]}" + "".join(f" ({warning})" for warning in warnings[1:]))
