@@ -18,6 +18,7 @@ from usb_ext.core.errors import (
     told_in_a_line,
 )
 from usb_ext.core.files import read_json, replace_file, write_text
+from usb_ext.data.loaders import stop_workers
 
 NESTED = "[" * 100_000
 
@@ -79,8 +80,10 @@ class Lost(torch.utils.data.Dataset[int]):
 
 @pytest.mark.parametrize("error", [DataMissing, FileNotFoundError])
 def test_what_a_worker_process_raises_is_its_last_line(error: type[Exception]) -> None:
+    loader = DataLoader(Lost(error), num_workers=1, persistent_workers=True)
     with pytest.raises(UsbExtError) as caught, our_errors():
-        list(DataLoader(Lost(error), num_workers=1))
+        next(iter(loader))
+    stop_workers(loader)
     assert str(caught.value) == "cannot decode a/b.jpg: gone"
     assert caught.value.exit_code == 3
 

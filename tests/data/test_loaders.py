@@ -1,6 +1,6 @@
 """Loaders whose batches are those of their step, whatever the workers and the start."""
 
-import gc
+import multiprocessing
 import random
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch.utils.data import get_worker_info
 
 from usb_ext.augment.usb_views import strong_transform, weak_transform
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.data.loaders import eval_loader, train_loader
+from usb_ext.data.loaders import eval_loader, stop_workers, train_loader
 
 S, N, B, ITERS = 8, 11, 4, 10
 MEAN, STD = (0.5,) * 3, (0.25,) * 3
@@ -50,6 +50,10 @@ class Broken(Views):
 
 def batches(workers=0, **change):
     return list(train_loader(Views(), **SETTINGS | change, num_workers=workers))
+
+
+def loader_workers():
+    return set(multiprocessing.active_children())
 
 
 def same(one, other):
@@ -116,12 +120,13 @@ def test_weights_and_collate():
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_errors_keep_their_kind_through_a_worker(workers, monkeypatch):
-    # torch waits this long (5 s) for a worker whose batch failed
-    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.3)
+def test_errors_keep_their_kind_through_a_worker_and_leave_none_behind(workers):
+    before, loader = loader_workers(), train_loader(Broken(), **SETTINGS, num_workers=workers)
     with pytest.raises(DataMissing, match=r"a\.png"):
-        next(iter(train_loader(Broken(), **SETTINGS, num_workers=workers)))
-    gc.collect()
+        next(iter(loader))
+    assert len(loader_workers() - before) == workers
+    stop_workers(loader)
+    assert not loader_workers() - before
 
 
 def test_settings_are_checked():

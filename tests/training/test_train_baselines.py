@@ -6,6 +6,7 @@ beginning. Built like this it takes a second a case.
 """
 
 import json
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +154,12 @@ def test_the_seed_decides_what_usbs_algorithms_see(
 
 @pytest.mark.parametrize("imbalanced", ["cossl", "saw"])
 def test_worker_processes_do_not_change_the_run(tmp_path: Path, imbalanced: str) -> None:
-    """Their further loaders and evaluations draw from the global generators in USB."""
+    """Their further loaders and evaluations draw from the global generators in USB; none is left behind."""
+    before = set(multiprocessing.active_children())
     given = {**SIX, **UNBALANCED, "algorithm": "fixmatch", "imb_algorithm": imbalanced}
     for workers in (0, 1):
         run(tmp_path / str(workers), num_workers=workers, cossl_tfe_warm_bs=8, **given)
+    assert not set(multiprocessing.active_children()) - before
     states = [checkpoint_of(tmp_path / name) for name in "01"]
     assert_same_state(states[0], states[1])
 

@@ -1,7 +1,7 @@
 """The loaders of a run: seeded batches for training, images in order for evaluation."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -81,6 +81,16 @@ def eval_loader(
         generator=torch.Generator(),
         persistent_workers=num_workers > 0,
     )
+
+
+def stop_workers(loader: Iterable[Any]) -> None:
+    """End a loader's worker processes now, where it has any.
+
+    Left to Python's collector, each of them is waited for five seconds once a worker has raised.
+    """
+    end = getattr(getattr(loader, "_iterator", None), "_shutdown_workers", None)
+    if end is not None:
+        end()
 
 
 def _ignore_ctrl_c(worker: int) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from usb_ext.data.batched import batched_eval_loader, batched_train_loader
 from usb_ext.data.batches import SeededImages
 from usb_ext.data.image_store import MEBIBYTE
-from usb_ext.data.loaders import eval_loader, train_loader
+from usb_ext.data.loaders import eval_loader, stop_workers, train_loader
 from usb_ext.upstream.running import (
     Batch,
     Collate,
@@ -72,10 +72,10 @@ class Loaders(Base):
             found = batched_eval_loader(data, self.device, budget, args.eval_batch_size)
             if found is not None:
                 return found
-        if stream is not None:
-            seeded = SeededImages(data, args.seed, stream)
-            return eval_loader(seeded, args.eval_batch_size, args.num_workers, self._collate())
-        return eval_loader(data, args.eval_batch_size, args.num_workers, self._collate())
+        images = data if stream is None else SeededImages(data, args.seed, stream)
+        loader = eval_loader(images, args.eval_batch_size, args.num_workers, self._collate())
+        args.parts.loaders.append(loader)
+        return loader
 
     def training_loader(
         self, split: str, batch_size: int, stream: int, weights: NDArray[np.float64] | None = None
@@ -94,7 +94,7 @@ class Loaders(Base):
                 weights=weights,
             )
         workers = self.args.num_workers * {UNLABELLED: 2, VALIDATION: 0}.get(stream, 1)
-        return train_loader(
+        loader = train_loader(
             served(self.dataset_dict, split),
             batch_size=batch_size,
             num_iters=self.num_train_iter,
@@ -106,6 +106,13 @@ class Loaders(Base):
             weights=weights,
             pin_memory=self.device.type == "cuda",
         )
+        self.args.parts.loaders.append(loader)
+        return loader
+
+    def stop_workers(self) -> None:
+        """End the worker processes of all loaders of the run, those of second loops too."""
+        for loader in self.args.parts.loaders:
+            stop_workers(loader)
 
     def _collate(self) -> Collate:
         return collate_of(self.args)

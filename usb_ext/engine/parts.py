@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -13,7 +13,7 @@ import torch
 from usb_ext.core.files import RunFolder
 from usb_ext.data.prepared import Prepared
 from usb_ext.engine.hooks.record import Progress
-from usb_ext.upstream.running import Datasets, OnEngine, State
+from usb_ext.upstream.running import Batch, Datasets, OnEngine, State
 from usb_ext.upstream.usb import Hook
 
 _log = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ class Parts:
         data: the data of the run, once it is prepared.
         watches: what looks on while a method trains, each a function of the running algorithm that gives
             hooks with their names and USB's priorities; a method's own are named where a run is composed.
+        loaders: every loader of the run, so that its worker processes end with it.
     """
 
     device: torch.device
@@ -90,3 +91,4 @@ class Parts:
     stop: Stop = field(default_factory=Stop)
     data: Prepared | None = None
     watches: tuple[Watch, ...] = ()
+    loaders: list[Iterable[Batch]] = field(default_factory=list)

@@ -258,6 +258,8 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | N
         if folder.latest.exists():  # not in Dash's warm-up, before the first checkpoint
             _finish(algorithm, settings, data, "interrupted")
         raise
+    finally:
+        algorithm.stop_workers()
     draw_report(algorithm, folder, data.classes)  # before the record, which says that all is there
     result = _finish(algorithm, settings, data, "completed")
     if result.top1_last is not None:
