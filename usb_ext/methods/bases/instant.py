@@ -375,7 +375,10 @@ class InstantRule(AdaMatchRule):
     def learned_targets(
         self, algorithm: RunningStep, views: Views, targets: torch.Tensor
     ) -> torch.Tensor:
-        """After the warm-up the corrected ones, (U, C); before it the pseudo-labels."""
+        """After the warm-up the corrected ones, (U, C); before it the pseudo-labels.
+
+        ours: constants of the step's own logits, so that a curvature made of them is never negative.
+        """
         matrices = algorithm.hooks_dict[MASKING].matrices
         if matrices is None:
             return targets
