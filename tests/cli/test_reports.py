@@ -14,6 +14,7 @@ BASES = [
     "dash",
     "pseudolabel",
     "fixmatch_eman",
+    "instant",
 ]
 
 

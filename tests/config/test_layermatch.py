@@ -59,6 +59,7 @@ PER_CLASS = {
 }  # fmt: skip
 SETS = {"cifar10": (10, 32), "cifar100": (100, 32), "stl10": (10, 96), "imagefolder": (100, 224)}
 BASELINES = ["fixmatch", "flexmatch", "freematch", "softmatch", "adamatch", "uda", "dash"]
+BASELINES += ["instant"]
 
 
 @pytest.mark.parametrize("name", TABLE_6)

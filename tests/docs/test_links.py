@@ -8,11 +8,15 @@ from support.pages import DOCS, PAGES, ROOT, TOP, name_of
 from test_layers import INSIDE, ROOMS
 
 import usb_ext
+from usb_ext.settings.algorithms import BASES
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"`((?:usb_ext|config|docs|tests|patches|\.ci)/[\w./-]*)`")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 TABLE = re.compile(r"^\| setting \| default \| meaning \|\n\|[-|]+\|\n((?:\|.*\n)+)", re.M)
+OWN_TABLE = re.compile(
+    r"^\| option of `(\w+)` \| default \| meaning \|\n\|[-|]+\|\n((?:\|.*\n)+)", re.M
+)
 INSIDE_PACKAGE = re.compile(rf"`((?:{'|'.join(ROOMS)})/[\w./]*)`")
 README_LINES, README_LINKS = 120, 6
 
@@ -107,6 +111,17 @@ def test_tables_of_settings_say_the_defaults(page: Path) -> None:
         shown = [value.strip() for value in default.split(",")]
         assert shown in ([str(fields[name].default) for name in settings], [shown[0]])
         assert {str(fields[name].default) for name in settings} == set(shown), row
+
+
+def test_tables_of_a_bases_own_options_say_its_defaults() -> None:
+    tables = [
+        t for page in (DOCS / "papers").glob("*.md") for t in OWN_TABLE.findall(page.read_text())
+    ]
+    assert {base for base, _ in tables} == {"instant"}
+    for base, table in tables:
+        rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+        shown = {name.strip("`"): default for name, default, _ in rows}
+        assert shown == {name: str(value) for name, value in BASES[base].options.items()}
 
 
 def test_results_are_linked_from_their_overview() -> None:

@@ -35,11 +35,20 @@ def test_settings_that_are_required_or_stated_exist() -> None:
 
 @pytest.mark.parametrize(
     ("table", "none"),
-    [("as3l-3", "SelfMatch (w FlexMatch)"), ("layermatch-1", "InstanT"), ("as3l-2", "LESS")],
+    [("as3l-3", "SelfMatch (w FlexMatch)"), ("as3l-2", "LESS")],
 )
 def test_methods_that_we_lack(table: str, none: str) -> None:
     (cell, *_) = [c for c in usb_ext.published(table) if c.method == none]
     assert wanted(cell) is None or cell.num_labels is None
+
+
+@pytest.mark.parametrize("table", ["layermatch-1", "layermatch-2", "layermatch-3"])
+def test_instants_rows_are_runs_of_our_base(table: str) -> None:
+    asked = [wanted(cell) for cell in usb_ext.published(table) if cell.method == "InstanT"]
+    assert asked
+    for want in asked:
+        assert want is not None and want.algorithms == ("instant", "weak_strong")
+        assert (want.base, want.extensions, want.remark) == ("instant", frozenset(), "")
 
 
 def test_two_rows_of_a_table_ask_for_different_runs() -> None:

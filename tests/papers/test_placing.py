@@ -46,6 +46,11 @@ def test_what_differs_is_named_with_both_values(tmp_path: Path) -> None:
     assert at(placed(base), "FixMatch").differs == ""
 
 
+def test_runs_of_instant_stand_in_its_row(tmp_path: Path) -> None:
+    found = placed(fake_run(tmp_path / "a", 0.9, algorithm="instant", estimation="class"))
+    assert at(found, "InstanT").values.mean == pytest.approx(90.0) and len(found.ours) == 1
+
+
 def test_the_unlabelled_batch_is_what_table_7_states(tmp_path: Path) -> None:
     cells = usb_ext.published("layermatch-2")
     scratch = {"net": "wrn_28_2", "use_pretrain": False, "num_train_iter": 2**20, "optim": "SGD"}

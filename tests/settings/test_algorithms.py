@@ -1,19 +1,23 @@
 """The declarations: what goes together, and agreement with the classes they name and with USB."""
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import usb_ext
 from usb_ext.settings import algorithms
 from usb_ext.settings.algorithms import ALGORITHMS, BASES, EXTENSIONS
 
 
 def test_who_can_carry_what() -> None:
-    assert len(BASES) == 9
+    assert len(BASES) == 10
     influence = {"influence", "influence_uda", "influence_fixmatch", "influence_pseudolabel"}
     ours = {"layermatch", "weak_strong", "smoothfixmatch", "smoothpseudolabel", "as3l"}
     assert set(algorithms.carriers()) == {*BASES, *ours, *influence}
     assert {one.base for one in ALGORITHMS.values()} <= set(BASES)
     assert all(set(one.extensions) <= set(EXTENSIONS) for one in ALGORITHMS.values())
-    assert {name for name, base in BASES.items() if not base.in_usb} == {"fixmatch_eman"}
+    assert {n for n, base in BASES.items() if not base.in_usb} == {"fixmatch_eman", "instant"}
 
 
 def test_parts_are_the_declared_and_the_asked_for() -> None:
@@ -73,3 +77,18 @@ def test_the_names_are_those_of_the_classes() -> None:
     assert [MADE[name].name for name in MADE] == list(EXTENSIONS)
     assert list(NAMED) == list(ALGORITHMS)
     assert all(made.declared is ALGORITHMS[name] for name, made in NAMED.items())
+
+
+def test_a_base_is_one_file_and_one_declaration() -> None:
+    """No module but other bases imports a base's file, and each file of `bases/` is declared."""
+    package = Path(usb_ext.__file__).parent
+    importing = set()
+    for path in package.rglob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        modules = [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)]
+        if any(module.startswith("usb_ext.methods.bases.") for module in modules):
+            importing.add(path.parent.relative_to(package).as_posix())
+    assert importing <= {"methods/bases"}
+    files = {p.stem for p in (package / "methods" / "bases").glob("*.py")} - {"__init__"}
+    declared = {base.where.partition(":")[0] for base in BASES.values()}
+    assert declared == {"step.base", *(f"bases.{name}" for name in files)}

@@ -22,6 +22,7 @@ from usb_ext.upstream.usb_algorithms import (
 
 
 def test_tables_name_registered_algorithms() -> None:
+    register()
     known = set(ALGORITHMS.keys())
     assert {*ONLY, *REFUSED} == set(IMB_ALGORITHMS.keys())
     for names in (NO_FEATURES, SQUARED_ERROR, tuple(ONLY.values()), *REFUSED.values()):
@@ -71,6 +72,8 @@ def test_a_pair_that_is_not_refused_trains(tmp_path: Path, imbalanced: str, algo
         ("vat", "abc", "abc does not work on algorithm vat.*fixmatch.*remixmatch"),
         ("mixmatch", "debiaspl", "debiaspl does not work on algorithm mixmatch"),
         ("simmatch", "crest+", r"crest\+ does not work on algorithm simmatch"),
+        ("instant", "saw", "saw does not work on algorithm instant"),
+        ("instant", "debiaspl", "debiaspl does not work on algorithm instant"),
     ],
 )
 def test_refused_before_any_work(
@@ -79,3 +82,8 @@ def test_refused_before_any_work(
     with pytest.raises(SettingsError, match=message) as caught:
         run(tmp_path, algorithm=algorithm, imb_algorithm=imbalanced)
     assert caught.value.exit_code == 2 and not (tmp_path / "run").exists()
+
+
+def test_a_chosen_base_is_refused_as_the_algorithm_of_that_name_is(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="saw does not work on algorithm instant"):
+        run(tmp_path, algorithm="weak_strong", base="instant", imb_algorithm="saw")

@@ -1,6 +1,6 @@
 """Which of our runs a row of a paper's table is: the papers' names in terms of our settings.
 
-Methods that we do not have (InstanT, LESS) and numbers that no run's record holds (times, accuracy of
+Methods that we do not have (LESS) and numbers that no run's record holds (times, accuracy of
 prior pseudo-labels) stand in no list: such rows stay the paper's alone.
 """
 
@@ -30,8 +30,9 @@ PLAIN: dict[str, str] = {
     "FixMatch": "fixmatch", "FixMatch* (CTA)": "fixmatch", "FlexMatch": "flexmatch",
     "SelfMatch (w FlexMatch)": "flexmatch", "Dash": "dash", "SoftMatch": "softmatch",
     "FreeMatch": "freematch", "AdaMatch": "adamatch",
+    "InstanT": "instant",
 }  # fmt: skip
-"""USB's algorithm without any extension."""
+"""An algorithm without any extension."""
 
 EXTENDED: dict[str, tuple[str, frozenset[str]]] = {
     "Ours (UDA)": ("uda", frozenset({"influence"})),

@@ -175,6 +175,17 @@ BASES: dict[str, Base] = _by_name(
         in_usb=False,
         one_batch=False,
     ),
+    Base(
+        "instant",
+        "a threshold for each example, from an estimated matrix of label noise that also corrects the loss",
+        "Li et al., 2023",
+        "bases.instant:InstantRule",
+        {
+            **HARD, "p_cutoff": 0.9, "ema_p": 0.999, "estimation": "instance", "scale": 5.0,
+            "warm_up_it": None, "estimator_lr": None,
+        },
+        in_usb=False,
+    ),
 )  # fmt: skip
 """By name. With no extension each that `in_usb` equals USB's algorithm of that name, loss and gradients."""
 

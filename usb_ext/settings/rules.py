@@ -21,7 +21,7 @@ from usb_ext.settings.influence import influence_contradictions
 from usb_ext.settings.limits import limit_contradictions
 from usb_ext.settings.smooth import smooth_contradictions
 from usb_ext.settings.step import step_contradictions
-from usb_ext.settings.usb_options import imbalance_contradictions
+from usb_ext.settings.usb_options import imbalance_contradictions, instant_contradictions
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
@@ -57,6 +57,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _labelled,
         _unlabelled,
         imbalance_contradictions,
+        instant_contradictions,
         without_test_contradictions,
         toy_contradictions,
         text_contradictions,

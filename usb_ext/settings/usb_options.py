@@ -156,12 +156,32 @@ class ThresholdSettings(SettingsGroup):
     ema_p: Share | None = Field(
         default=None,
         description="Momentum of the running statistics of predictions, in [0, 1]. FreeMatch, "
-        "SoftMatch, AdaMatch, LayerMatch.",
+        "SoftMatch, AdaMatch, LayerMatch, InstanT.",
     )
     eman_m: Share | None = Field(
         default=None,
         description="Momentum of the teacher, weights and batch-norm statistics alike, in [0, 1] "
         "(EMAN: 0.999). FixMatch-EMAN.",
+    )
+    estimation: Literal["instance", "class"] | None = Field(
+        default=None,
+        description="The matrix of label noise: one an example, by a network of its own, or one for "
+        "all examples. InstanT.",
+    )
+    scale: NonNegative | None = Field(
+        default=None,
+        description="How much the matrix of label noise starts as the identity (Li et al.'s files: 5 "
+        "for 10 classes, 10 for 100). InstanT.",
+    )
+    warm_up_it: Whole | None = Field(
+        default=None,
+        description="Iterations without the matrix of label noise; None is 10240 in 2^20 of "
+        "num_train_iter, as in Li et al.'s files. InstanT.",
+    )
+    estimator_lr: NonNegative | None = Field(
+        default=None,
+        description="Learning rate of the matrix of label noise; None is Li et al.'s, 0.001 for "
+        "estimation: instance, 0.01 for class. InstanT.",
     )
     ent_loss_ratio: NonNegative | None = Field(
         default=None,
@@ -274,6 +294,21 @@ class ConsistencySettings(SettingsGroup):
     queue_batch: Count | None = Field(
         default=None, description="Batches held in the queue of features. CoMatch."
     )
+
+
+def instant_contradictions(s: "Settings") -> Iterator[str]:
+    """A warm-up that ends within the run.
+
+    Args:
+        s: a model whose single values are already valid.
+    """
+    given = s.warm_up_it if s.active_base == "instant" else None
+    if given is not None and given >= s.num_train_iter:
+        yield (
+            f"warm_up_it is {given}, not below num_train_iter {s.num_train_iter}, so InstanT's "
+            f"matrix of label noise would never be used; use at most {s.num_train_iter - 1}, or leave it "
+            "out for about 1 % of the run"
+        )
 
 
 def imbalance_contradictions(s: "Settings") -> Iterator[str]:

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
         rho_min: float
         num_wu_iter: int
         num_wu_eval_iter: int
+        estimation: str  # type: ignore[assignment]  # likewise
+        scale: float
         # resolved, where a setting asks for what needs them
         label_file: str
         prior_file: str

@@ -143,8 +143,8 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "crest+": ("simmatch",),
     "darp": ("defixmatch", "fullysupervised", "supervised"),
     "daso": (*NO_FEATURES, "defixmatch"),  # which makes labels twice a step
-    "debiaspl": SQUARED_ERROR,
-    "saw": (*SQUARED_ERROR, "dash"),  # whose loss an example SAW's mean takes away
+    "debiaspl": (*SQUARED_ERROR, "instant"),  # both put a loss of their own in FixMatch's place
+    "saw": (*SQUARED_ERROR, "instant", "dash"),  # whose loss an example SAW's mean takes away
 }
 
 

@@ -19,7 +19,7 @@ from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.registry import RULES
 from usb_ext.methods.step.views import Views
 
-ALIGNED = ("softmatch", "adamatch")
+ALIGNED = ("softmatch", "adamatch", "instant")
 """Bases whose probabilities are aligned before the prior joins them."""
 
 
@@ -156,6 +156,8 @@ def test_masking_targets_and_state_are_those_of_the_base_for_y_post(
 @pytest.mark.parametrize("name", ALIGNED)
 def test_the_prior_joins_after_alignment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     ours, base = with_prior(monkeypatch, name), plain(name)
+    for each in (ours, base):
+        each.rule.batch(each, batch(0)["x_ulb_w"])
     views, indices = views_of(ours, 0)
     weak, own = ours._weak(views, indices), base.rule.weak(base, views, indices)
     prior = table("mixed")[indices]
@@ -166,7 +168,7 @@ def test_the_prior_joins_after_alignment(monkeypatch: pytest.MonkeyPatch, name: 
     torch.testing.assert_close(ours.hooks_dict["DistAlignHook"].p_model, align.p_model)
     told = base.rule.weights(base, replace(own, probs=weak.probs))
     torch.testing.assert_close(ours._weights(weak), told)
-    hard = (weak.probs if name == "adamatch" else weak.logits).argmax(1)
+    hard = (weak.logits if name == "softmatch" else weak.probs).argmax(1)
     assert torch.equal(ours.rule.targets(ours, weak), hard)
 
 

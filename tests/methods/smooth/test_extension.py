@@ -24,9 +24,30 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("freematch", {"ema_p": 0.5}),
     ("freematch", {"ema_p": 0.5, "use_quantile": True}),
     ("adamatch", {"p_cutoff": 0.9, "ema_p": 0.8}),
+    ("instant", {"p_cutoff": 0.7, "warm_up_it": 4}),
+    ("instant", {"p_cutoff": 0.7, "warm_up_it": 0, "estimation": "class"}),
     ("dash", {"gamma": 1.5}),
     ("dash", {"rho_min": 1.5}),
 ]
+
+
+def instant_thresholds(
+    matrices: torch.Tensor | None, rows: list[list[float]], cutoff: float
+) -> list[float]:
+    """InstanT's, from its matrices of label noise (None in the warm-up) and a temperature of 0.5."""
+    relative = cutoff * sum(map(max, rows)) / len(rows)
+    if matrices is None:
+        return [relative] * len(rows)
+    found = []
+    for number, row in enumerate(rows):
+        noise = (matrices if matrices.ndim == 2 else matrices[number]).tolist()
+        powers = [math.exp(p / 0.5) for p in row]
+        softened = [power / sum(powers) for power in powers]
+        label = row.index(max(row))
+        softened[label] = sorted(softened)[-2]
+        doubt = sum(noise[i][label] * share for i, share in enumerate(softened))
+        found.append(min(relative + doubt, 0.99))
+    return found
 
 
 def thresholds(name: str, algorithm: Any, before: Any, call: dict[str, Any]) -> list[float]:
@@ -43,6 +64,8 @@ def thresholds(name: str, algorithm: Any, before: Any, call: dict[str, Any]) -> 
     if name == "adamatch":
         rows = call["logits_x_lb"].tolist()
         return [cutoff * sum(max(row) for row in rows) / len(rows)] * len(scores)
+    if name == "instant":
+        return instant_thresholds(hook.matrices, scores, cutoff)
     if name == "dash":
         return [math.exp(-hook.rho)] * len(scores)
     return [cutoff] * len(scores)

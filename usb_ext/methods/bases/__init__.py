@@ -1,4 +1,4 @@
 """The bases, one a file: rule and state, told by their difference from FixMatch (`step/base.py`).
 
-With no extension each equals USB's algorithm of its name: loss and every gradient.
+With no extension each that USB has equals its algorithm of that name: loss and every gradient.
 """

@@ -61,7 +61,8 @@ class Influence(Extension):
     ) -> dict[str, torch.Tensor]:
         """No further loss; the hook is shown targets (U,) or (U, C) and final weights (U,)."""
         scale = algorithm.rule.unsup_weight(algorithm)
-        algorithm.hooks_dict[HOOK].remember(targets, weights, scale)
+        learned = algorithm.rule.learned_targets(algorithm, views, targets)
+        algorithm.hooks_dict[HOOK].remember(learned, weights, scale)
         return {}
 
 

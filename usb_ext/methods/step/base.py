@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 
 from usb_ext.methods.step.running import RunningStep
-from usb_ext.methods.step.views import Teacher, Views
+from usb_ext.methods.step.views import Inputs, Teacher, Views
 from usb_ext.settings.algorithms import FIXMATCH
 from usb_ext.upstream.running import Arguments
 from usb_ext.upstream.usb import (
@@ -85,6 +85,14 @@ class BaseRule:
         """
         return None
 
+    def batch(self, algorithm: RunningStep, x_w: Inputs) -> None:
+        """Look at the weak views before the forward pass; here nothing is done.
+
+        Args:
+            algorithm: the running algorithm.
+            x_w: (U, ...) weak views, or a dict of tensors.
+        """
+
     def supervised_loss(
         self, algorithm: RunningStep, logits: torch.Tensor, y: torch.Tensor
     ) -> torch.Tensor:
@@ -129,6 +137,37 @@ class BaseRule:
     def targets(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Pseudo-labels: (U,) classes, or (U, C) probabilities when labels are soft."""
         return self._targets(algorithm, weak.probs, algorithm.use_hard_label, softmax=False)
+
+    def unsupervised_loss(
+        self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        """Mean over the batch of the weighted cross-entropies of the strong views.
+
+        Args:
+            algorithm: the running algorithm.
+            views: outputs of the step; `logits_s` is (U, C).
+            targets: (U,) or (U, C) pseudo-labels.
+            weights: (U,) weight of each unlabelled example.
+
+        Returns:
+            Scalar of shape (), before `unsup_weight`.
+        """
+        return algorithm.consistency_loss(views.logits_s, targets, "ce", mask=weights)
+
+    def learned_targets(
+        self, algorithm: RunningStep, views: Views, targets: torch.Tensor
+    ) -> torch.Tensor:
+        """Targets whose cross-entropy has the gradient of `unsupervised_loss` in the strong logits.
+
+        Args:
+            algorithm: the running algorithm.
+            views: outputs of the step; `logits_s` is (U, C).
+            targets: (U,) or (U, C) pseudo-labels.
+
+        Returns:
+            (U,) or (U, C), constants; here the pseudo-labels themselves.
+        """
+        return targets
 
     def regulariser(
         self, algorithm: RunningStep, views: Views, weights: torch.Tensor

@@ -116,6 +116,7 @@ class WeakStrong(Base):
         Returns:
             `{"loss", "feat"}` and the log, tensors of shape (): no step waits for the device.
         """
+        self.rule.batch(self, x_ulb_w)
         for name in self.extensions:
             EXTENSIONS[name].batch(self, x_lb, y_lb, x_ulb_w, x_ulb_s)
         with self.amp_cm():
@@ -155,7 +156,7 @@ class WeakStrong(Base):
         self, views: Views, y_lb: torch.Tensor, weights: torch.Tensor, targets: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """The terms of the objective (LayerMatch, Eq. 9), weighted but for `unsup_loss`."""
-        unsup = self.consistency_loss(views.logits_s, targets, "ce", mask=weights)
+        unsup = self.rule.unsupervised_loss(self, views, targets, weights)
         if self.ulb_loss_mean == "selected":
             unsup = unsup * selected_share(weights)
         losses = {
