@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from usb_ext.cli.command import Command, Show
 from usb_ext.comparison.methods import (
+    Given,
     Method,
     Order,
     add_report,
@@ -56,10 +57,14 @@ def _planned(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     """Run what is missing, then report."""
     methods = parse_methods(arguments.methods)
     labels = tuple(method.label for method in methods)
-    about = {m.label: {"algorithm": m.algorithm, "settings": dict(m.values)} for m in methods}
+    about: dict[str, dict[str, Any]] = {
+        m.label: {"algorithm": m.algorithm, "settings": dict(m.values)} for m in methods
+    }
     given = given_settings(arguments)
     order = _order(arguments, labels, _out(arguments, given), {"methods": about})
     plan = _plan(arguments, given, methods, order.out)
+    for run in plan:
+        about[run.method.label]["recipe"] = run.settings.recipe
 
     from usb_ext.comparison.as3l_stages import with_stages
     from usb_ext.comparison.stage import compare
@@ -113,25 +118,26 @@ def _order(
 
 def _plan(
     arguments: argparse.Namespace,
-    given: Mapping[str, object],
+    given: Given,
     methods: tuple[Method, ...],
     out: Path,
 ) -> "list[Planned]":
     from usb_ext.comparison.plan import make_plan, pair_seeds
 
-    counts = arguments.num_labels or [given.get("num_labels", default_of("num_labels"))]
+    counts = arguments.num_labels or [given.value("num_labels") or default_of("num_labels")]
     first = {"algorithm": methods[0].algorithm, "num_labels": counts[0], **methods[0].values}
-    folds = pair_seeds(arguments.seeds, arguments.label_seeds, load_settings(given, first).settings)
+    whole = load_settings(given.file, {**given.flags, **first}).settings
+    folds = pair_seeds(arguments.seeds, arguments.label_seeds, whole)
     if len(set(counts)) < len(counts):
         raise SettingsError(f"--num-labels names a count twice: {' '.join(map(str, counts))}")
-    return make_plan(given, methods, folds, sorted(counts), out)
+    return make_plan(given.file, methods, folds, sorted(counts), out, given.flags)
 
 
-def _out(arguments: argparse.Namespace, given: Mapping[str, object]) -> Path:
+def _out(arguments: argparse.Namespace, given: Given) -> Path:
     if arguments.out is not None:
         return Path(arguments.out).expanduser()
     stem = Path(arguments.c).stem if arguments.c else "methods"
-    place = str(given.get("save_dir", default_of("save_dir")))
+    place = str(given.value("save_dir") or default_of("save_dir"))
     return Path(place).expanduser() / f"compare_{stem}"
 
 

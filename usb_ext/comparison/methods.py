@@ -19,7 +19,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings, parse_flags
@@ -199,8 +199,24 @@ def add_settings(compare: Any) -> None:
             compare.add_argument(*spellings, nargs="*", dest=f"set_{name}", help=argparse.SUPPRESS)
 
 
-def given_settings(arguments: argparse.Namespace) -> dict[str, object]:
-    """The settings of the file, and of the flags over them."""
+class Given(NamedTuple):
+    """The settings that a comparison's methods share.
+
+    Attributes:
+        file: what the settings file says, for its own method.
+        flags: what the command line says, for all methods.
+    """
+
+    file: dict[str, object]
+    flags: dict[str, object]
+
+    def value(self, name: str) -> object:
+        """What all methods have, where none says otherwise; None where nobody says it."""
+        return {**self.file, **self.flags}.get(name)
+
+
+def given_settings(arguments: argparse.Namespace) -> Given:
+    """The settings of the file, and of the flags."""
     words: list[str] = []
     for name in Settings.model_fields:
         value = getattr(arguments, f"set_{name}", None)
@@ -208,7 +224,7 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, object]:
             words += [f"--{name}", *value]
     file = {} if arguments.c is None else read_yaml(settings_file(arguments.c))
     file.pop("overwrite", None)
-    return {**file, **parse_flags(words)[1]}
+    return Given(file, parse_flags(words)[1])
 
 
 @dataclass(frozen=True)
