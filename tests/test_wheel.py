@@ -73,6 +73,7 @@ def test_it_holds_the_source_the_settings_files_and_the_papers_numbers(wheel: Pa
         *(f"usb_ext/shipped/{path.name}" for path in (ROOT / "config").glob("*.yaml")),
         *(f"usb_ext/papers/published/{table}.csv" for table in usb_ext.published()),
         "usb_ext/papers/published/protocols.toml",
+        "usb_ext/settings/recipes.toml",
         "usb_ext/py.typed",
     }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}

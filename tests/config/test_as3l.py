@@ -26,7 +26,7 @@ TABLE_2: dict[str, tuple[str, str, list[int], dict[int, tuple[float, float]]]] =
     ),
 }  # fmt: skip
 TABLE_5 = {
-    "random": (58.17, 13.01, ["--as3l_strategy random", "--prior_label False"]),
+    "random": (58.17, 13.01, ["--algorithm selfmatch"]),
     "random + prior": (68.01, 15.96, ["--as3l_strategy random"]),
     "active": (76.65, 5.29, ["--prior_label False"]),
     "active + prior": (84.43, 5.19, []),
@@ -83,8 +83,7 @@ def test_table_4_and_section_5_2(base: str, share: float) -> None:
     epoch = s.num_train_iter // s.epoch
     assert s.epoch == 50 and s.prior_until == 4 * epoch and s.num_warmup_iter == 5 * epoch
     assert 1_281_167 / (s.batch_size * s.uratio) == pytest.approx(epoch, abs=1)
-    threshold, weight = (0.7, 10.0) if base == "fixmatch_eman" else (0.95, 1.0)
-    assert (s.p_cutoff, s.ulb_loss_ratio) == (threshold, weight)
+    assert (s.p_cutoff, s.ulb_loss_ratio) == (0.7, 10.0)  # EMAN's code, for both bases
     (line,) = [
         text for text in header("as3l_imagenet_2562")
         if f"{TABLE_4[base, share][0]}, " in text.replace("top-1 ", "").replace("top-5 ", "")

@@ -95,8 +95,10 @@ def test_toys_are_section_4_1(name: str) -> None:
 def test_digits_have_forty_labels_and_take_either_base() -> None:
     found = settings("digits_40")
     assert (found.num_labels, found.num_val, found.active_base) == (40, 100, "uda")
-    other = settings("digits_40", algorithm="influence_fixmatch", T=0.5, p_cutoff=0.95)
-    assert other.active_base == "fixmatch"
+    other = settings("digits_40", algorithm="influence_fixmatch")
+    assert (other.active_base, other.T, other.p_cutoff) == ("fixmatch", 0.5, 0.95)
+    bare = settings("digits_40", algorithm="uda")
+    assert (bare.active_extensions, bare.T, bare.num_val) == ((), 0.4, 100)
     assert settings("digits_40", influence=False).active_extensions == ()
 
 

@@ -13,7 +13,7 @@ from usb_ext.settings.algorithms import ALGORITHMS, BASES, EXTENSIONS
 def test_who_can_carry_what() -> None:
     assert len(BASES) == 10
     influence = {"influence", "influence_uda", "influence_fixmatch", "influence_pseudolabel"}
-    ours = {"layermatch", "weak_strong", "smoothfixmatch", "smoothpseudolabel", "as3l"}
+    ours = {"layermatch", "weak_strong", "smoothfixmatch", "smoothpseudolabel", "as3l", "selfmatch"}
     assert set(algorithms.carriers()) == {*BASES, *ours, *influence}
     assert {one.base for one in ALGORITHMS.values()} <= set(BASES)
     assert all(set(one.extensions) <= set(EXTENSIONS) for one in ALGORITHMS.values())

@@ -1,10 +1,12 @@
 """Flags: every setting by name, values as in YAML, one line for every mistake."""
 
+import argparse
+
 import pytest
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings, load_settings, parse_flags
-from usb_ext.settings.flags import CONFIG, SHORT
+from usb_ext.settings.flags import CONFIG, SHORT, add_setting_flags, settings_given
 
 
 def settings_of(line: str) -> dict[str, object]:
@@ -161,3 +163,31 @@ def test_words_of_no_flag_are_refused() -> None:
 )
 def test_a_flag_given_twice_is_refused(words: list[str]) -> None:
     assert "twice" in failure(*words)
+
+
+def test_flags_of_a_parser_with_others_are_read_as_typed() -> None:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--jobs", type=int)
+    add_setting_flags(parser, but=("seed",))
+    words = [
+        "--num-labels",
+        "40",
+        "--jobs",
+        "2",
+        "--extensions",
+        "grad_relu",
+        "smooth_weight",
+        "--resume",
+    ]
+    arguments = parser.parse_args([*words, "--lr=5e-05"])
+    assert arguments.jobs == 2
+    given = settings_given(arguments)
+    assert given == {
+        "num_labels": 40, "extensions": ["grad_relu", "smooth_weight"], "resume": True, "lr": 5e-05,
+    }  # fmt: skip
+    assert list(given) == ["num_labels", "extensions", "resume", "lr"]
+    assert settings_given(parser.parse_args([])) == {}
+    with pytest.raises(SettingsError, match="given twice"):
+        settings_given(parser.parse_args(["--lr", "1", "--lr", "2"]))
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--seed", "1"])

@@ -1,10 +1,12 @@
 """`usb-ext doctor`, `algorithms`, `check-config`: what is there, what is bridged, which files are right."""
 
 import argparse
+from collections.abc import Mapping
 
 from usb_ext.cli.command import Command, Show
 from usb_ext.core.errors import UsbExtError
 from usb_ext.settings import load_settings
+from usb_ext.settings.flags import add_setting_flags, settings_given
 
 
 def no_flags(_: argparse.ArgumentParser) -> None:
@@ -28,14 +30,15 @@ def run_algorithms(_: argparse.Namespace, show: Show) -> int:
 def check_config_flags(check: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext check-config`."""
     check.add_argument("files", nargs="+", metavar="FILE", help="or a name of `usb-ext configs`")
+    add_setting_flags(check)
 
 
 def run_check_config(arguments: argparse.Namespace, show: Show) -> int:
     """Print a line a file; gives 0, or the exit code that train would end with."""
-    code = 0
+    code, flags = 0, settings_given(arguments)
     for file in arguments.files:
         try:
-            warnings = check_config(file)
+            warnings = check_config(file, flags)
         except UsbExtError as error:
             code = min(code or error.exit_code, error.exit_code)  # wrong settings before lost files
             show(f"{file}: {' '.join(str(error).removeprefix(f'{file}: ').split())}")
@@ -44,19 +47,22 @@ def run_check_config(arguments: argparse.Namespace, show: Show) -> int:
     return code
 
 
-def check_config(file: str) -> list[str]:
+def check_config(file: str, flags: Mapping[str, object] | None = None) -> list[str]:
     """Decide by the function that `train` asks; nothing is written and no data set is fetched.
 
     Args:
         file: a settings file.
+        flags: settings over it, as the command line gives them to `train`.
 
     Returns:
-        `ok`, or which command the settings are for; then a sentence for each thing without effect.
+        `ok`, or which command the settings are for; the recipe where the flags name another method than the
+        file; then a sentence for each thing without effect.
 
     Raises:
         UsbExtError: what `train` would say.
     """
-    loaded = load_settings(file)
+    loaded = load_settings(file, flags)
+    recipe = [loaded.settings.recipe] if loaded.settings.recipe else []
     from usb_ext.as3l.workflow import check, wants_stages
     from usb_ext.training.check import check_run
     from usb_ext.training.train import rehearse
@@ -64,8 +70,8 @@ def check_config(file: str) -> list[str]:
     if wants_stages(loaded.settings):
         check(loaded.settings)
         check_run(loaded.settings, staged=True)
-        return ["ok for usb-ext as3l", *loaded.warnings]
-    return ["ok", *rehearse(loaded)]
+        return ["ok for usb-ext as3l", *recipe, *loaded.warnings]
+    return ["ok", *recipe, *rehearse(loaded)]
 
 
 DOCTOR = Command(
@@ -79,4 +85,8 @@ CHECK_CONFIG = Command(
     "say of each settings file whether it is ok",
     check_config_flags,
     run_check_config,
+    {
+        "epilog": "every setting of `usb-ext train --help` is a flag here too, such as --algorithm",
+        "allow_abbrev": False,
+    },
 )

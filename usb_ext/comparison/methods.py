@@ -19,10 +19,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.settings import Settings, parse_flags
+from usb_ext.settings import parse_flags
+from usb_ext.settings.flags import add_setting_flags, settings_given
 from usb_ext.settings.shipped import settings_file
 from usb_ext.settings.sources import read_yaml
 
@@ -151,6 +152,14 @@ def add_runs(compare: Any) -> None:
         "fixmatch:p_cutoff=0.9,T=0.5, or LABEL=fixmatch:extensions=grad_relu",
     )
     compare.add_argument(
+        "--paper",
+        metavar="TABLE",
+        help="all rows of a paper's table as methods, each with its recipe: layermatch-1, as3l-5, ...",
+    )
+    compare.add_argument(
+        "--cell", metavar="DATASET/LABELS", help="which cell of that table, such as cifar10/10"
+    )
+    compare.add_argument(
         "--from",
         nargs="+",
         dest="found",
@@ -184,6 +193,9 @@ def add_report(compare: Any) -> None:
     compare.add_argument(
         "--time-to", metavar="X", help="steps to an accuracy (0.9) or to a method's last accuracy"
     )
+    compare.add_argument(
+        "--dry-run", action="store_true", help="say what would be run with which settings, and end"
+    )
     compare.add_argument("--no-train", action="store_true", help="report what is there")
     compare.add_argument("--retry", action="store_true", help="try failed runs again")
     compare.add_argument(
@@ -192,23 +204,31 @@ def add_report(compare: Any) -> None:
 
 
 def add_settings(compare: Any) -> None:
-    """Every setting that is not the comparison's own, without a line of help."""
-    for name in Settings.model_fields:
-        if name not in OWN:
-            spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-            compare.add_argument(*spellings, nargs="*", dest=f"set_{name}", help=argparse.SUPPRESS)
+    """Every setting that is not the comparison's own."""
+    add_setting_flags(compare, OWN)
 
 
-def given_settings(arguments: argparse.Namespace) -> dict[str, object]:
-    """The settings of the file, and of the flags over them."""
-    words: list[str] = []
-    for name in Settings.model_fields:
-        value = getattr(arguments, f"set_{name}", None)
-        if value is not None:
-            words += [f"--{name}", *value]
+class Given(NamedTuple):
+    """The settings that a comparison's methods share.
+
+    Attributes:
+        file: what the settings file says, for its own method.
+        flags: what the command line says, for all methods.
+    """
+
+    file: dict[str, object]
+    flags: dict[str, object]
+
+    def value(self, name: str) -> object:
+        """What all methods have, where none says otherwise; None where nobody says it."""
+        return {**self.file, **self.flags}.get(name)
+
+
+def given_settings(arguments: argparse.Namespace) -> Given:
+    """The settings of the file, and of the flags."""
     file = {} if arguments.c is None else read_yaml(settings_file(arguments.c))
     file.pop("overwrite", None)
-    return {**file, **parse_flags(words)[1]}
+    return Given(file, settings_given(arguments))
 
 
 @dataclass(frozen=True)

@@ -150,11 +150,13 @@ def _folds(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _methods(methods: Mapping[str, Any]) -> Iterator[str]:
-    """What a label stands for, where it does not say so itself."""
+    """What a label stands for, where it does not say so itself, and whose settings its runs have."""
     for label, method in methods.items():
         settings = ", ".join(f"{k} {v}" for k, v in method["settings"].items())
         if settings or label != method["algorithm"]:
             yield f"method {label}: {method['algorithm']}{' with ' if settings else ''}{settings}"
+        if recipe := method.get("recipe"):
+            yield f"recipe of {label}: {recipe}"
 
 
 def _collapsed(part: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> bool:

@@ -104,25 +104,32 @@ def make_plan(
     folds: Sequence[Fold],
     label_counts: Sequence[int],
     out: Path,
+    flags: Mapping[str, object] | None = None,
 ) -> list[Planned]:
     """All runs, so ordered that each label count and then each fold is finished in turn.
 
     Args:
-        given: settings of the file and the flags, the same for all methods.
+        given: settings of the file; a method other than the file's has its own recipe (`settings/change.py`).
         methods: what is compared.
         folds: on which folds.
         label_counts: numbers of labelled images.
         out: the comparison's folder; runs go to `out/runs`.
+        flags: settings that win over the file's and over recipes, the same for all methods.
 
     Raises:
         SettingsError: settings that a method cannot take; its label stands in front.
     """
     cells = [(n, fold, method) for n in label_counts for fold in folds for method in methods]
-    return [_planned(given, method, n, fold, out) for n, fold, method in cells]
+    return [_planned(given, flags or {}, method, n, fold, out) for n, fold, method in cells]
 
 
 def _planned(
-    given: Mapping[str, object], method: Method, num_labels: int, fold: Fold, out: Path
+    given: Mapping[str, object],
+    flags: Mapping[str, object],
+    method: Method,
+    num_labels: int,
+    fold: Fold,
+    out: Path,
 ) -> Planned:
     name = f"{method.slug}_n{num_labels}_l{fold.label_seed}_s{fold.seed}"
     own: dict[str, Any] = {"algorithm": method.algorithm, "num_labels": num_labels}
@@ -130,7 +137,7 @@ def _planned(
     own |= {"save_dir": str(out / "runs"), "save_name": name, "progress": "lines"}
     own["load_path"] = None  # a checkpoint that a file names is of another run
     try:
-        loaded = load_settings(given, {**method.values, **own})
+        loaded = load_settings(given, {**flags, **method.values, **own})
     except SettingsError as error:
         raise SettingsError(f"method {method.label!r}: {error}") from error
     return Planned(method, num_labels, fold, loaded.settings, loaded.warnings)

@@ -196,6 +196,8 @@ class Teller:
 
     def warn(self, plan: Sequence[Planned]) -> None:
         """What is to be said of the settings, once, and where a run can be watched."""
+        for recipe in dict.fromkeys(run.settings.recipe for run in plan if run.settings.recipe):
+            self.say(f"{recipe}\n")
         for warning in dict.fromkeys(warning for run in plan for warning in run.warnings):
             self.say(f"{warning}\n")
         if self.jobs > 1 and any(run.settings.num_threads is None for run in plan):

@@ -58,7 +58,7 @@ def compare(
         Interrupted: asked to stop, after the checkpoints of what was running.
     """
     check_outputs(order.out, OUTPUTS)
-    ready = [_resolved(run) for run in plan]
+    ready = resolved_plan(plan)
     refuse_other_settings(ready)
     data = DataNow()
     refuse_other_data(ready, data, say)
@@ -90,6 +90,18 @@ def report(entries: Sequence[Entry], order: Order) -> dict[str, Any]:
     claim_outputs(order.out, REPORT)
     write_files(made, order.out)
     return {**made, "page": as_markdown(made, [order.metric])}
+
+
+def resolved_plan(plan: Sequence[Planned]) -> list[Planned]:
+    """The runs with every option of their algorithms filled in.
+
+    Args:
+        plan: all runs of a comparison.
+
+    Raises:
+        SettingsError: a method that cannot be; its label stands in front.
+    """
+    return [_resolved(run) for run in plan]
 
 
 def _resolved(run: Planned) -> Planned:

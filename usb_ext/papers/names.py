@@ -86,7 +86,8 @@ def wanted(cell: PublishedNumber) -> Wanted | None:
         return None
     name = PLAIN[cell.method]
     parts = frozenset({"grad_relu"} if cell.setting == "with Grad-ReLU" else ())
-    return Wanted((name, "weak_strong"), name, parts, required, remark=_augmentation(cell))
+    names = (name, "weak_strong", *(("selfmatch",) if required.get("use_pretrain") else ()))
+    return Wanted(names, name, parts, required, remark=_augmentation(cell))
 
 
 def _required(cell: PublishedNumber) -> dict[str, object]:

@@ -52,7 +52,7 @@ class Base(Declared):
     """
 
     options: Mapping[str, object] = field(default_factory=dict)
-    other_defaults: Mapping[str, float] = field(default_factory=dict)
+    other_defaults: Mapping[str, object] = field(default_factory=dict)
     in_usb: bool = True
     one_batch: bool = True
     one_view: bool = False
@@ -81,12 +81,21 @@ class Algorithm(Declared):
         any_base: whether the setting `base` may name another one.
         extensions: those it has without being asked.
         options: options of its base whose default is another one here.
+        other_defaults: settings of every run whose default is another one here.
+        published: settings that the paper states and that are no default.
+        elsewhere: what a method has that is run in its place, beyond options: a file of AS3L starts from its
+            own pre-training and choice of images, a baseline from neither.
+        arm_of: the algorithm of which it is an arm, with which it shares the options of the base.
     """
 
     base: str = "fixmatch"
     any_base: bool = False
     extensions: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
+    other_defaults: Mapping[str, object] = field(default_factory=dict)
+    published: Mapping[str, object] = field(default_factory=dict)
+    elsewhere: Mapping[str, object] = field(default_factory=dict)
+    arm_of: str = ""
 
 
 Kind = TypeVar("Kind", bound=Declared)
@@ -98,6 +107,13 @@ def _by_name(*declared: Kind) -> dict[str, Kind]:
 
 HARD = {"hard_label": True, "T": 0.5}
 FIXMATCH = {**HARD, "p_cutoff": 0.95}
+CALIBRATED = {
+    "ulb_loss_ratio": "calibrate"
+}  # Smooth Pseudo-Labeling, C.1: measured; its value is lost
+WITHOUT_AS3L = {
+    "as3l_strategy": "random",
+    "use_pretrain": False,
+}  # AS3L, Tables 1, 2 and 4: from scratch
 
 BASES: dict[str, Base] = _by_name(
     Base(
@@ -243,6 +259,7 @@ ALGORITHMS: dict[str, Algorithm] = _by_name(
         base="fixmatch",
         any_base=True,
         extensions=("smooth_weight",),
+        published=CALIBRATED,
     ),
     Algorithm(
         "smoothpseudolabel",
@@ -250,6 +267,7 @@ ALGORITHMS: dict[str, Algorithm] = _by_name(
         "Smooth Pseudo-Labeling, Eq. 14",
         base="pseudolabel",
         extensions=("smooth_weight",),
+        published=CALIBRATED,
     ),
     Algorithm(
         "influence",
@@ -278,6 +296,18 @@ ALGORITHMS: dict[str, Algorithm] = _by_name(
         base="flexmatch",
         any_base=True,
         extensions=("prior_label",),
+        other_defaults={"as3l_strategy": "as3l"},
+        elsewhere=WITHOUT_AS3L,
+    ),
+    Algorithm(
+        "selfmatch",
+        "FlexMatch from self-supervised weights, on images that are chosen at random",
+        "Kim et al., 2021; AS3L's baseline, Tables 1 to 5",
+        base="flexmatch",
+        any_base=True,
+        other_defaults={"as3l_strategy": "random", "use_pretrain": True},
+        elsewhere=WITHOUT_AS3L,
+        arm_of="as3l",
     ),
 )  # fmt: skip
 """By name; the bases are algorithms too, under their own names."""
@@ -307,15 +337,17 @@ def takes_any_base() -> list[str]:
     return [name for name, one in ALGORITHMS.items() if one.any_base]
 
 
-def other_defaults(algorithm: str, base: str | None) -> Mapping[str, float]:
-    """Settings of every run whose default is another one with a run's base.
+def other_defaults(algorithm: str, base: str | None) -> Mapping[str, object]:
+    """Settings of every run whose default is another one with a run's base or algorithm.
 
     Args:
         algorithm: name as in the setting `algorithm`.
         base: name as in the setting `base`, or None.
     """
     declared = BASES.get(base or base_of(algorithm) or "")
-    return {} if declared is None else declared.other_defaults
+    ours = ALGORITHMS.get(algorithm)
+    found = {} if declared is None else dict(declared.other_defaults)
+    return found if ours is None else {**found, **ours.other_defaults}
 
 
 def served_as(algorithm: str) -> str:

@@ -5,8 +5,10 @@ taken as it stands. A switch may stand alone. Names are written in full, with un
 dashes; the short names are those of USB's own command line.
 """
 
+import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.kinds import is_list, is_switch, is_text
@@ -58,6 +60,52 @@ def parse_flags(argv: Sequence[str]) -> tuple[str | None, dict[str, object]]:
         else:
             settings[name] = _value(flag, name, words)
     return config, settings
+
+
+class _Kept(argparse.Action):
+    """Keeps the words of a flag as they were typed, in their order."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        words: list[str] = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*words, str(option_string), *values])
+
+
+def add_setting_flags(parser: Any, but: Collection[str] = ()) -> None:
+    """Make every setting a flag of a parser that has others, too; without a line of help.
+
+    Args:
+        parser: an `argparse.ArgumentParser`.
+        but: settings that are no flag there.
+    """
+    for name in Settings.model_fields:
+        if name not in but:
+            spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+            parser.add_argument(
+                *spellings,
+                nargs="*",
+                action=_Kept,
+                dest="setting_words",
+                default=[],
+                help=argparse.SUPPRESS,
+            )
+
+
+def settings_given(arguments: argparse.Namespace) -> dict[str, object]:
+    """The settings that the flags of `add_setting_flags` give, in the order of the command line.
+
+    Args:
+        arguments: parsed.
+
+    Raises:
+        SettingsError: as in `parse_flags`.
+    """
+    return parse_flags(arguments.setting_words)[1]
 
 
 def _flags_with_words(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -36,6 +36,11 @@ class RunSettings(SettingsGroup):
         "(Smooth Pseudo-Labeling, Eqs. 21 and 14), weak_strong (any base with any extensions), or a "
         "name that USB knows: fixmatch, flexmatch, comatch, vat, ...",
     )
+    recipe: str | None = Field(
+        default=None,
+        description="Where the method's settings came from, written where the command line has put another "
+        "method in the place of the file's (Comparing methods); nothing reads it.",
+    )
     save_dir: FilePath = Field(default="./saved_models", description="Folder that holds the runs.")
     save_name: str | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Where settings come from: defaults < YAML < command line.
+"""Where settings come from: defaults < YAML < command line, and the recipe of another method between the two.
 
 (In USB the file comes last, so that a flag is silently undone by it.)
 
@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings.change import TEACHERS, settle
 from usb_ext.settings.group import BLANKS
 from usb_ext.settings.model import DEAD, Settings
 from usb_ext.settings.names import save_tag
@@ -183,7 +184,8 @@ def load_settings(
     Args:
         source: path of a YAML file, name of one that comes with the package, its content as a mapping,
             or None for the defaults alone.
-        overrides: values that win over the source, as the command line gives them.
+        overrides: values that win over the source, as the command line gives them. Where they name another
+            method than the source, its published settings take the place of the source's (`change.py`).
 
     Raises:
         SettingsError: the file cannot be read, or a name, a value or a combination is wrong.
@@ -191,6 +193,7 @@ def load_settings(
     base = _content(source)
     flags = dict(overrides or {})
     warnings = _settle_overwrite(base, flags)
+    base = settle(base, flags)
     merged = {**base, **flags}
     if ":" in str(flags.get("net", "")):
         _import_from(
@@ -276,6 +279,10 @@ def _without_effect(settings: Settings) -> list[str]:
         warnings.append(
             f"train_sampler: {settings.train_sampler} has no effect; USB gives it no weights, and "
             "images are drawn evenly"
+        )
+    if settings.algorithm in TEACHERS and settings.ema_m == 0:
+        warnings.append(
+            f"ema_m is 0, so the teacher of {settings.algorithm} is the trained network itself"
         )
     if settings.gpu is not None:
         n = settings.gpu

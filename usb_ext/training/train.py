@@ -133,6 +133,8 @@ def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
     given = loaded.settings
     checked = check_run(given)
     device, classes, settings = checked.device, checked.classes, checked.settings
+    if settings.recipe:
+        _log.info("%s", settings.recipe)
     for warning in (*loaded.warnings, *unused_options(loaded, classes)):
         _log.warning("%s", warning)
     if given.num_threads is not None:
