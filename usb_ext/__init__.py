@@ -104,10 +104,11 @@ def train(
     Raises:
         UsbExtError: one of its kinds, with a one-line message.
     """
+    from usb_ext.as3l.driver import with_stages
     from usb_ext.settings import load_settings
     from usb_ext.training.train import train as run_train
 
-    return run_train(load_settings(settings, overrides))
+    return run_train(with_stages(load_settings(settings, overrides)))
 
 
 if not TYPE_CHECKING:  # where a name that is not there is to be an error

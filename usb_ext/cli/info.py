@@ -51,20 +51,19 @@ def check_config(file: str) -> list[str]:
         file: a settings file.
 
     Returns:
-        `ok`, or which command the settings are for; then a sentence for each thing without effect.
+        `ok`, then a sentence for each thing without effect.
 
     Raises:
         UsbExtError: what `train` would say.
     """
     loaded = load_settings(file)
-    from usb_ext.as3l.workflow import check, wants_stages
-    from usb_ext.training.check import check_run
+    from usb_ext.as3l.driver import check_staged
+    from usb_ext.as3l.workflow import wants_stages
     from usb_ext.training.train import rehearse
 
     if wants_stages(loaded.settings):
-        check(loaded.settings)
-        check_run(loaded.settings, staged=True)
-        return ["ok for usb-ext as3l", *loaded.warnings]
+        check_staged(loaded.settings)
+        return ["ok", *loaded.warnings]
     return ["ok", *rehearse(loaded)]
 
 

@@ -25,11 +25,11 @@ EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 1
 
 
 def run_train(words: Sequence[str], show: Show) -> int:
-    """Train one run; gives the exit code.
+    """Train one run, after the stages of AS3L where the settings ask for their files; gives the exit code.
 
     Args:
         words: after the command's name.
-        show: prints a text.
+        show: prints a text, a line a stage.
 
     Raises:
         SettingsError, DataMissing, RunFailed, Interrupted: as in `training.train`.
@@ -37,9 +37,10 @@ def run_train(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("train", words, show)
     if loaded is None:
         return 0
+    from usb_ext.as3l.driver import with_stages
     from usb_ext.training.train import train
 
-    result = train(loaded)
+    result = train(with_stages(loaded, show))
     return show(f"top1_last {percent(result.top1_last)}  {result.path}/result.json")
 
 

@@ -99,6 +99,7 @@ class SelectOrder:
         out: folder for the results.
         tuning: how the features are prepared.
         device: of the linear layer, as in the setting `device`.
+        usl: whose numbers `usl` takes, as `settings.as3l.usl_of` says.
     """
 
     features: Path
@@ -108,6 +109,7 @@ class SelectOrder:
     out: Path = Path(".")
     tuning: Tuning = field(default_factory=Tuning)
     device: str = "cpu"
+    usl: str = "cifar10"
 
 
 def select_images(order: SelectOrder, settings: Settings | None) -> str:
@@ -201,6 +203,7 @@ def _choose(order: SelectOrder, values: NDArray[np.float32], images: FeatureImag
         runs=order.tuning.runs,
         targets=targets,
         points_per_center=order.tuning.points_per_center,
+        usl=order.usl,
     )
 
 
