@@ -241,6 +241,8 @@ def choose(s: Settings, files: Made, show: Show) -> None:
     usl = usl_of(s.as3l_usl, s.dataset)
     if s.as3l_strategy == "usl" and usl != "cifar10":  # which choices of older versions do not say
         inputs["usl"] = usl
+    if s.as3l_choose_on != "auto":
+        inputs["as3l_choose_on"] = s.as3l_choose_on
     if is_done(made, inputs, overwrite=s.overwrite):
         _check_data(s, made.parent, made)
         show(f"images chosen before: {made}")
@@ -258,6 +260,7 @@ def choose(s: Settings, files: Made, show: Show) -> None:
             tuning=Tuning(*_tuning(s)),
             device=s.device,
             usl=usl,
+            space=s.as3l_choose_on,
         )
         show(select_images(order, s))
 

@@ -107,6 +107,7 @@ def select_flags(command: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext select`."""
     command.add_argument("--budget", type=int, required=True, metavar="N", help="labels to ask for")
     _as_setting(command, "as3l_strategy", "how")
+    _as_setting(command, "as3l_choose_on", "features to choose on")
     _as_setting(command, "as3l_usl", "whose constants usl takes")
     add_feature_flags(command)
     add_data_flags(command)

@@ -137,6 +137,11 @@ class AS3LSettings(SettingsGroup):
     as3l_strategy: Strategy = Field(
         default="as3l", description="How the num_labels images to label are chosen (Table 7)."
     )
+    as3l_choose_on: Literal["auto", "self", "fine"] = Field(
+        default="auto",
+        description="Features that images are chosen on: f_self as they come, or f_fine, fine-tuned (Eq. 6; "
+        "Table 6); auto is f_fine for the strategy as3l and f_self for the others.",
+    )
     as3l_usl: Literal["auto", "cifar10", "cifar100"] = Field(
         default="auto",
         description="Whose constants the strategy usl takes: its authors' for CIFAR-10 (w 0.5, alpha 0.5, no "
@@ -189,6 +194,11 @@ class AS3LSettings(SettingsGroup):
         "pseudo-label is that of its nearest neighbours there (Sec. 3, Fig. 2).",
     )
     consistency_k: Count = Field(default=20, description="Neighbours of each image for that.")
+    trained_consistency: bool = Field(
+        default=False,
+        description="At each evaluation, log how often a test image's true class is that of its nearest "
+        "neighbours in the features of the network as it is then (Sec. 3, Fig. 2).",
+    )
 
     @field_validator("as3l_clusters", mode="before")
     @classmethod
