@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
+    from usb_ext.as3l.usb_hook import AS3LHook
     from usb_ext.core.errors import (
         DataMissing,
         Interrupted,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from usb_ext.upstream.usb import Hook
 
 __all__ = [
+    "AS3LHook",
     "BaseRule",
     "DataMissing",
     "Extension",
@@ -68,6 +70,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "as3l.usb_hook": ("AS3LHook",),
     "core.errors": ("DataMissing", "Interrupted", "RunFailed", "SettingsError", "UsbExtError"),
     "core.result": ("RunResult",),
     "data.arrays": ("ImageArrays",),

@@ -48,11 +48,12 @@ def with_stages(loaded: LoadedSettings, show: Show | None = None) -> LoadedSetti
         return loaded
     check_staged(s)
     check_run_folder(s.run_dir, resume=s.resume, overwrite=s.overwrite)
-    make(s, show or (_nothing if s.progress == "off" else _to_stderr))
+    make(s, show or (_nothing if s.progress == "off" else to_stderr))
     return replace(loaded, settings=ready(s).settings)
 
 
-def _to_stderr(text: str) -> None:
+def to_stderr(text: str) -> None:
+    """Shows a line where logs go."""
     sys.stderr.write(f"{text}\n")
 
 
