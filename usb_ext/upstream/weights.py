@@ -160,12 +160,9 @@ class Place:
 
     def __str__(self) -> str:
         """Such as "below 'module.' in 'state_dict'"; empty where it is the file itself."""
-        inside = f" in {'/'.join(self.keys)!r}" if self.keys else ""
-        return (
-            (f"below {self.prefix!r}" if self.prefix else "")
-            + inside
-            + (", by number" if self.names else "")
-        )
+        below = [f"below {self.prefix!r}"] if self.prefix else []
+        inside = [f"in {'/'.join(self.keys)!r}"] if self.keys else []
+        return " ".join([*below, *inside, *(["by number"] if self.names else [])])
 
 
 def _place(order: tuple[str, ...], name: str) -> int:
