@@ -22,11 +22,11 @@ from usb_ext.papers.tables import read_table, table_names
 from usb_ext.settings import Settings, load_settings
 
 METRICS = {
-    "accuracy": ("accuracy of prior pseudo-labels", "%", 1),
-    "coverage": ("class coverage", "classes", 1),
-    "ece": ("ECE", "", 3),
+    "accuracy": ("accuracy of prior pseudo-labels", "accuracy (%)", 1),
+    "coverage": ("class coverage", "class coverage", 1),
+    "ece": ("ECE", "ECE", 3),
 }
-"""Of each number its name in the papers' tables, its unit, and decimals."""
+"""Of each number its name in the papers' tables, our heading, and decimals."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,8 @@ def study_grid(name: str, arms: Sequence[Arm], rows: Sequence[Row], dataset: str
     columns = [(m, n) for m in METRICS for n in sorted({_whole(row["num_labels"]) for row in rows})]
     header: list[tuple[str, ...]] = [("", "", "setting")]
     for metric, count in columns:
-        unit = f" ({METRICS[metric][1]})" if METRICS[metric][1] else ""
         for side in ("paper", "ours") if paper else ("ours",):
-            header.append((metric + unit, f"{count} labels", side))
+            header.append((METRICS[metric][1], f"{count} labels", side))
     body = []
     for arm in arms:
         line = [arm.label]
@@ -201,7 +200,7 @@ def _draw(arms: Sequence[Arm], rows: Sequence[Row], path: Path) -> None:
                 values = [_values(rows, arm, metric, count) for count in counts]
                 draw_mean(axes, counts, values, arm.label)
             axes.set(xlabel="labels")
-        axes.set(ylabel=" ".join(METRICS[metric][:2]).strip())
+        axes.set(ylabel=METRICS[metric][1])
         axes.grid(alpha=0.3)
     figure.axes[0].legend(fontsize="x-small")
     save(figure, path)
