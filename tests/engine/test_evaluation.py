@@ -30,6 +30,7 @@ def algorithm(copied: list[str]) -> Any:
     ema = SimpleNamespace(copy_buffers=lambda: copied.append("buffers"))
     made = SimpleNamespace(ema=ema, ema_model=Table(), loader_dict={"eval": batches}, num_classes=3)
     made.device, made.last_confusion = CPU, []
+    made.args = SimpleNamespace(bn_statistics="running")
     return made
 
 

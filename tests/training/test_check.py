@@ -111,7 +111,9 @@ def test_running_statistics_that_are_not_there_yet_are_said(
 ) -> None:
     """Counted by the statistics themselves: what is left of an initial 1 after steps on zeros."""
     net = Net(momentum)
-    said = batch_norm_warning(net, steps)
+    said = batch_norm_warning(
+        net, load_settings({**TINY, "num_train_iter": steps, "epoch": 1}).settings
+    )
     assert bool(said) == bool(share)
     if said and steps < 2000:
         net.norm.running_mean.fill_(1.0)  # type: ignore[union-attr]

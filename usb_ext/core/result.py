@@ -59,6 +59,7 @@ class RunResult:
         calibration: how `ulb_loss_ratio: calibrate` found its number, or None.
         instability: the largest drop of the evaluated accuracy below its running best, when it came and
             which classes were (almost) no longer predicted then; None where it never dropped.
+        bn_statistics: what batch norm divides by in evaluation: `running`, `fresh`, or `none` without it.
     """
 
     algorithm: str
@@ -98,6 +99,7 @@ class RunResult:
     ignored_files: dict[str, int] = field(default_factory=dict)
     duplicate_images: int = 0
     data_sha256: str | None = None
+    bn_statistics: str = "running"
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

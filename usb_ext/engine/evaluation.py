@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from usb_ext.core.classification import scores
+from usb_ext.engine.statistics import averaged_network
 from usb_ext.upstream.running import Batch, OnEngine, Scores
 
 Moved = TypeVar("Moved", torch.Tensor, dict[str, torch.Tensor])
@@ -56,13 +57,9 @@ def evaluate(algorithm: OnEngine, split: str, out_key: str, return_logits: bool)
         `SPLIT/loss`, `top-1-acc`, `balanced_acc`, `precision`, `recall`, `F1`; the confusion matrix is
         left in `algorithm.last_confusion`.
     """
-    algorithm.ema.copy_buffers()
-    network = algorithm.ema_model.eval()
-    try:
-        loader = algorithm.loader_dict[split]
+    loader = algorithm.loader_dict[split]
+    with averaged_network(algorithm) as network:
         logits, labels = predict(network, loader, algorithm.device, out_key)
-    finally:
-        network.train()
     result = _scored(algorithm, logits, labels) if (labels >= 0).any() else {}
     if return_logits:
         result["logits"] = logits.numpy()

@@ -25,6 +25,7 @@ from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import OWN
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.score import ScoreHook
+from usb_ext.engine.statistics import in_force
 from usb_ext.methods.influence.boundary import BoundaryHook, Panel
 from usb_ext.methods.influence.report import (
     draw_extremes,
@@ -159,6 +160,7 @@ def make_result(
         unlabelled=data.unlabelled,
         calibration=_calibration(algorithm.folder),
         instability=score.instability(),
+        bn_statistics=in_force(algorithm.model, settings.bn_statistics),
     )
 
 
