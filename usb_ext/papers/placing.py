@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from usb_ext.comparison.statistics import MeanAndSpread, mean_and_spread
-from usb_ext.papers.found_runs import SEEDS, FoundRun
+from usb_ext.papers.found_runs import FoundRun
 from usb_ext.papers.names import DATASETS, Wanted, wanted
 from usb_ext.papers.tables import PublishedNumber, stated_settings
 
@@ -61,7 +61,7 @@ def one_setting(runs: Sequence[FoundRun]) -> tuple[list[FoundRun], dict[Path, st
         group = next((g for g in groups if g[0].but_seeds() == run.but_seeds()), None)
         if group is None:
             groups.append([run])
-        elif twin := next((other for other in group if _seeds(other) == _seeds(run)), None):
+        elif twin := next((other for other in group if other.fold == run.fold), None):
             repeated[run.path] = f"the same settings and seed as {twin.path}"
         else:
             group.append(run)
@@ -70,10 +70,6 @@ def one_setting(runs: Sequence[FoundRun]) -> tuple[list[FoundRun], dict[Path, st
     kept = max(groups, key=len)
     others = {run.path: _other(run, kept[0]) for g in groups if g is not kept for run in g}
     return kept, repeated | others
-
-
-def _seeds(run: FoundRun) -> tuple[object, ...]:
-    return tuple(run.settings[name] for name in SEEDS)
 
 
 def _other(run: FoundRun, kept: FoundRun) -> str:
