@@ -11,7 +11,13 @@ from typing import Any
 from usb_ext.core.errors import DataMissing, SettingsError, reason
 from usb_ext.core.files import RunFolder
 from usb_ext.core.folders import REPLACED
-from usb_ext.data.origins import Origin, by_origin, origins_of
+from usb_ext.data.origins import (
+    Origin,
+    by_origin,
+    origins_of,
+    selection_of,
+    self_supervised_of,
+)
 from usb_ext.settings.digest import influential
 from usb_ext.settings.sources import read_yaml
 
@@ -74,6 +80,17 @@ class FoundRun:
     def origins(self) -> dict[str, Origin]:
         """What the files that the settings name were made from."""
         return origins_of(self._given, self.path, self.record.get("made_from"))
+
+    @property
+    def selection(self) -> str:
+        """How the labelled images were chosen, as in `RunResult`."""
+        return str(self.record.get("selection") or selection_of(self._given, self.origins))
+
+    @property
+    def self_supervised(self) -> str | None:
+        """How the initial weights were learned, as in `RunResult`."""
+        found = self.record.get("self_supervised")
+        return found or self_supervised_of(self._given, self.origins)
 
     @property
     def fold(self) -> tuple[object, ...]:
