@@ -81,6 +81,7 @@ def test_the_teacher_that_is_the_student_is_marked_and_the_right_one_is_not(
     ("selection", "extensions", "row"),
     [
         ("random", [], "Random"),
+        ("per_class", [], "Random"),
         ("random", ["prior_label"], "Random + PPL"),
         ("as3l", [], "Active"),
         ("as3l", ["prior_label"], "Active + PPL"),
@@ -100,7 +101,7 @@ def test_active_is_what_was_chosen_actively(
     ("selection", "extensions", "row"),
     [
         ("random", [], "Random"), ("kmedoids", [], "K-medoids"), ("coreset", [], "Coreset"),
-        ("as3l", ["prior_label"], "Proposed"),
+        ("coreset", ["prior_label"], "Coreset"), ("as3l", ["prior_label"], "Proposed"),
     ],
 )  # fmt: skip
 def test_table_7_of_as3l(tmp_path: Path, selection: str, extensions: list[str], row: str) -> None:
@@ -108,6 +109,8 @@ def test_table_7_of_as3l(tmp_path: Path, selection: str, extensions: list[str], 
     found = in_table("as3l-7", tmp_path / "run", record, **FLEX)
     method, _, differs = only(found, "as3l-7")
     assert method == row and "self_supervised None (paper: simsiam)" in differs
+    told = f"with{'' if extensions else 'out'} prior_label (paper: not said)"
+    assert (told in differs) is (row in ("K-medoids", "Coreset"))
     other = {**record, "self_supervised": "byol"}
     why = refused(in_table("as3l-7", tmp_path / "byol", other, **FLEX))
     assert "self_supervised byol (paper: simsiam)" in why

@@ -11,38 +11,42 @@ from usb_ext.papers.wanted import Wanted
 PRIOR = frozenset({"prior_label"})
 LEARNED = frozenset({"influence"})
 
-Row = tuple[str, frozenset[str], dict[str, object], str]
-"""Base, extensions, what is required, and a remark."""
+DRAWN = {"selection": ("random", "per_class")}
+"""The paper says that labels of its baselines are drawn at random, and not whether evenly over classes."""
 
-UNSAID = "without prior pseudo-labels (paper: not said for this row)"
+Row = tuple[str, frozenset[str], dict[str, object]]
+"""Base, extensions, and what is required."""
 
 AS3L_5: dict[str, Row] = {
-    "Random": ("flexmatch", frozenset(), {"selection": "random"}, ""),
-    "Random + PPL": ("flexmatch", PRIOR, {"selection": "random"}, ""),
-    "Active": ("flexmatch", frozenset(), {"selection": "as3l"}, ""),
-    "Active + PPL": ("flexmatch", PRIOR, {"selection": "as3l"}, ""),
+    "Random": ("flexmatch", frozenset(), {**DRAWN}),
+    "Random + PPL": ("flexmatch", PRIOR, {**DRAWN}),
+    "Active": ("flexmatch", frozenset(), {"selection": "as3l"}),
+    "Active + PPL": ("flexmatch", PRIOR, {"selection": "as3l"}),
 }
-"""Its Random and Proposed rows print what Table 7 prints."""
 
 AS3L_7: dict[str, Row] = {
     "Random": AS3L_5["Random"],
-    "K-medoids": ("flexmatch", frozenset(), {"selection": "kmedoids"}, UNSAID),
-    "Coreset": ("flexmatch", frozenset(), {"selection": "coreset"}, UNSAID),
+    "K-medoids": ("flexmatch", frozenset(), {"selection": "kmedoids"}),
+    "Coreset": ("flexmatch", frozenset(), {"selection": "coreset"}),
     "Proposed": AS3L_5["Active + PPL"],
 }
+"""Random prints Table 5's number without prior pseudo-labels, Proposed the one with them; of the two others
+neither the text nor a number says it."""
+
+UNSAID = frozenset({"K-medoids", "Coreset"})
 
 AS3L_4: dict[str, Row] = {
-    "SelfMatch (w FixMatch-EMAN)": ("fixmatch_eman", frozenset(), {}, ""),
-    "Ours (w FixMatch-EMAN)": ("fixmatch_eman", PRIOR, {}, ""),
+    "SelfMatch (w FixMatch-EMAN)": ("fixmatch_eman", frozenset(), {}),
+    "Ours (w FixMatch-EMAN)": ("fixmatch_eman", PRIOR, {}),
 }
 
 INVERSES: dict[str, Row] = {
-    "Ours (UDA)": ("uda", LEARNED, {"influence_inverse": ("auto", "exact")}, ""),
+    "Ours (UDA)": ("uda", LEARNED, {"influence_inverse": ("auto", "exact")}),
     "Luketina et al. (identity as inverse Hessian)": (
-        "uda", LEARNED, {"influence_inverse": "identity"}, "",
+        "uda", LEARNED, {"influence_inverse": "identity"},
     ),
     "Lorraine et al. (Neumann series)": (
-        "uda", LEARNED, {"influence_inverse": "neumann", "influence_params": (None, "last_block")}, "",
+        "uda", LEARNED, {"influence_inverse": "neumann", "influence_params": (None, "last_block")},
     ),
 }  # fmt: skip
 """Sec. 4.3."""
@@ -67,8 +71,9 @@ def ablation(cell: PublishedNumber, required: dict[str, object]) -> Wanted | Non
     row = ROWS.get(cell.table, {}).get(cell.method)
     if row is None:
         return None
-    base, extensions, own, remark = row
-    return Wanted((), base, extensions, {**required, **own}, remark=remark)
+    base, extensions, own = row
+    optional = PRIOR if cell.method in UNSAID else frozenset()
+    return Wanted((), base, extensions, {**required, **own}, optional=optional)
 
 
 def _steps_and_size(cell: PublishedNumber, required: dict[str, object]) -> Wanted:

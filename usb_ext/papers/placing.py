@@ -54,7 +54,8 @@ def _is_method(run: FoundRun, want: Wanted) -> bool:
     record = run.record
     named = not want.algorithms or record["algorithm"] in want.algorithms
     based = record["base"] == want.base or (record["base"] is None and bool(want.algorithms))
-    plain = set(record["extensions"]) == want.extensions and run.settings["imb_algorithm"] is None
+    own = set(record["extensions"]) - (want.optional - want.extensions)
+    plain = own == want.extensions and run.settings["imb_algorithm"] is None
     if not (named and based and plain):
         return False
     facts = facts_of(run)

@@ -74,6 +74,9 @@ def judge(run: FoundRun, cell: PublishedNumber, want: Wanted) -> Verdict:
     differs = [want.remark] if want.remark else []
     if cell.labels == "":
         differs.append(f"{run.record['num_labels']} labels (paper: not said)")
+    for part in sorted(want.optional):
+        having = "with" if part in run.record["extensions"] else "without"
+        differs.append(f"{having} {part} (paper: not said)")
     for name in _compared(run, stated, rules["free"]):
         held = stated.get(name) or _by_default(name, declared)
         value = declared.get(name) if facts.get(name) is None else facts.get(name)

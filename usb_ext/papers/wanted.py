@@ -11,11 +11,12 @@ class Wanted:
     Attributes:
         algorithms: names as in the setting `algorithm`; empty for any.
         base: the weak/strong base.
-        extensions: exactly these.
+        extensions: exactly these, and what of `optional` it has.
         required: settings that must have these values, or one of a tuple of them; also `selection` and
             `self_supervised`, as in `RunResult`.
         stated: settings that the paper states; a run that differs is shown and marked.
         remark: what differs in every run of ours, or "".
+        optional: extensions of which the paper does not say whether its runs have them.
     """
 
     algorithms: tuple[str, ...]
@@ -24,6 +25,7 @@ class Wanted:
     required: Mapping[str, object] = field(default_factory=dict)
     stated: Mapping[str, object] = field(default_factory=dict)
     remark: str = ""
+    optional: frozenset[str] = frozenset()
 
 
 def fits(value: object, asked: object) -> bool:
