@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from support.digit_features import features_of_digits
 from support.evidence import fake_run
+from support.run import TINY, undrawn
 
+from usb_ext.as3l.workflow import make, train_on_made
 from usb_ext.comparison.found import found_entries
 from usb_ext.papers.curves import group_runs
 from usb_ext.papers.found_runs import FoundRun
 from usb_ext.papers.placing import one_setting
+from usb_ext.settings import load_settings
 
 AS3L = {
     "algorithm": "as3l", "net": "wrn_28_2", "num_labels": 10, "label_split": "file",
@@ -66,3 +70,27 @@ def test_a_run_of_an_older_version_keeps_its_paths(tmp_path: Path) -> None:
     del record["made_from"]
     (path / "result.json").write_text(json.dumps(record))
     assert FoundRun(path).settings["label_file"].endswith("labels_cifar10_as3l_10_s0/selected.json")
+
+
+def test_seeds_that_the_workflow_has_made_are_one_method(tmp_path: Path) -> None:
+    """Two seeds and a random choice, chosen, spread and trained for two steps on features that are given."""
+    features = features_of_digits(tmp_path)
+    for name, seed, strategy in (("a", 0, "as3l"), ("b", 1, "as3l"), ("c", 0, "random")):
+        given = {
+            **TINY, "algorithm": "as3l", "label_split": "file", "label_file": "auto", "epoch": 1,
+            "prior_file": "auto", "prior_until": 1, "num_train_iter": 2, "num_eval_iter": 2,
+            "features": str(features), "as3l_runs": 2, "as3l_tune_epochs": 1, "as3l_strategy": strategy,
+            "seed": seed, "save_dir": str(tmp_path), "save_name": name, "prior_label": strategy == "as3l",
+        }  # fmt: skip
+        settings = load_settings(given).settings
+        make(settings, lambda _: None)
+        with undrawn():
+            train_on_made(settings)
+    first, second, random = (FoundRun(tmp_path / name) for name in "abc")
+    assert (first.selection, second.selection, random.selection) == ("as3l", "as3l", "random")
+    assert first.settings["label_file"].startswith(
+        "made with as3l_runs 2, as3l_tune_epochs 1, feat"
+    )
+    assert first.record["prior_until"] == 1 and random.record["prior_until"] is None
+    assert group_runs([first, second, random]) == [[first, second], [random]]
+    assert one_setting([first, second]) == ([first, second], {})

@@ -63,14 +63,14 @@ def origins_of(
 
 def _origin(path: Path, sha256: str) -> Origin:
     """A file's; its stage's record counts as long as the file is still the one that the run read."""
-    origin = Origin(sha256=sha256)
+    record = _record(path)
+    if record is None:
+        return Origin(sha256=sha256)
     try:
         unchanged = file_sha256(path) == sha256
     except DataMissing:
         unchanged = False
-    if unchanged and (record := _record(path)) is not None:
-        origin["made_with"] = record
-    return origin
+    return Origin(sha256=sha256, made_with=record) if unchanged else Origin(sha256=sha256)
 
 
 def _record(path: Path) -> dict[str, Any] | None:
