@@ -244,7 +244,8 @@ def load_usb_datasets(
         return drawn["split"].labelled, unlabelled[extra:]  # USB prepends the labelled ones itself
 
     seeded = _numpy_and_random(args.label_seed)
-    whole = contextlib.nullcontext() if args.svhn_extra is None else without_extra()
+    alone = args.dataset == "svhn" and args.svhn_extra is False
+    whole = without_extra() if alone else contextlib.nullcontext()
     with _drawing_with(draw), texts_shared(), seeded, whole, printed_to_log():
         datasets = _get(args, data_dir)
     split, targets = drawn.get("split"), drawn.get("targets")
