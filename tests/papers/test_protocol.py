@@ -50,7 +50,7 @@ def test_another_experiment_is_left_out_with_all_that_it_breaks(tmp_path: Path) 
     assert why.startswith("it is not FixMatch as layermatch-1 has it: ")
     assert set(why.partition(": ")[2].split(", ")) == {
         "selection random (paper: per_class)",
-        "hard_label False (default: True)",
+        "hard_label False (USB usb_cv/fixmatch: True)",
         "imbalance_class 3 (default: None)",
         "imbalance_fraction 0.1 (default: None)",
         "num_val 1000 (default: None)",
@@ -61,7 +61,10 @@ def test_another_experiment_is_left_out_with_all_that_it_breaks(tmp_path: Path) 
     ("changed", "marked"),
     [
         ({"ema_m": 0.999, "ulb_loss_ratio": 50}, ""),
-        ({"ema_m": 0.0}, "ema_m 0.0 (USB: 0.999), ulb_loss_ratio 1.0 (USB: 50)"),
+        (
+            {"ema_m": 0.0, "ulb_loss_ratio": 1.0},
+            "ema_m 0.0 (USB usb_cv/meanteacher: 0.999), ulb_loss_ratio 1.0 (USB usb_cv/meanteacher: 50)",
+        ),
         (
             {"ema_m": 0.999, "ulb_loss_ratio": 50, "clip_grad": 1.0},
             "clip_grad 1.0 (default: 0.0)",
@@ -75,6 +78,29 @@ def test_the_teacher_that_is_the_student_is_marked_and_the_right_one_is_not(
     method, _, differs = only(found, "layermatch-1")
     assert method == "MeanTeacher"
     assert set(differs.split(", ")) == set(marked.split(", "))
+
+
+@pytest.mark.parametrize(
+    ("changed", "marked"),
+    [
+        ({"algorithm": "mixmatch", "mixup_alpha": 0.5, "ulb_loss_ratio": 10, "T": 0.5}, ""),
+        (
+            {"algorithm": "mixmatch", "mixup_alpha": 0.75, "ulb_loss_ratio": 10},
+            "mixup_alpha 0.75 (USB usb_cv/mixmatch: 0.5)",
+        ),
+        ({"algorithm": "freematch", "ent_loss_ratio": 0.001}, ""),
+        (
+            {"algorithm": "freematch"},  # ours; USB's files have another one
+            "ent_loss_ratio 0.01 (USB usb_cv/freematch: 0.001)",
+        ),
+        ({"algorithm": "layermatch", "ent_loss_ratio": 0.0}, ""),
+    ],
+)
+def test_a_method_is_held_against_its_recipe(
+    tmp_path: Path, changed: dict[str, Any], marked: str
+) -> None:
+    found = in_table("layermatch-1", tmp_path / "run", **changed)
+    assert only(found, "layermatch-1")[2] == marked
 
 
 @pytest.mark.parametrize(

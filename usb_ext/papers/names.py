@@ -68,7 +68,8 @@ def wanted(cell: PublishedNumber) -> Wanted | None:
         return None
     name = PLAIN[cell.method]
     parts = frozenset({"grad_relu"} if cell.setting == "with Grad-ReLU" else ())
-    names = (name, "weak_strong", *(("selfmatch",) if required.get("use_pretrain") else ()))
+    learned = required.get("use_pretrain") or cell.method.startswith("SelfMatch")
+    names = (name, "weak_strong", *(("selfmatch",) if learned else ()))
     return Wanted(names, name, parts, required, remark=_augmentation(cell))
 
 

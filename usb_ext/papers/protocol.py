@@ -3,7 +3,8 @@
 Every setting that decides a result is in one of four places, which `published/protocols.toml` names: it must
 hold, or the run is another experiment or another method and is left out; it differs, and the run is marked;
 the paper leaves it open, and the run's value is told; or it may differ without a word. What a paper does not
-state is held against our defaults, which are the method's own. So no run that differs stands there plain.
+state is held against what is published for the method (`settings/recipes.py`), else against our defaults. So
+no run that differs stands there plain.
 """
 
 import re
@@ -12,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from usb_ext.papers.found_runs import FoundRun
-from usb_ext.papers.tables import PublishedNumber, Stated, protocol_rules, stated_settings
+from usb_ext.papers.tables import PublishedNumber, protocol_rules, stated_settings
 from usb_ext.papers.wanted import Wanted, fits
 from usb_ext.settings.algorithms import ALGORITHMS, BASES, base_of, other_defaults
+from usb_ext.settings.change import COMPARISONS, TEACHERS
 from usb_ext.settings.digest import INFLUENTIAL, idle_options
 from usb_ext.settings.model import default_of
+from usb_ext.settings.recipes import Method, recipe_of
 from usb_ext.settings.usb_options import ConsistencySettings, ThresholdSettings
 
 OPTIONS = frozenset({*ThresholdSettings.model_fields, *ConsistencySettings.model_fields})
@@ -40,10 +43,11 @@ class Verdict:
 
 
 class _Held(NamedTuple):
-    """What a setting is held against, and who says so."""
+    """What a setting is held against, who says so, and what it is in a run that does not say it."""
 
     value: object
     whose: str
+    own: object = None
 
 
 def facts_of(run: FoundRun) -> dict[str, object]:
@@ -69,7 +73,9 @@ def judge(run: FoundRun, cell: PublishedNumber, want: Wanted) -> Verdict:
     """
     facts, rules = facts_of(run), protocol_rules()
     stated = _stated(cell, want)
-    declared = _declared(run.record["algorithm"], want)
+    declared = _declared(run.record["algorithm"], want, facts, stated)
+    if run.record["algorithm"] in TEACHERS:
+        stated.pop("ema_m", None)
     broken: list[str] = []
     differs = [want.remark] if want.remark else []
     if cell.labels == "":
@@ -79,7 +85,9 @@ def judge(run: FoundRun, cell: PublishedNumber, want: Wanted) -> Verdict:
         differs.append(f"{having} {part} (paper: not said)")
     for name in _compared(run, stated, rules["free"]):
         held = stated.get(name) or _by_default(name, declared)
-        value = declared.get(name) if facts.get(name) is None else facts.get(name)
+        value = facts.get(name)
+        if value is None and name in declared:
+            value = declared[name].own
         if held is None or (name in OPTIONS and value is None) or fits(value, held.value):
             continue
         must = name in rules["left_out"] or isinstance(held.value, bool | str) and name in OPTIONS
@@ -92,22 +100,28 @@ def judge(run: FoundRun, cell: PublishedNumber, want: Wanted) -> Verdict:
 
 
 def _stated(cell: PublishedNumber, want: Wanted) -> dict[str, _Held]:
-    """What the paper states, who says it, and what its row requires."""
-    found: Stated = stated_settings(cell.table, cell.dataset, cell.method)
+    """What the paper states, and what its row requires."""
     own = {**want.stated, **want.required}
     if weights := re.match(r"(\S+) initial weights", cell.setting):
         own |= {"self_supervised": weights[1].lower()} if weights[1] != "random" else {}
-    held = {name: _Held(value, "paper") for name, value in {**found.paper, **own}.items()}
-    return {**{n: _Held(v, "USB") for n, v in found.usb.items() if n not in own}, **held}
+    found = {**stated_settings(cell.table, cell.dataset, cell.method), **own}
+    return {name: _Held(value, "paper") for name, value in found.items()}
 
 
-def _declared(algorithm: str, want: Wanted) -> Mapping[str, object]:
-    """The method's own defaults of its options, and of settings that it has another default for."""
+def _declared(
+    algorithm: str, want: Wanted, facts: Mapping[str, object], stated: Mapping[str, _Held]
+) -> Mapping[str, _Held]:
+    """The method's own settings: what is published for it, else its defaults."""
     base = want.base if want.base in BASES else base_of(algorithm)
     named = ALGORITHMS.get(algorithm)
     own = {} if named is None or named.base != base else named.options
     options = {} if base is None else BASES[base].options
-    return {**other_defaults(algorithm, base), **options, **own}
+    defaults = {**other_defaults(algorithm, base), **options, **own}
+    net = stated["net"].value if "net" in stated else facts["net"]
+    recipe = recipe_of(Method(algorithm, base, None), facts["dataset"], net, whole=False)
+    published = {n: v for n, v in recipe.values.items() if n not in COMPARISONS}
+    held = {n: _Held(v, "default", v) for n, v in defaults.items()}
+    return {**held, **{n: _Held(v, recipe.source, defaults.get(n)) for n, v in published.items()}}
 
 
 def _compared(run: FoundRun, stated: Mapping[str, _Held], free: frozenset[str]) -> Iterator[str]:
@@ -118,9 +132,9 @@ def _compared(run: FoundRun, stated: Mapping[str, _Held], free: frozenset[str]) 
     return (n for n in names if n not in skipped)
 
 
-def _by_default(name: str, declared: Mapping[str, object]) -> _Held | None:
+def _by_default(name: str, declared: Mapping[str, _Held]) -> _Held | None:
     if name in declared:
-        return _Held(declared[name], "default")
+        return declared[name]
     if name in OPTIONS or name not in INFLUENTIAL:
         return None
     return _Held(default_of(name), "default")

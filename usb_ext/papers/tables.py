@@ -86,21 +86,8 @@ def read_table(name: str) -> list[PublishedNumber]:
     return [_number(name, row) for row in csv.DictReader(text.splitlines())]
 
 
-@dataclass(frozen=True)
-class Stated:
-    """Settings that are stated for a row of a table, by the names of our settings.
-
-    Attributes:
-        paper: what the paper states; a list is any of its entries.
-        usb: what USB's settings files state for the method, where the paper says that it follows them.
-    """
-
-    paper: Mapping[str, object]
-    usb: Mapping[str, object]
-
-
-def stated_settings(name: str, dataset: str, method: str = "") -> Stated:
-    """The settings that are stated for a table.
+def stated_settings(name: str, dataset: str, method: str = "") -> dict[str, object]:
+    """The settings that a paper states for a table, by the names of our settings.
 
     Args:
         name: one of `table_names()`.
@@ -108,17 +95,14 @@ def stated_settings(name: str, dataset: str, method: str = "") -> Stated:
         method: as in `PublishedNumber.method`; "" for what all rows have.
 
     Returns:
-        Values by name; `unlabelled_batch` is `batch_size` times `uratio`, `selection` and `self_supervised`
-        are as in `RunResult`. Empty where nothing is stated.
+        Values by name, a list for any of its entries; `unlabelled_batch` is `batch_size` times `uratio`,
+        `selection` and `self_supervised` are as in `RunResult`. Empty where nothing is stated.
     """
-    rows = list(_lineage(_protocols()["tables"].get(name)))
-    paper: dict[str, object] = {}
-    usb: dict[str, object] = {}
-    for row in rows:
-        paper |= {**row.get("all", {}), **row.get(dataset, {})}
-        paper |= row.get("rows", {}).get(method, {})
-        usb |= row.get("usb", {}).get(method, {})
-    return Stated({n: v for n, v in paper.items() if n not in usb}, usb)
+    found: dict[str, object] = {}
+    for protocol in _lineage(_protocols()["tables"].get(name)):
+        found |= {**protocol.get("all", {}), **protocol.get(dataset, {})}
+        found |= protocol.get("rows", {}).get(method, {})
+    return found
 
 
 def _lineage(name: str | None) -> Iterator[dict[str, Any]]:
