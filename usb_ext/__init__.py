@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
+    from usb_ext.as3l.usb_hook import AS3LHook
     from usb_ext.core.errors import (
         DataMissing,
         Interrupted,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from usb_ext.upstream.usb import Hook
 
 __all__ = [
+    "AS3LHook",
     "BaseRule",
     "DataMissing",
     "Extension",
@@ -68,6 +70,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "as3l.usb_hook": ("AS3LHook",),
     "core.errors": ("DataMissing", "Interrupted", "RunFailed", "SettingsError", "UsbExtError"),
     "core.result": ("RunResult",),
     "data.arrays": ("ImageArrays",),
@@ -104,10 +107,11 @@ def train(
     Raises:
         UsbExtError: one of its kinds, with a one-line message.
     """
+    from usb_ext.as3l.driver import with_stages
     from usb_ext.settings import load_settings
     from usb_ext.training.train import train as run_train
 
-    return run_train(load_settings(settings, overrides))
+    return run_train(with_stages(load_settings(settings, overrides)))
 
 
 if not TYPE_CHECKING:  # where a name that is not there is to be an error

@@ -334,3 +334,7 @@ def without_test_contradictions(s: "Settings") -> Iterator[str]:
             "without_test is true, but consistency_features is logged at evaluations, of which there are "
             "none; leave it out"
         )
+    if s.trained_consistency:
+        yield (
+            "without_test is true, but trained_consistency is measured on the test images; leave it out"
+        )

@@ -64,7 +64,7 @@ def check_run(
     Args:
         given: free of contradictions.
         environment: variables of the process.
-        staged: whether files named `auto` are made before training, as `usb-ext as3l` does.
+        staged: whether files named `auto` are made before training, as `usb-ext train` and `usb-ext as3l` do.
 
     Raises:
         SettingsError: a name that is not known, or settings that no run can carry here.
@@ -119,8 +119,8 @@ def check_files(settings: Settings, *, staged: bool = False) -> None:
     made = [name for name, value in named.items() if value == AUTO]
     if made and not staged:
         raise SettingsError(
-            f"{', '.join(made)}: {AUTO} stands for what `usb-ext as3l` makes; start that command with these "
-            "settings, or name files"
+            f"{', '.join(made)}: {AUTO} stands for what AS3L's stages make before training, as `usb-ext "
+            "train` does; here name files"
         )
     for name, value in named.items():
         if value in (None, AUTO) or "://" in value or Path(value).expanduser().is_file():
