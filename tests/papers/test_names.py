@@ -58,6 +58,16 @@ def test_two_rows_of_a_table_ask_for_different_runs() -> None:
         assert all(asked.count(want) == 1 for want in asked)
 
 
+def test_selfmatch_is_flexmatch_from_pre_trained_weights() -> None:
+    for table, method in (("as3l-1", "FlexMatch"), ("as3l-2", "SelfMatch (w FlexMatch)")):
+        cells = [c for c in usb_ext.published(table) if c.method == method]
+        asked = {cell.setting: wanted(cell) for cell in cells}
+        warm = asked["SimSiam initial weights"]
+        assert warm is not None and {"flexmatch", "selfmatch"} <= set(warm.algorithms)
+        cold = asked.get("random initial weights")
+        assert cold is None or "selfmatch" not in cold.algorithms
+
+
 def test_other_augmentation_is_remarked() -> None:
     (cell, *_) = [c for c in usb_ext.published("influence-1") if c.method == "Ours (FixMatch, CTA)"]
     want = wanted(cell)
