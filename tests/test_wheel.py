@@ -74,6 +74,7 @@ def test_it_holds_the_source_the_settings_files_and_the_papers_numbers(wheel: Pa
         *(f"usb_ext/papers/published/{table}.csv" for table in usb_ext.published()),
         "usb_ext/papers/published/protocols.toml",
         "usb_ext/py.typed",
+        "usb_ext/reporting/templates/page.html",
     }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert held == expected

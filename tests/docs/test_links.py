@@ -14,7 +14,7 @@ PATH = re.compile(r"`((?:usb_ext|config|docs|tests|patches|\.ci)/[\w./-]*)`")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 TABLE = re.compile(r"^\| setting \| default \| meaning \|\n\|[-|]+\|\n((?:\|.*\n)+)", re.M)
 INSIDE_PACKAGE = re.compile(rf"`((?:{'|'.join(ROOMS)})/[\w./]*)`")
-README_LINES, README_LINKS = 120, 6
+README_LINES, README_LINKS = 120, 7
 
 
 def prose(page: Path) -> str:

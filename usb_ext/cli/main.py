@@ -18,6 +18,7 @@ from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
 from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR
 from usb_ext.cli.papers import CURVES, TABLE
 from usb_ext.cli.patches import EXPORT_PATCHES
+from usb_ext.cli.use import EVALUATE, EXPORT, PREDICT, REPORT
 from usb_ext.core.errors import UsbExtError, from_os_error, our_errors
 from usb_ext.core.result import percent
 
@@ -54,6 +55,10 @@ COMMANDS: tuple[Command | SettingsCommand, ...] = (
     PRETRAIN,
     AS3L,
     PRIOR_GRID,
+    PREDICT,
+    EVALUATE,
+    EXPORT,
+    REPORT,
     CONFIGS,
     CHECK_CONFIG,
     COMPARE,
