@@ -100,6 +100,14 @@ def test_arrays_and_points(tmp_path: Path) -> None:
     )
 
 
+def test_texts_have_no_images(tmp_path: Path) -> None:
+    given = {"dataset": "aclImdb", "net": "bert_base_uncased", "num_classes": 2, "use_cat": False}
+    data = OwnData(load_settings(None, given).settings, RunFolder(tmp_path))
+    for ask in (data.measured, data.labelled):
+        with pytest.raises(DataMissing, match="aclImdb has no images"):
+            ask()
+
+
 def test_what_is_gone_is_said(tmp_path: Path) -> None:
     folder = photo_run(tmp_path)
     (tmp_path / "photos").rename(tmp_path / "moved")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from safetensors import safe_open
@@ -69,7 +70,6 @@ def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("name", ["wrn", "vit"])
 def test_onnx_in_onnxruntime(name: str, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
     run, path = run_of(name), tmp_path / "x.onnx"
     FORMATS["onnx"].write(run, path)
     assert [p.name for p in tmp_path.iterdir()] == ["x.onnx"]  # nothing beside it

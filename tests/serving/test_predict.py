@@ -136,6 +136,15 @@ def test_runs_that_cannot_be_used(order: PredictOrder, tmp_path: Path) -> None:
     assert "whose examples are points" in message(SettingsError, tmp_path / "points" / "run")
 
 
+def test_a_name_that_is_no_utf8_is_written_as_it_is(order: PredictOrder, tmp_path: Path) -> None:
+    source = next(Path(order.places[0]).rglob("*.png")).read_bytes()
+    name = os.path.join(os.fsencode(tmp_path), b"caf\xe9, 1.png")
+    with open(name, "wb") as file:
+        file.write(source)
+    predict_images(replace(order, places=[os.fsdecode(name)]))
+    assert b'"' + name + b'",' in order.out.read_bytes()
+
+
 def test_an_unfinished_run_predicts(order: PredictOrder, tmp_path: Path) -> None:
     run(tmp_path, stop_after=3, **SIX)
     predict_images(replace(order, run=tmp_path / "run"))

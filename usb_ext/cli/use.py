@@ -28,9 +28,7 @@ def _add_overwrite(command: argparse.ArgumentParser) -> None:
 
 def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N (auto)")
-    command.add_argument(
-        "--batch-size", type=int, default=64, metavar="N", help="images at once (64)"
-    )
+    command.add_argument("--batch-size", type=int, metavar="N", help="images at once")
     command.add_argument("--threads", type=int, metavar="N", help="CPU threads")
 
 
@@ -52,6 +50,12 @@ def _prepare(arguments: argparse.Namespace) -> None:
         from usb_ext.core.runtime import limit_threads
 
         limit_threads(arguments.threads)
+
+
+def _given(arguments: argparse.Namespace, *names: str) -> dict[str, int]:
+    """The numbers that were given; the others keep the defaults of what is called."""
+    values = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _path(text: str) -> Path:
@@ -91,7 +95,7 @@ def run_predict(arguments: argparse.Namespace, show: Show) -> int:
         out=_path(arguments.out),
         which=arguments.which,
         device=arguments.device,
-        batch_size=arguments.batch_size,
+        **_given(arguments, "batch_size"),
         sort_into=None if arguments.sort_into is None else _path(arguments.sort_into),
         overwrite=arguments.overwrite,
     )
@@ -126,7 +130,7 @@ def run_evaluate(arguments: argparse.Namespace, show: Show) -> int:
         labels=None if arguments.labels is None else _path(arguments.labels),
         which=arguments.which,
         device=arguments.device,
-        batch_size=arguments.batch_size,
+        **_given(arguments, "batch_size"),
         overwrite=arguments.overwrite,
     )
     return show("\n".join(evaluate_run(order)))
@@ -166,9 +170,7 @@ def report_flags(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="measure the run on DIR/<class>/* instead of on its own evaluation split",
     )
-    command.add_argument(
-        "--most", type=int, default=24, metavar="N", help="images in each gallery (24)"
-    )
+    command.add_argument("--most", type=int, metavar="N", help="images in each gallery")
     _add_device(command)
     _add_overwrite(command)
 
@@ -186,9 +188,8 @@ def run_report(arguments: argparse.Namespace, show: Show) -> int:
         place=_path(arguments.place),
         out=_path(arguments.out),
         images=None if arguments.images is None else _path(arguments.images),
-        most=arguments.most,
         device=arguments.device,
-        batch_size=arguments.batch_size,
+        **_given(arguments, "most", "batch_size"),
         overwrite=arguments.overwrite,
     )
     return show("\n".join(write_report(order)))

@@ -21,6 +21,7 @@ from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.inference.inputs import One
 from usb_ext.settings import Settings
+from usb_ext.settings.data import AUDIO, TEXTS
 from usb_ext.training.compose import build_namespace
 from usb_ext.upstream.running import Datasets
 
@@ -69,6 +70,7 @@ class OwnData:
         """
         if self.settings.without_test:
             raise DataMissing("the run has no test split")
+        self._check_kind()
         if self.settings.dataset not in OWN:
             return _served(self._usb(), "eval")
         source = self._found()
@@ -83,6 +85,7 @@ class OwnData:
         Raises:
             DataMissing, SettingsError: as in `measured`, or the list is not there.
         """
+        self._check_kind()
         if self.settings.dataset not in OWN:
             return _served(self._usb(), "train_lb")
         path = self.folder.path / "labelled.json"
@@ -98,6 +101,10 @@ class OwnData:
             tuple(found.names[int(p)] for p in positions),
             self._classes_given(source, found.targets, names)[positions],
         )
+
+    def _check_kind(self) -> None:
+        if self.settings.dataset in (*TEXTS, *AUDIO):
+            raise DataMissing(f"{self.settings.dataset} has no images")
 
     def _classes_given(self, source: Source, targets: IntArray, names: tuple[str, ...]) -> IntArray:
         """The class of each training image (N,), where a label file gives one that one."""

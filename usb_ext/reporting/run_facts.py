@@ -22,6 +22,9 @@ from usb_ext.training.load import TrainedRun, load_run
 from usb_ext.training.report import read_metrics
 
 IntArray = NDArray[np.int64]
+MOST = 24
+"""ours: images in a gallery."""
+
 TOLERANCE = 5e-4
 """ours: how far the accuracy now may lie from the recorded one before the page says so."""
 
@@ -40,7 +43,7 @@ class Sources:
 
     folder: Path
     images: Path | None = None
-    most: int = 24
+    most: int = MOST
     device: str = "auto"
     batch_size: int = BATCH_SIZE
 

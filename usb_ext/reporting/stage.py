@@ -9,7 +9,7 @@ from usb_ext.core.outputs import check_new, claim_outputs
 from usb_ext.inference.predict import BATCH_SIZE
 from usb_ext.reporting.comparison_page import NAME, comparison_page
 from usb_ext.reporting.page import Page, html
-from usb_ext.reporting.run_facts import Sources, run_facts
+from usb_ext.reporting.run_facts import MOST, Sources, run_facts
 from usb_ext.reporting.run_page import run_page
 
 
@@ -30,7 +30,7 @@ class ReportOrder:
     place: Path
     out: Path
     images: Path | None = None
-    most: int = 24
+    most: int = MOST
     device: str = "auto"
     batch_size: int = BATCH_SIZE
     overwrite: bool = False

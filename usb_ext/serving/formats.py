@@ -76,12 +76,27 @@ def traced(run: TrainedRun) -> "torch.export.ExportedProgram":
     """
     sizes = ({0: torch.export.Dim("batch", min=1)},)
     network: Portable = portable(run)
+    with exporting(run, "torch.export"):
+        return torch.export.export(network, (trial_batch(run, 2),), dynamic_shapes=sizes)
+
+
+@contextmanager
+def exporting(run: TrainedRun, whose: str) -> Iterator[None]:
+    """Inside, an exporter works on the network of a run; whatever it raises becomes one line.
+
+    Args:
+        run: whose network it is.
+        whose: the exporter's name.
+
+    Raises:
+        RunFailed: with the exporter's reason.
+    """
     try:
         with quietly():
-            return torch.export.export(network, (trial_batch(run, 2),), dynamic_shapes=sizes)
-    except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
+            yield
+    except Exception as error:  # an own network raises what it likes when it is traced
         raise RunFailed(
-            f"network {run.settings.net} cannot be exported, torch.export says: {reason(error)}; "
+            f"network {run.settings.net} cannot be exported, {whose} says: {reason(error)}; "
             "--format safetensors takes its weights"
         ) from error
 
@@ -113,13 +128,13 @@ def _opened_torch(_: TrainedRun, path: Path) -> Run:
 
 def _write_onnx(run: TrainedRun, path: Path) -> None:
     program = traced(run)
-    with quietly():
+    with exporting(run, "torch.onnx"):
         made = torch.onnx.export(
             program, dynamo=True, verbose=False, input_names=[input_name(run)],
             output_names=list(OUTPUTS), dynamic_shapes=({0: "batch"},),
         )  # fmt: skip
-    if made is None:
-        raise RunFailed(f"network {run.settings.net} cannot be exported as ONNX")
+        if made is None:
+            raise ValueError("nothing")
     made.model.metadata_props[METADATA] = described_as_text(run)
     made.save(str(path), external_data=False)
 
