@@ -77,7 +77,7 @@ def test_report(call: Any, photo: Path, tmp_path: Path) -> None:
         ),
         (["export", "{run}", "--format", "onnx", "--out", "m.pt2"], 2, "ends in .onnx"),
         (["export", "{run}", "--format", "tf", "--out", "m"], 2, "tf"),
-        (["report", "nowhere"], 3, "nowhere does not exist; give the folder of a run"),
+        (["report", "nowhere"], 3, "nowhere does not exist; give the folder that a run left"),
         (["report", "{run}", "--most", "0"], 2, "--most is 0"),
     ],
 )
@@ -92,11 +92,22 @@ def test_mistakes_are_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_words_are_answered_without_torch() -> None:
+def test_mistakes_are_answered_without_torch(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "there.csv").touch()
+    commands = [
+        ["predict", str(photo), "y", "--batch-size", "0"],
+        ["predict", "nowhere", "y"],
+        ["predict", str(photo), "y", "--out", str(tmp_path / "there.csv")],
+        ["evaluate", "nowhere", "y"],
+        ["export", "nowhere", "--format", "onnx", "--out", "x.onnx"],
+        ["report", "nowhere"],
+        ["export", "x"],
+    ]
     code = (
-        "import sys\nfrom usb_ext.cli.main import main\n"
-        "main(['predict', 'x', 'y', '--batch-size', '0']); main(['export', 'x'])\n"
+        f"import sys\nfrom usb_ext.cli.main import main\nfor words in {commands!r}: main(words)\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
-    assert done.stdout == "False\n" and done.stderr.count("\n") == 2
+    assert done.stdout == "False\n"
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["usb-ext"] * len(commands)
+    assert "exists already" in done.stderr and done.stderr.count("nowhere does not exist") == 4

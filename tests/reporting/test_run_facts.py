@@ -128,7 +128,9 @@ def test_bad_files_are_counted(tmp_path: Path) -> None:
 
 
 def test_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match=r"holds no config\.yaml; give the folder of a run"):
+    with pytest.raises(
+        DataMissing, match=r"holds no config\.yaml; give the folder that a run left"
+    ):
         run_facts(Sources(tmp_path))
     (tmp_path / "config.yaml").write_text("lr: [")
     with pytest.raises(SettingsError, match=r"config\.yaml:"):

@@ -42,7 +42,7 @@ def test_what_is_not_known_is_shown(order: ReportOrder, photo: Path, tmp_path: P
 
 
 def test_refused(order: ReportOrder, tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match="does not exist; give the folder of a run"):
+    with pytest.raises(DataMissing, match="does not exist; give the folder that a run left"):
         write_report(replace(order, place=Path("nowhere")))
     (tmp_path / "compare.json").write_text("{}")
     with pytest.raises(SettingsError, match="--images is for the report of a run"):

@@ -4,6 +4,9 @@ import argparse
 from pathlib import Path
 
 from usb_ext.cli.command import Command, Show
+from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import RunFolder, check_is_run
+from usb_ext.core.outputs import check_new
 from usb_ext.settings import load_settings
 
 WHICH = ("latest", "best", "previous")
@@ -32,14 +35,31 @@ def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument("--threads", type=int, metavar="N", help="CPU threads")
 
 
+def _check_out(arguments: argparse.Namespace) -> None:
+    """Refuse a file that is there, before torch is imported.
+
+    Raises:
+        SettingsError: as in `check_new`.
+    """
+    path = _path(arguments.out)
+    check_new(path.parent, [path.name], overwrite=arguments.overwrite)
+
+
+def _check_run(arguments: argparse.Namespace) -> None:
+    """Refuse what is no run's folder, before torch is imported.
+
+    Raises:
+        DataMissing: as in `check_is_run`.
+    """
+    check_is_run(RunFolder(_path(arguments.folder)))
+
+
 def _prepare(arguments: argparse.Namespace) -> None:
     """Refuse numbers and a device that are none, and limit the threads.
 
     Raises:
         SettingsError: with the flag, the value and what is allowed.
     """
-    from usb_ext.core.errors import SettingsError
-
     for name in ("batch_size", "threads", "most"):
         value = getattr(arguments, name, None)
         if value is not None and value < 1:
@@ -86,6 +106,8 @@ def run_predict(arguments: argparse.Namespace, show: Show) -> int:
     Raises:
         SettingsError, DataMissing: as in `serving.predict`.
     """
+    _check_run(arguments)
+    _check_out(arguments)
     _prepare(arguments)
     from usb_ext.serving.predict import PredictOrder, predict_images
 
@@ -120,6 +142,7 @@ def run_evaluate(arguments: argparse.Namespace, show: Show) -> int:
     Raises:
         SettingsError, DataMissing: as in `serving.evaluate`.
     """
+    _check_run(arguments)
     _prepare(arguments)
     from usb_ext.serving.evaluate import EvaluateOrder, evaluate_run
 
@@ -150,6 +173,8 @@ def run_export(arguments: argparse.Namespace, show: Show) -> int:
     Raises:
         SettingsError, DataMissing, RunFailed: as in `serving.export`.
     """
+    _check_run(arguments)
+    _check_out(arguments)
     from usb_ext.serving.export import ExportOrder, export_run
 
     order = ExportOrder(
@@ -181,6 +206,9 @@ def run_report(arguments: argparse.Namespace, show: Show) -> int:
     Raises:
         SettingsError, DataMissing: as in `reporting.stage`.
     """
+    if not _path(arguments.place).exists():
+        check_is_run(RunFolder(_path(arguments.place)), ", or that of a comparison")
+    _check_out(arguments)
     _prepare(arguments)
     from usb_ext.reporting.stage import ReportOrder, write_report
 

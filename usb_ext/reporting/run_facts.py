@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usb_ext.core.errors import DataMissing, UsbExtError, our_errors
-from usb_ext.core.files import RunFolder, read_json
+from usb_ext.core.files import RunFolder, check_is_run, read_json
 from usb_ext.engine import checkpoint
 from usb_ext.inference.inputs import is_file_name
 from usb_ext.inference.predict import BATCH_SIZE, FloatArray
@@ -56,11 +56,7 @@ def run_facts(sources: Sources) -> RunFacts:
         SettingsError: settings that cannot be read, or images of classes that the run does not know.
     """
     place = RunFolder(sources.folder)
-    if not place.config.is_file():
-        what = "holds no config.yaml" if place.path.exists() else "does not exist"
-        raise DataMissing(
-            f"{place.path} {what}; give the folder of a run, save_dir/save_name, or that of a comparison"
-        )
+    check_is_run(place, ", or that of a comparison")
     settings = load_settings(place.config).settings
     unknown: list[str] = []
     run = _opened(sources, unknown)

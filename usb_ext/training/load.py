@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import RunFolder, check_is_run
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.model_file import read_interface
@@ -121,11 +121,7 @@ def _checkpoint(place: RunFolder, which: str) -> Path:
     """
     if which not in get_args(Which):
         raise SettingsError(f"which is {which!r}; allowed: {', '.join(get_args(Which))}")
-    if not place.config.is_file():
-        what = "holds no config.yaml" if place.path.exists() else "does not exist"
-        raise DataMissing(
-            f"{place.path} {what}; give the folder that a run left, save_dir/save_name"
-        )
+    check_is_run(place)
     path: Path = getattr(place, which)
     if not path.is_file():
         raise DataMissing(
