@@ -75,6 +75,7 @@ def test_it_holds_the_source_the_settings_files_and_the_papers_numbers(wheel: Pa
         "usb_ext/papers/published/protocols.toml",
         "usb_ext/settings/recipes.toml",
         "usb_ext/py.typed",
+        "usb_ext/reporting/templates/page.html",
     }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert held == expected

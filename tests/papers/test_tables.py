@@ -177,6 +177,7 @@ def test_stated_settings_are_those_of_the_configs() -> None:
     settings = load_settings(ROOT / "config/layermatch_cifar10_10.yaml").settings
     stated = dict(stated_settings("layermatch-1", "CIFAR-10"))
     assert (stated.pop("selection"), stated.pop("unlabelled_batch")) == ("per_class", 8)
+    assert stated.pop("estimation") == ["instance", "class"]  # InstanT's alone; LayerMatch has none
     assert len(stated) == 11
     assert all(fits(getattr(settings, name), value) for name, value in stated.items())
     scratch = stated_settings("layermatch-2", "STL-10")

@@ -19,6 +19,7 @@ from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR
 from usb_ext.cli.papers import CURVES, TABLE
 from usb_ext.cli.patches import EXPORT_PATCHES
 from usb_ext.cli.studies import STUDY
+from usb_ext.cli.use import EVALUATE, EXPORT, PREDICT, REPORT
 from usb_ext.core.errors import UsbExtError, from_os_error, our_errors
 from usb_ext.core.result import percent
 
@@ -57,6 +58,10 @@ COMMANDS: tuple[Command | SettingsCommand, ...] = (
     AS3L,
     PRIOR_GRID,
     STUDY,
+    PREDICT,
+    EVALUATE,
+    EXPORT,
+    REPORT,
     CONFIGS,
     CHECK_CONFIG,
     COMPARE,
