@@ -72,7 +72,7 @@ def test_the_readme_is_one_screen() -> None:
 def test_ci_finds_its_test_command() -> None:
     text = (ROOT / "README.md").read_text()
     (block,) = re.findall(r"<!-- test command -->\n```bash\n(.*?)```\n", text, re.S)
-    assert block == 'pip install -e ".[test]" && pytest\n'
+    assert block == 'pip install -e ".[test]" && pytest -n auto --dist loadfile\n'
 
 
 def test_every_file_of_the_top_is_in_the_pages() -> None:
