@@ -219,7 +219,7 @@ COMPARE = Command(
     compare_flags,
     run_compare,
     {
-        "epilog": "every setting of `usb-ext train --help` is a flag here too, for all methods",
+        "epilog": "every setting (`usb-ext settings WORD`) is a flag here too, for all methods",
         "allow_abbrev": False,
     },
 )
