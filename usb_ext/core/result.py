@@ -3,7 +3,10 @@
 import statistics
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self, TypedDict
+
+from usb_ext.core.files import file_crc32
 
 
 class Instability(TypedDict):
@@ -57,6 +60,7 @@ class RunResult:
         path: the run's folder.
         unlabelled: class counts and balance of the unlabelled set, and the class that was reduced.
         calibration: how `ulb_loss_ratio: calibrate` found its number, or None.
+        metrics_crc32: of `metrics.jsonl` as the run left it; None for an older run.
         instability: the largest drop of the evaluated accuracy below its running best, when it came and
             which classes were (almost) no longer predicted then; None where it never dropped.
     """
@@ -98,6 +102,7 @@ class RunResult:
     ignored_files: dict[str, int] = field(default_factory=dict)
     duplicate_images: int = 0
     data_sha256: str | None = None
+    metrics_crc32: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -118,6 +123,20 @@ class RunResult:
         if absent := sorted(needed - values.keys()):
             raise ValueError(f"it has no {', '.join(absent)}")
         return cls(**{name: value for name, value in values.items() if name in known})
+
+
+def is_as_left(metrics: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a finished run's `metrics.jsonl` is what its record says; a lost or an older one passes.
+
+    Args:
+        metrics: the file.
+        record: what its `result.json` holds.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    wanted = record.get("metrics_crc32") if record.get("status") == "completed" else None
+    return wanted is None or not metrics.is_file() or file_crc32(metrics) == wanted
 
 
 def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | None]:

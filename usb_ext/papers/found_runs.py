@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import RunFolder, check_seal, json_of, text_of
 from usb_ext.core.folders import REPLACED
+from usb_ext.core.result import is_as_left
 from usb_ext.settings.digest import influential
 from usb_ext.settings.sources import read_yaml
 
@@ -40,8 +41,9 @@ class FoundRun:
         if not file.exists():
             return {}
         try:
-            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            content: dict[str, Any] = json_of(file)
+            check_seal(content if isinstance(content, dict) else {})
+        except (OSError, ValueError) as error:
             raise DataMissing(f"{file} cannot be read: {reason(error)}") from error
         missing = NEEDED - set(content if isinstance(content, dict) else ())
         if missing:
@@ -56,7 +58,7 @@ class FoundRun:
             DataMissing: no such file, or one that is no YAML.
         """
         file = RunFolder(self.path).config
-        if not file.exists():
+        if not file.is_file():
             raise DataMissing(f"{file} is missing: without the settings the run cannot be placed")
         try:
             return influential(read_yaml(file))
@@ -70,6 +72,22 @@ class FoundRun:
         if status is None:
             return "it has no result.json: it has not finished"
         return None if status == "completed" else f"it is {status}; continue it with --resume"
+
+    def curve(self, key: str) -> dict[int, float]:
+        """A metric by step, as `read_curve` gives it.
+
+        Args:
+            key: such as `eval/top-1-acc`.
+
+        Raises:
+            DataMissing: as there, or the file is not as the finished run left it.
+        """
+        file = RunFolder(self.path).metrics
+        if not is_as_left(file, self.record):
+            raise DataMissing(
+                f"{file} is not as the run left it; put it back, or leave the run out"
+            )
+        return read_curve(file, key)
 
     def but_seeds(self) -> dict[str, Any]:
         """The settings but for the seeds: what runs of one method have in common."""
@@ -147,7 +165,7 @@ def read_curve(path: Path, key: str) -> dict[int, float]:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = text_of(path).splitlines()
     except (OSError, ValueError) as error:
         raise DataMissing(f"{path} cannot be read: {reason(error)}") from error
     return [_row(path, n, line) for n, line in enumerate(lines, start=1) if line.strip()]

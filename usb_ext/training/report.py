@@ -159,6 +159,7 @@ def make_result(
         unlabelled=data.unlabelled,
         calibration=_calibration(algorithm.folder),
         instability=score.instability(),
+        metrics_crc32=getattr(record, "crc", None),
     )
 
 
