@@ -119,8 +119,9 @@ def test_versions_are_those_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that commit() takes for usb_ext's own."""
-    module = tmp_path / "source" / "usb_ext" / "runtime.py"
+    """A folder that commit() takes for usb_ext's own: the module lies in it as in the checkout."""
+    checkout = Path(usb_ext.__file__).resolve().parents[1]
+    module = tmp_path / "source" / Path(runtime.__file__).resolve().relative_to(checkout)
     module.parent.mkdir(parents=True)
     module.write_text("")
     monkeypatch.setattr(runtime, "__file__", str(module))
@@ -144,7 +145,7 @@ def test_the_commit_and_whether_the_source_differs(source: Path) -> None:
     head = git(source, "rev-parse", "HEAD")
     assert len(head) == 40
     assert commit() == head
-    (source / "usb_ext" / "runtime.py").write_text("changed")
+    next(source.rglob("runtime.py")).write_text("changed")
     assert commit() == f"{head}+changes"
 
 

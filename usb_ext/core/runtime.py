@@ -130,7 +130,7 @@ def versions() -> dict[str, str]:
 
 def commit() -> str | None:
     """The git commit of usb_ext's source, with `+changes` if it differs; None outside git."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     head = _git(root, "rev-parse", "HEAD")
