@@ -2,6 +2,7 @@
 
 import glob
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -117,6 +118,7 @@ def find_runs(places: Sequence[str]) -> list[FoundRun]:
 
 
 def _expanded(place: str) -> list[Path]:
+    place = os.path.expanduser(place)
     if Path(place).exists():
         return [Path(place)]
     return [Path(name) for name in sorted(glob.glob(place, recursive=True))]
