@@ -241,7 +241,7 @@ class Campaign:
 
     def small_files(self, name: str, folder: Path) -> Case:
         """A limit of bytes a file, as a quota or an old file system has."""
-        limit = int(2 ** self.rng.uniform(5, 19))
+        limit = int(2 ** self.rng.uniform(12, 19))  # what it says goes to a file, too
         return Case(str(folder / "out"), f"files of {limit} bytes at most", limit=limit, again=True)
 
     def read_only(self, name: str, folder: Path) -> Case:
