@@ -141,3 +141,13 @@ def test_broken_metrics_name_file_and_line(
     assert main(["curves", runs, "--out", str(tmp_path / "x")]) == 3
     assert "fm/metrics.jsonl:2 is no row of metrics" in capsys.readouterr().err
     assert not list(tmp_path.glob("x*")) and not list(tmp_path.glob(".x*"))
+
+
+def test_a_tilde_is_the_home_folder_also_after_an_equals_sign(
+    runs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shells leave it there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(["curves", "~/runs/lm0", "--out=~/drawn"]) == 0
+    assert (tmp_path / "drawn.png").is_file() and not (tmp_path / "~").exists()

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 from usb_ext.comparison.statistics import FloatArray, band_over_runs
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder, replace_file
+from usb_ext.core.files import replace_file
 from usb_ext.core.outputs import claim_outputs
-from usb_ext.papers.found_runs import SEEDS, FoundRun, find_runs, read_curve
+from usb_ext.papers.found_runs import SEEDS, FoundRun, find_runs
 from usb_ext.settings.algorithms import parts_of
 
 MAX_KEYS = 3
@@ -73,7 +73,7 @@ def make_group(members: list[FoundRun], label: str, metric: str) -> CurveGroup:
         DataMissing: metrics that cannot be read, or do not hold the key.
         SettingsError: no step is common to the runs.
     """
-    curves = [read_curve(RunFolder(run.path).metrics, metric) for run in members]
+    curves = [run.curve(metric) for run in members]
     common = sorted(set.intersection(*(set(curve) for curve in curves)))
     every = set().union(*curves)
     if not common:

@@ -165,6 +165,7 @@ def make_result(
         calibration=_calibration(algorithm.folder),
         instability=score.instability(),
         bn_statistics=in_force(algorithm.model, settings.bn_statistics),
+        metrics_crc32=getattr(record, "crc", None),
     )
 
 
