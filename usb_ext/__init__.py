@@ -4,7 +4,7 @@
 
     result = usb_ext.train("layermatch_digits_10", seed=1)
     run = usb_ext.load_run(result.path)
-    run.network, run.classes, run.transform
+    run.predict(["new.png"]).classes
 
 What stands in `__all__` is public; other paths may move. A name is imported when it is first asked for, so
 that `import usb_ext` costs nothing.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from usb_ext.core.result import RunResult
     from usb_ext.data.arrays import ImageArrays
     from usb_ext.data.sets import add_dataset
+    from usb_ext.inference.predict import Prediction
     from usb_ext.methods.influence.per_example.gradients import per_example_gradients
     from usb_ext.methods.named import add_base, register
     from usb_ext.methods.step.base import BaseRule, Weak
@@ -49,6 +50,7 @@ __all__ = [
     "ImageArrays",
     "Interrupted",
     "LoadedSettings",
+    "Prediction",
     "RunFailed",
     "RunResult",
     "Settings",
@@ -75,6 +77,7 @@ _MODULES = {
     "core.result": ("RunResult",),
     "data.arrays": ("ImageArrays",),
     "data.sets": ("add_dataset",),
+    "inference.predict": ("Prediction",),
     "methods.influence.per_example.gradients": ("per_example_gradients",),
     "methods.named": ("add_base", "register"),
     "methods.step.base": ("BaseRule", "Weak"),

@@ -164,3 +164,13 @@ def test_a_reference_is_the_mean_end_of_its_runs_across_the_picture(
     said = capsys.readouterr().out
     assert "layermatch, end (n=2): 0.31\n" in said and "fixmatch, end (n=1): 0.5\n" in said
     assert main(["curves", runs, "--reference", "/nowhere", "--out", str(tmp_path / "x")]) == 3
+
+
+def test_a_tilde_is_the_home_folder_also_after_an_equals_sign(
+    runs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shells leave it there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(["curves", "~/runs/lm0", "--out=~/drawn"]) == 0
+    assert (tmp_path / "drawn.png").is_file() and not (tmp_path / "~").exists()

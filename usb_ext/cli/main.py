@@ -15,10 +15,11 @@ from usb_ext.cli.command import Command, OneLineParser, SettingsCommand, Show, s
 from usb_ext.cli.compare import COMPARE
 from usb_ext.cli.configs import CONFIGS
 from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
-from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR
+from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR, SETTINGS
 from usb_ext.cli.papers import CURVES, TABLE
 from usb_ext.cli.patches import EXPORT_PATCHES
 from usb_ext.cli.studies import STUDY
+from usb_ext.cli.use import EVALUATE, EXPORT, PREDICT, REPORT
 from usb_ext.core.errors import UsbExtError, from_os_error, our_errors
 from usb_ext.core.result import percent
 
@@ -47,7 +48,7 @@ def run_train(words: Sequence[str], show: Show) -> int:
 
 TRAIN = SettingsCommand(
     "train",
-    "train one run: --c FILE (or a name) and any setting as --name value (train --help lists them)",
+    "train one run: --c FILE (or a name) and any setting as --name value (see settings)",
     run_train,
 )
 
@@ -57,6 +58,10 @@ COMMANDS: tuple[Command | SettingsCommand, ...] = (
     AS3L,
     PRIOR_GRID,
     STUDY,
+    PREDICT,
+    EVALUATE,
+    EXPORT,
+    REPORT,
     CONFIGS,
     CHECK_CONFIG,
     COMPARE,
@@ -69,6 +74,7 @@ COMMANDS: tuple[Command | SettingsCommand, ...] = (
     EXPORT_PATCHES,
     DOCTOR,
     ALGORITHMS,
+    SETTINGS,
 )
 """In the order of the help page."""
 

@@ -53,7 +53,7 @@ def run_table(arguments: argparse.Namespace, show: Show) -> int:
         sys.stderr.write(note + "\n")
     if arguments.out is None:
         return show(made.text)
-    return _write(Path(arguments.out), made.text, show)
+    return _write(Path(arguments.out).expanduser(), made.text, show)
 
 
 def _write(path: Path, text: str, show: Show) -> int:
@@ -108,7 +108,7 @@ def run_curves(arguments: argparse.Namespace, show: Show) -> int:
 
     lines = curves(
         arguments.runs,
-        out=Path(arguments.out),
+        out=Path(arguments.out).expanduser(),
         metric=arguments.key,
         by=arguments.by,
         band=arguments.band,

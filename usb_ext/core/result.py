@@ -3,7 +3,10 @@
 import statistics
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self, TypedDict
+
+from usb_ext.core.files import file_crc32
 
 
 class Instability(TypedDict):
@@ -16,6 +19,18 @@ class Instability(TypedDict):
     best_top1: float
     emptied_classes: list[int]
     collapsed_classes: list[int]
+
+
+class EvaluationSummary(TypedDict):
+    """The scores of a run's evaluations, as `RunResult` has them."""
+
+    top1_last: float | None
+    top1_best: float | None
+    top1_median20: float | None
+    f1_last: float | None
+    precision_last: float | None
+    recall_last: float | None
+    top5_last: float | None
 
 
 @dataclass(frozen=True)
@@ -57,8 +72,20 @@ class RunResult:
         path: the run's folder.
         unlabelled: class counts and balance of the unlabelled set, and the class that was reduced.
         calibration: how `ulb_loss_ratio: calibrate` found its number, or None.
+        metrics_crc32: of `metrics.jsonl` as the run left it; None for an older run.
         instability: the largest drop of the evaluated accuracy below its running best, when it came and
             which classes were (almost) no longer predicted then; None where it never dropped.
+        bn_statistics: what batch norm divides by in evaluation: `running`, `fresh`, or `none` without it.
+        top5_last: share of images whose class is among the five likeliest, of the last weights; None with
+            five classes or fewer. `test_top5_last` on a separate test split.
+        val_top1_last: accuracy of the last weights on the images held out for validation, where there are.
+        selection: how the labelled images were chosen: `per_class`, `random`, a strategy of AS3L's
+            (`usl`, ...), or `file`.
+        self_supervised: how the initial weights were learned without labels, such as `simsiam`.
+        prior_until: iterations with prior pseudo-labels (AS3L, Eq. 5: T), None without.
+        influence_every: training steps between two updates of learned weights (Ren et al.: N), None without.
+        influence_lr: their step size (eta), None without.
+        made_from: of each file that the settings name its digest, and what its stage was given.
     """
 
     algorithm: str
@@ -98,6 +125,17 @@ class RunResult:
     ignored_files: dict[str, int] = field(default_factory=dict)
     duplicate_images: int = 0
     data_sha256: str | None = None
+    bn_statistics: str = "running"
+    top5_last: float | None = None
+    test_top5_last: float | None = None
+    val_top1_last: float | None = None
+    selection: str | None = None
+    self_supervised: str | None = None
+    prior_until: int | None = None
+    influence_every: int | None = None
+    influence_lr: float | None = None
+    made_from: dict[str, dict[str, Any]] = field(default_factory=dict)
+    metrics_crc32: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -120,7 +158,21 @@ class RunResult:
         return cls(**{name: value for name, value in values.items() if name in known})
 
 
-def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | None]:
+def is_as_left(metrics: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a finished run's `metrics.jsonl` is what its record says; a lost or an older one passes.
+
+    Args:
+        metrics: the file.
+        record: what its `result.json` holds.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    wanted = record.get("metrics_crc32") if record.get("status") == "completed" else None
+    return wanted is None or not metrics.is_file() or file_crc32(metrics) == wanted
+
+
+def evaluation_summary(history: list[dict[str, float]]) -> EvaluationSummary:
     """Last, best and median accuracy and last scores from a run's evaluations.
 
     Args:
@@ -130,8 +182,15 @@ def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | Non
         The fields of `RunResult` whose names end in `_last`, `_best` and `_median20`.
     """
     if not history:
-        names = ("top1_last", "top1_best", "top1_median20", "f1_last", "precision_last")
-        return dict.fromkeys((*names, "recall_last"))
+        return EvaluationSummary(
+            top1_last=None,
+            top1_best=None,
+            top1_median20=None,
+            f1_last=None,
+            precision_last=None,
+            recall_last=None,
+            top5_last=None,
+        )
     top1 = [row["eval/top-1-acc"] for row in history]
     last = history[-1]
     return {
@@ -141,6 +200,7 @@ def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | Non
         "f1_last": last["eval/F1"],
         "precision_last": last["eval/precision"],
         "recall_last": last["eval/recall"],
+        "top5_last": last.get("eval/top-5-acc"),
     }
 
 

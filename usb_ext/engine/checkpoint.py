@@ -215,6 +215,8 @@ def read(path: Path, folder: RunFolder | None = None, *, remedy: str | None = No
 
 def _load(path: Path) -> State:
     """The content of a file whose bytes are those that were written."""
+    if not path.is_file():
+        raise ValueError("it is no file" if path.exists() else "it is not there")
     if found := damage(path):
         raise ValueError(found)
     state: State = torch.load(path, map_location="cpu", weights_only=True)

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 from usb_ext.comparison.statistics import FloatArray, band_over_runs
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder, replace_file
+from usb_ext.core.files import replace_file
 from usb_ext.core.outputs import claim_outputs
-from usb_ext.papers.found_runs import SEEDS, FoundRun, find_runs, read_curve
+from usb_ext.papers.found_runs import SEEDS, FoundRun, find_runs
 from usb_ext.settings.algorithms import parts_of
 
 MAX_KEYS = 3
@@ -74,7 +74,7 @@ def group_runs(runs: Sequence[FoundRun], by: Sequence[str] = ()) -> list[list[Fo
         members = next((members for other, members in groups if other == key), None)
         if members is None:
             groups.append((key, [run]))
-        elif all(other.settings != run.settings for other in members):
+        elif all((other.settings, other.fold) != (run.settings, run.fold) for other in members):
             members.append(run)
     return [members for _, members in groups]
 
@@ -91,7 +91,7 @@ def make_group(members: list[FoundRun], label: str, metric: str) -> CurveGroup:
         DataMissing: metrics that cannot be read, or do not hold the key.
         SettingsError: no step is common to the runs.
     """
-    curves = [read_curve(RunFolder(run.path).metrics, metric) for run in members]
+    curves = [run.curve(metric) for run in members]
     common = sorted(set.intersection(*(set(curve) for curve in curves)))
     every = set().union(*curves)
     if not common:
@@ -124,7 +124,7 @@ def make_references(places: Sequence[str], metric: str, by: Sequence[str] = ()) 
     groups = group_runs(find_runs(places), by)
     found = []
     for members, label in zip(groups, labels_of(groups, by), strict=True):
-        logged = [read_curve(RunFolder(run.path).metrics, metric) for run in members]
+        logged = [run.curve(metric) for run in members]
         ends = np.array([curve[max(curve)] for curve in logged], dtype=np.float64)
         found.append(Reference(label, ends))
     return found

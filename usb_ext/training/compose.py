@@ -47,8 +47,7 @@ def algorithm_classes(settings: Settings) -> tuple[type, ...]:
         raise _unknown("algorithm", name, ALGORITHMS.keys())
     if imbalanced is not None and imbalanced not in IMB_ALGORITHMS:
         raise _unknown("imb_algorithm", imbalanced, IMB_ALGORITHMS.keys())
-    for part in (name, settings.base or name):
-        check_pair(part, imbalanced)
+    check_pair(name, imbalanced, settings.base)
     ours = settings.step == "ours" and (imbalanced is None or settings.extensions)
     algorithm: type = on_base(name) if name in RULES and ours else ALGORITHMS[name]
     if settings.base is not None and issubclass(algorithm, WeakStrong):

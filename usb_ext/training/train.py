@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError, our_errors
-from usb_ext.core.files import RunFolder, write_json, write_text
+from usb_ext.core.files import RunFolder, sealed, write_json, write_text
 from usb_ext.core.folders import Hold, holding
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, seed_everything
@@ -165,7 +165,7 @@ def _train_held(
         algorithm = _build(settings, classes, args)
         hold.open(found=state is not None)
         log.to_file(place.log)
-        if warning := batch_norm_warning(algorithm.model, settings.num_train_iter):
+        if warning := batch_norm_warning(algorithm.model, settings):
             _log.warning("%s", warning)
         _write_settings(place, settings, data)
         keep_data(place, settings, found, data)
@@ -283,5 +283,5 @@ def _train(algorithm: Engine, state: State | None) -> None:
 def _finish(algorithm: Engine, settings: Settings, data: Prepared, status: str) -> RunResult:
     folder = algorithm.folder
     result = make_result(algorithm, settings, data, status, config_sha256(settings))
-    write_json(folder.result, result.to_json())
+    write_json(folder.result, sealed(result.to_json()))
     return result

@@ -17,6 +17,7 @@ from usb_ext.upstream.own_nets import Builder, own_builder
 
 # isort: split
 import semilearn.nets as usb_nets
+from semilearn.nets.resnet.resnet import ResNet50
 from semilearn.nets.wrn import WideResNet
 
 
@@ -99,7 +100,43 @@ def wrn_10_1(
     return net
 
 
-OURS: dict[str, Builder] = {"wrn_10_1": wrn_10_1, "mlp_100_100": mlp_100_100}
+class ResNet50WithHead(ResNet50):  # type: ignore[misc]
+    """USB's ResNet-50, whose `only_fc` asks for a layer `fc` that it does not have.
+
+    (Removed by: "resnet50: only_fc by the classifier".)
+    """
+
+    def forward(
+        self, x: torch.Tensor, only_fc: bool = False, only_feat: bool = False, **named: object
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
+        """`{"logits": (B, C), "feat": (B, 2048)}` of images (B, 3, H, W), as `MLP.forward` of points."""
+        if only_fc:
+            logits: torch.Tensor = self.classifier(x)
+            return logits
+        found: torch.Tensor | dict[str, torch.Tensor] = super().forward(
+            x, only_feat=only_feat, **named
+        )
+        return found
+
+
+def resnet50(
+    num_classes: int, pretrained: bool = False, pretrained_path: str | None = None
+) -> torch.nn.Module:
+    """ResNet-50 on USB's class (He et al., 2016).
+
+    Args:
+        num_classes: C, outputs of the head `classifier`.
+        pretrained: ignored; weights are loaded by `usb_ext.upstream.weights`.
+        pretrained_path: ignored likewise.
+
+    Returns:
+        A module from images (B, 3, H, W) to {"logits": (B, C), "feat": (B, 2048)}.
+    """
+    net: torch.nn.Module = ResNet50WithHead(num_classes=num_classes)
+    return net
+
+
+OURS: dict[str, Builder] = {"wrn_10_1": wrn_10_1, "resnet50": resnet50, "mlp_100_100": mlp_100_100}
 
 
 def net_names() -> list[str]:

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import DataMissing, reason
+from usb_ext.core.files import broken_part
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.heads import HEAD_NAMES
 
@@ -228,6 +229,8 @@ def _read(source: str) -> Any:
             [argparse.Namespace]
         ):  # the arguments of MAE, DINO, ...
             if path.is_file():
+                if bad := broken_part(path):
+                    raise ValueError(f"the checksum of its part {bad} is wrong")
                 return torch.load(path, map_location="cpu", weights_only=True)
             if "://" in source:
                 return torch.hub.load_state_dict_from_url(
