@@ -190,6 +190,14 @@ def test_a_flag_that_stands_over_the_file_holds_for_all_methods(study: Study, ru
     assert {(r.settings.lr, r.settings.T) for r in runs.plan} == {(0.01, 0.7)}
 
 
+def test_arms_share_the_threshold_of_the_file(study: Study, runs: Runs, tmp_path: Path) -> None:
+    """USB's recipe for FixMatch has 0.95."""
+    file = tmp_path / "digits.yaml"
+    file.write_text(file.read_text() + "p_cutoff: 0.7\n")
+    assert study("smooth-imbalance", "--seeds", "0")[0] == 0
+    assert {r.settings.p_cutoff for r in runs.plan} == {0.7}
+
+
 def test_a_fixed_fold_with_several_training_seeds(study: Study, runs: Runs) -> None:
     """Sec. 4.3.5: `--label_seed` keeps the labelled images."""
     assert study("smooth-momentum", "--seeds", "0", "1", "--label_seed", "4")[0] == 0

@@ -60,6 +60,8 @@ def run_arms(
 ) -> list[Row]:
     """Run what is missing of the arms and give a row a run.
 
+    ours: the threshold is the comparison's: arms without one of their own have the file's, no recipe's.
+
     Args:
         arms: on the same folds.
         settings: of the file and the flags together; a `label_seed` there is every fold's.
@@ -75,7 +77,8 @@ def run_arms(
         RunFailed: no fold on which every arm has a run.
     """
     _refuse_own(order)
-    flags = {**order.given.flags, **(shared or {})}
+    one = {} if settings.p_cutoff is None else {"p_cutoff": settings.p_cutoff}
+    flags = {**one, **order.given.flags, **(shared or {})}
     file = {name: value for name, value in order.given.file.items() if name != "overwrite"}
     out, methods = order.out / folder, [arm.method for arm in arms]
     folds = pair_seeds(order.seeds, None, settings)
