@@ -176,9 +176,9 @@ def test_weights_stay_in_their_range(largest: float, top: float | None) -> None:
     assert 0 < run.log_dict["train/influence_weight_zero"] < 1
 
 
-def test_one_weight_for_all_moves_by_the_sum() -> None:
+def test_the_authors_one_weight_moves_by_the_unmasked_sum() -> None:
     run, steps = setting()
-    apart, together = hook_of(run), hook_of(run, single=True)
+    apart, together = hook_of(run), hook_of(run, single=True, masked=False)
     drive(apart, run, steps[:2])
     run.it, run.loader_dict["val"].batch_sampler.start_iter = 0, 0
     drive(together, run, steps[:2])
@@ -208,6 +208,32 @@ def test_a_restored_hook_goes_on_as_if_nothing_had_been(changed: dict[str, Any],
     untouched = hook_of(again, **changed)
     untouched.load_state_dict(state)
     assert untouched.updates == stop // 2  # what was saved has not moved on
+
+
+def test_with_nothing_selected_one_weight_stays_where_it_is() -> None:
+    run, steps = setting()
+    steps[1]["mask"] = torch.zeros(U).double()
+    hook, authors = hook_of(run, single=True), hook_of(run, single=True, masked=False)
+    drive(hook, run, steps[:2])
+    run.it, run.loader_dict["val"].batch_sampler.start_iter = 0, 0
+    drive(authors, run, steps[:2])
+    assert hook.updates == authors.updates == 1
+    assert hook.weights[0] == 1 and authors.weights[0] != 1
+
+
+def test_conjugate_gradients_that_stop_early_say_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    run, steps = setting()
+    hook = hook_of(run, shift=1e-3, inverse=InverseSettings("cg", cg_iterations=2))
+    with caplog.at_level(logging.WARNING):
+        drive(hook, run, steps)
+    left = float(run.log_dict["train/influence_residual"])
+    assert caplog.text.count("conjugate gradients stopped after 2 iterations") == 1
+    assert "step 2:" in caplog.text and "influence_cg_iter" in caplog.text and left > 1e-3
+    assert hook.unsolved == hook.updates == hook.state_dict()["unsolved"] == 2
+    solved = hook_of(run, inverse=InverseSettings("cg", cg_iterations=500))
+    run.it = 0
+    drive(solved, run, steps)
+    assert solved.unsolved == 0 and run.log_dict["train/influence_residual"] < 1e-6
 
 
 def test_an_indefinite_hessian_is_said_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
