@@ -12,8 +12,8 @@ PACKAGE = Path(usb_ext.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ROOMS = (
-    "core", "plots", "settings", "augment", "upstream", "data", "engine", "methods", "training", "as3l",
-    "comparison", "papers", "bench", "patching", "cli",
+    "core", "plots", "settings", "augment", "upstream", "data", "inference", "engine", "methods", "training",
+    "as3l", "comparison", "papers", "serving", "reporting", "bench", "patching", "cli",
 )  # fmt: skip
 """From the ground up."""
 

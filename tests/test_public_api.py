@@ -15,7 +15,8 @@ import usb_ext
 
 PROMISED = """
 train load_run Settings LoadedSettings load_settings RunResult TrainedRun Extension BaseRule Weak Views Hook
-ImageArrays add_base add_extension add_dataset published register per_example_gradients UsbExtError
+Prediction ImageArrays add_base add_extension add_dataset published register AS3LHook per_example_gradients
+UsbExtError
 SettingsError DataMissing RunFailed Interrupted __version__
 """.split()
 USBS_OWN = {"Hook"}

@@ -4,7 +4,7 @@
 
     result = usb_ext.train("layermatch_digits_10", seed=1)
     run = usb_ext.load_run(result.path)
-    run.network, run.classes, run.transform
+    run.predict(["new.png"]).classes
 
 What stands in `__all__` is public; other paths may move. A name is imported when it is first asked for, so
 that `import usb_ext` costs nothing.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
+    from usb_ext.as3l.usb_hook import AS3LHook
     from usb_ext.core.errors import (
         DataMissing,
         Interrupted,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from usb_ext.core.result import RunResult
     from usb_ext.data.arrays import ImageArrays
     from usb_ext.data.sets import add_dataset
+    from usb_ext.inference.predict import Prediction
     from usb_ext.methods.influence.per_example.gradients import per_example_gradients
     from usb_ext.methods.named import add_base, register
     from usb_ext.methods.step.base import BaseRule, Weak
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from usb_ext.upstream.usb import Hook
 
 __all__ = [
+    "AS3LHook",
     "BaseRule",
     "DataMissing",
     "Extension",
@@ -47,6 +50,7 @@ __all__ = [
     "ImageArrays",
     "Interrupted",
     "LoadedSettings",
+    "Prediction",
     "RunFailed",
     "RunResult",
     "Settings",
@@ -68,10 +72,12 @@ __all__ = [
 ]
 
 _MODULES = {
+    "as3l.usb_hook": ("AS3LHook",),
     "core.errors": ("DataMissing", "Interrupted", "RunFailed", "SettingsError", "UsbExtError"),
     "core.result": ("RunResult",),
     "data.arrays": ("ImageArrays",),
     "data.sets": ("add_dataset",),
+    "inference.predict": ("Prediction",),
     "methods.influence.per_example.gradients": ("per_example_gradients",),
     "methods.named": ("add_base", "register"),
     "methods.step.base": ("BaseRule", "Weak"),
@@ -104,10 +110,11 @@ def train(
     Raises:
         UsbExtError: one of its kinds, with a one-line message.
     """
+    from usb_ext.as3l.driver import with_stages
     from usb_ext.settings import load_settings
     from usb_ext.training.train import train as run_train
 
-    return run_train(load_settings(settings, overrides))
+    return run_train(with_stages(load_settings(settings, overrides)))
 
 
 if not TYPE_CHECKING:  # where a name that is not there is to be an error

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.run import ROOT
 from support.run import TINY as TINY_RUN
 from support.ssl import TINY as TINY_SSL
 
@@ -144,6 +145,15 @@ def test_files_are_named_by_the_settings(tmp_path: Path) -> None:
     assert trained.label_file == str(made.selected) and trained.prior_file == str(made.prior)
     assert trained.pretrain_path == str(made.features.with_name("backbone.pth"))
     assert wants_stages(s) and not wants_stages(trained)
+
+
+@pytest.mark.parametrize("changed", [{}, {"as3l_strategy": "random", "prior_until": 5}], ids=str)
+def test_the_made_files_do_not_change_the_runs_folder(changed: dict[str, Any]) -> None:
+    """Also where no `save_name` is given, so that a second call finds the run of the first."""
+    for path in sorted((ROOT / "config").glob("as3l_*.yaml")):
+        asked = load_settings(path, changed).settings
+        assert asked.save_name is None
+        assert ready(asked).settings.run_dir == asked.run_dir, path
 
 
 def test_files_of_the_user_stand_in_place_of_made_ones(tmp_path: Path) -> None:

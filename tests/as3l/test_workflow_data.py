@@ -112,7 +112,7 @@ def test_a_plain_folder_and_one_of_unlabelled_images_alone_are_read_at_any_depth
         picture(folder / place / "phone" / f"2024-{i % 3}" / f"{i}.png", seed=i)
     code, err = call("as3l", data_dir=folder, without_test=True)
     to_label = next((tmp_path / "runs").glob("labels_*/to_label.csv"))
-    assert code == 2 and f"fill in {to_label}" in err
+    assert code == 3 and f"fill in {to_label}" in err
     ids = [line.removesuffix(",") for line in to_label.read_text().splitlines()[1:]]
     assert len(ids) == 4 and all((folder / name).is_file() for name in ids)
     classes = ["cat", "dog", "cat", "dog"]

@@ -81,6 +81,8 @@ def test_a_table_is_run_by_one_command(tmp_path: Path, monkeypatch: pytest.Monke
     assert [run["algorithm"] for run in begun] == ["fixmatch", "fixmatch", "layermatch"]
     assert [run["T"] for run in begun] == [0.7, 0.7, 0.7]
     assert begun[1]["extensions"] == ["grad_relu"] and begun[2]["grad_relu"] is False
+    said = (out / "runs" / "FixMatch_n10_l0_s0" / "log.txt").read_text().splitlines()[0]
+    assert said.endswith(str(begun[0]["recipe"]))
     assert "command line: T 0.7" in str(begun[0]["recipe"]) and "recipe" not in begun[2]
 
 

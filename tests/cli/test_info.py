@@ -33,7 +33,7 @@ def test_check_config_says_of_each_file_whether_it_is_ok(call: Any, tmp_path: Pa
 
 
 def test_every_file_we_ship_is_ok(call: Any) -> None:
-    """Two name files that nobody can ship; those of AS3L are made for a command of its own."""
+    """Two name files that nobody can ship."""
     assert len(SHIPPED) > 0
     code, out, _ = call("check-config", *SHIPPED)
     assert code == 3
@@ -42,5 +42,4 @@ def test_every_file_we_ship_is_ok(call: Any) -> None:
     missing = [line for line in said.values() if "and there is no such file" in line]
     assert len(missing) == 2 and all("is './data/" in line for line in missing)
     for path, line in said.items():
-        as3l = Path(path).name.startswith("as3l_")
-        assert line in (*missing, "ok for usb-ext as3l" if as3l else "ok"), path
+        assert line in (*missing, "ok"), path

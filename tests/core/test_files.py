@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from usb_ext.core.errors import RunFailed
-from usb_ext.core.files import RunFolder, cut_lines, replace_file, write_json
+from usb_ext.core.errors import DataMissing, RunFailed
+from usb_ext.core.files import RunFolder, check_is_run, cut_lines, replace_file, write_json
 
 
 def contents(path: Path) -> dict[str, str]:
@@ -96,3 +96,14 @@ def test_a_file_is_cut_to_whole_lines(tmp_path: Path, content: str, size: int, l
     assert path.read_text() == left
     cut_lines(tmp_path / "none", size)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_runs_folder_is_one_with_its_settings(tmp_path: Path) -> None:
+    place = RunFolder(tmp_path / "run")
+    with pytest.raises(DataMissing, match=r"run does not exist; .*save_name, or a cat$"):
+        check_is_run(place, ", or a cat")
+    place.path.mkdir()
+    with pytest.raises(DataMissing, match=r"run holds no config\.yaml; .*save_name$"):
+        check_is_run(place)
+    place.config.touch()
+    check_is_run(place)

@@ -8,7 +8,7 @@ import pytest
 from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.core.files import is_done
 from usb_ext.core.folders import MARKER, read_marker
-from usb_ext.core.outputs import check_outputs, claim_outputs, stage_output
+from usb_ext.core.outputs import check_new, check_outputs, claim_outputs, stage_output
 
 
 def test_ours_may_be_written_again_and_others_not(tmp_path: Path) -> None:
@@ -81,3 +81,18 @@ def test_a_stage_does_not_take_the_place_of_a_persons_file(tmp_path: Path) -> No
     with pytest.raises(SettingsError, match="--as3l_name"), stage_output(made, {}, "--as3l_name"):
         made.write_text("new")
     assert made.read_text() == "[1, 2]"
+
+
+def test_what_is_there_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    check_new(tmp_path, ["a", "b"], overwrite=False)
+    claim_outputs(tmp_path, ["a", "b"])
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    with pytest.raises(SettingsError, match=r"a exists already \(and b\); .*--overwrite.*--made"):
+        check_new(tmp_path, ["a", "b"], "--made", overwrite=False)
+    check_new(tmp_path, ["a", "b"], overwrite=True)
+    (tmp_path / "c").symlink_to(tmp_path / "nothing")
+    with pytest.raises(SettingsError, match="c exists already"):
+        check_new(tmp_path, ["c"], overwrite=False)
+    with pytest.raises(SettingsError, match="did not write"):
+        check_new(tmp_path, ["a", "c"], overwrite=True)

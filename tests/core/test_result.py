@@ -11,7 +11,9 @@ from usb_ext.core.result import RunResult, evaluation_summary
 PROMISED = """algorithm base extensions dataset num_labels seed label_seed iterations seconds it_per_s
 device top1_last top1_best top1_median20 f1_last precision_last recall_last collapsed_classes params
 versions commit config_sha256 status""".split()
-SUMMARY = {"top1_last", "top1_best", "top1_median20", "f1_last", "precision_last", "recall_last"}
+SUMMARY = {
+    "top1_last", "top1_best", "top1_median20", "f1_last", "precision_last", "recall_last", "top5_last",
+}  # fmt: skip
 
 
 def history(*top1: float) -> list[dict[str, float]]:
@@ -35,7 +37,10 @@ def test_last_best_and_scores_of_the_last() -> None:
         "f1_last": 1.5,
         "precision_last": 2.5,
         "recall_last": 3.5,
+        "top5_last": None,
     }
+    rows = [{**row, "eval/top-5-acc": row["eval/top-1-acc"] + 0.25} for row in history(0.25, 0.5)]
+    assert evaluation_summary(rows)["top5_last"] == 0.75
 
 
 @pytest.mark.parametrize(
@@ -77,9 +82,10 @@ def test_a_record_comes_back_from_json() -> None:
     result = RunResult(**given)  # type: ignore[arg-type]
     read = json.loads(json.dumps(result.to_json()))
     assert RunResult.from_json({**read, "of a later version": 1}) == result
-    later = ("unlabelled", "calibration", "instability")
+    later = ("unlabelled", "calibration", "instability", "top5_last", "selection", "made_from")
     older = RunResult.from_json({name: v for name, v in read.items() if name not in later})
     assert (older.unlabelled, older.calibration, older.instability) == ({}, None, None)
+    assert (older.top5_last, older.selection, older.made_from) == (None, None, {})
     del read["seed"], read["algorithm"]
     with pytest.raises(ValueError, match=r"^it has no algorithm, seed$"):
         RunResult.from_json(read)

@@ -1,10 +1,12 @@
 """Image files to square RGB pixels: every mode, orientation and depth, and files that are damaged."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from usb_ext.data.decode import BadImage, decode_file, image_extensions, prepare_image
+from usb_ext.data.decode import BadImage, decode_file, image_extensions, opened, prepare_image
 
 S = 8
 PIXELS = np.random.default_rng(0).integers(0, 256, (S, S, 3), dtype=np.uint8)
@@ -154,3 +156,19 @@ def test_too_many_pixels(tmp_path, monkeypatch):
 def test_extensions_are_those_pillow_can_read():
     assert {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif"} <= image_extensions()
     assert not {".pdf", ".txt", ".csv"} & image_extensions()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(BadImage, match="not a regular file"):
+        decode_file(tmp_path / "pipe.png", S)
+
+
+def test_what_goes_wrong_with_an_opened_image_is_a_bad_image(tmp_path):
+    path = saved(tmp_path, Image.new("RGB", (S, S)), "a.png")
+    with opened(path) as image:
+        assert image.size == (S, S)
+    with pytest.raises(BadImage, match="OSError: cut"), opened(path):
+        raise OSError("cut")
+    with pytest.raises(KeyboardInterrupt), opened(path):
+        raise KeyboardInterrupt

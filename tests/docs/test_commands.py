@@ -12,7 +12,9 @@ import pytest
 from support.pages import PAGES, ROOT, blocks, name_of
 
 import usb_ext
+from usb_ext.cli import studies
 from usb_ext.cli.main import build_parser, main
+from usb_ext.papers.studies import study_named
 from usb_ext.settings import load_settings, parse_flags
 
 STAND_FOR = {
@@ -107,6 +109,10 @@ def check(words: list[str], folder: Path) -> None:
         own = words.index("--seeds") if "--seeds" in words else len(words)
         file, flags = parse_flags(words[1:own])
         load_settings(file, flags)
+    elif words[0] == "study" and "--help" not in words:
+        study_named(words[1])
+        file, flags = parse_flags(studies._parser().parse_known_args(words[2:])[1])
+        load_settings(file, flags)
     elif words[0] == "compare" and "--methods" in words:
         # the plan alone: every fold of every method, its settings resolved
         assert main([*without_out(words), "--no-train", "--out", str(folder)]) == 0
@@ -137,6 +143,8 @@ def test_a_wrong_command_would_be_found(tmp_path: Path) -> None:
         "train --c config/no_such_file.yaml",
         "compare --c config/layermatch_digits_10.yaml --methods fixmatch:no_such=1 --seeds 0",
         "select --budget 40",
+        "study fig99 --c config/as3l_digits_10.yaml",
+        "study fig7 --c config/as3l_digits_10.yaml --no_such_setting 1",
     ):
         with pytest.raises((usb_ext.SettingsError, AssertionError)):
             check(line.split(), tmp_path)

@@ -18,7 +18,7 @@ OWN_TABLE = re.compile(
     r"^\| option of `(\w+)` \| default \| meaning \|\n\|[-|]+\|\n((?:\|.*\n)+)", re.M
 )
 INSIDE_PACKAGE = re.compile(rf"`((?:{'|'.join(ROOMS)})/[\w./]*)`")
-README_LINES, README_LINKS = 120, 6
+README_LINES, README_LINKS = 120, 7
 
 
 def prose(page: Path) -> str:

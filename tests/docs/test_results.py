@@ -121,13 +121,21 @@ def test_nothing_is_kept_that_follows_from_something_else() -> None:
 
 
 def made_again(folder: Path) -> set[tuple[float, float]]:
-    """Mean and deviation of the last error of each method, and of each cell of a grid of priors."""
+    """Mean and deviation of the last error of each method, and of each cell of a grid or a study."""
     groups: dict[tuple[Path, str, str], list[float]] = {}
     for path in folder.rglob("*.csv"):
         for row in rows_of(path):
             if "error_last" in row:
                 key = (path, row["method"], row["num_labels"])
                 groups.setdefault(key, []).append(float(row["error_last"]))
+            elif "arm" in row:
+                for name in ("accuracy", "coverage", "ece"):
+                    key = (path, row["arm"] + name, row["num_labels"])
+                    groups.setdefault(key, []).append(float(row[name]))
+            elif "consistency" in row or "share" in row:
+                value = 100 * float(row.get("consistency") or row["share"])
+                key = (path, row.get("it") or row["bin"], row.get("num_labels", ""))
+                groups.setdefault(key, []).append(value)
             elif "accuracy" in row:
                 key = (path, row["strategy"] + row["method"], row["num_labels"])
                 groups.setdefault(key, []).append(float(row["accuracy"]))

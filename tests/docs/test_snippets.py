@@ -2,16 +2,22 @@
 
 import ast
 import json
+import queue
 import sys
+import threading
 import types
+import urllib.request
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from support.pages import DOCS, PAGES, blocks, name_of
 from support.run import TINY, metrics_of
 
 import usb_ext
+from usb_ext.cli.main import main
 
 SNIPPETS = [(page, code) for page in PAGES for code in blocks(page, "python")]
 IDS = [f"{name_of(page)}-{number}" for number, (page, _) in enumerate(SNIPPETS)]
@@ -92,8 +98,6 @@ def test_the_first_snippet_gives_a_record(short: Path, capsys: pytest.CaptureFix
 def test_finished_runs_are_opened_as_shown(
     short: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from PIL import Image
-
     usb_ext.train("", algorithm="fixmatch")
     load_run = usb_ext.load_run
     monkeypatch.setattr(usb_ext, "load_run", lambda folder: load_run(short / TINY["save_name"]))
@@ -103,6 +107,66 @@ def test_finished_runs_are_opened_as_shown(
     for code in (opened, predicted):
         exec(code, {"__name__": "page"})
     assert capsys.readouterr().out.strip().splitlines()[-1] in load_run(short / "run").classes
+
+
+@pytest.fixture
+def used(short: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`saved_models/my_run` in the working folder, and `new.png`."""
+    usb_ext.train("", algorithm="fixmatch")
+    (short / "saved_models").mkdir()
+    (short / TINY["save_name"]).rename(short / "saved_models" / "my_run")
+    Image.new("RGB", (20, 24), (200, 30, 30)).save(short / "new.png")
+    return short
+
+
+def test_a_run_is_used_and_exported_as_shown(
+    used: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example of ONNX says the class that the run says; translating a network takes seconds."""
+    predicted, in_onnx, in_torch, _ = blocks(DOCS / "use_your_model.md", "python")
+    exec(predicted, {"__name__": "page"})
+    said, *shape = capsys.readouterr().out.split()
+    assert said in "0123456789" and shape == ["(1,", "10)"]
+    for kind, name in (("onnx", "model.onnx"), ("torch", "model.pt2")):
+        assert main(["export", "saved_models/my_run", "--format", kind, "--out", name]) == 0
+    capsys.readouterr()
+    names: dict[str, Any] = {"__name__": "page"}
+    for code in (in_onnx, in_torch):
+        exec(code, names)
+    assert capsys.readouterr().out.split() == [said]
+    assert json.loads(names["about"]["usb_ext.json"])["classes"] == list("0123456789")
+
+
+def test_the_server_answers_and_goes_on_after_a_bad_image(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers: queue.Queue[HTTPServer] = queue.Queue()
+
+    class OnAnyPort(HTTPServer):
+        def __init__(self, address: tuple[str, int], answer: Any) -> None:
+            assert address[0] == "127.0.0.1"
+            super().__init__(("127.0.0.1", 0), answer)
+            servers.put(self)
+
+        def handle_error(self, *_: Any) -> None:
+            """Its traceback is not shown."""
+
+    monkeypatch.setattr("http.server.HTTPServer", OnAnyPort)
+    code = blocks(DOCS / "use_your_model.md", "python")[-1]
+    assert len([line for line in code.splitlines() if line]) <= 15
+    thread = threading.Thread(target=exec, args=(code, {"__name__": "page"}), daemon=True)
+    thread.start()
+    server = servers.get(timeout=60)
+    place = f"http://127.0.0.1:{server.server_port}"
+    with pytest.raises(OSError):
+        urllib.request.urlopen(place, data=b"no image", timeout=60)
+    with urllib.request.urlopen(place, data=(used / "new.png").read_bytes(), timeout=60) as answer:
+        shares = json.load(answer)
+    server.shutdown()
+    server.server_close()
+    thread.join(60)
+    assert list(shares) == list("0123456789")
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("page", ["papers/index.md", "papers/influence.md", "upstream.md"])

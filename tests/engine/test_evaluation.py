@@ -30,6 +30,7 @@ def algorithm(copied: list[str]) -> Any:
     ema = SimpleNamespace(copy_buffers=lambda: copied.append("buffers"))
     made = SimpleNamespace(ema=ema, ema_model=Table(), loader_dict={"eval": batches}, num_classes=3)
     made.device, made.last_confusion = CPU, []
+    made.args = SimpleNamespace(bn_statistics="running")
     return made
 
 
@@ -78,3 +79,21 @@ def test_the_network_trains_again_after_a_failure() -> None:
 def test_texts_are_moved_part_by_part() -> None:
     moved = to_device({"ids": torch.zeros(2), "mask": torch.ones(2)}, torch.device("meta"))
     assert {value.device.type for value in moved.values()} == {"meta"}
+
+
+def test_top_5_counts_with_more_than_five_classes() -> None:
+    """Of six classes the sixth likeliest is out: rows 0 and 1 have theirs among five, row 2 has not."""
+    logits = torch.tensor([[6.0, 5, 4, 3, 2, 1]] * 3)
+
+    class Alike(nn.Module):
+        def forward(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logits": logits[rows]}
+
+    made = algorithm([])
+    made.ema_model, made.num_classes = Alike(), 6
+    batch = {"x_lb": torch.arange(3), "y_lb": torch.tensor([0, 4, 5])}
+    made.loader_dict = {"eval": [batch]}
+    found = evaluate(made, "eval", "logits", return_logits=False)
+    assert found["eval/top-5-acc"] == pytest.approx(2 / 3)
+    assert found["eval/top-1-acc"] == pytest.approx(1 / 3)
+    assert "eval/top-5-acc" not in evaluate(algorithm([]), "eval", "logits", return_logits=False)

@@ -29,7 +29,7 @@ def test_settings_that_are_required_or_stated_exist() -> None:
     asked = [want for cell in CELLS if (want := wanted(cell)) is not None]
     names = {name for want in asked for name in (*want.required, *want.stated)}
     assert {"ac_reset_iter", "max_length", "num_classes", "use_pretrain"} <= names
-    assert names <= set(Settings.model_fields)
+    assert names <= {*Settings.model_fields, "selection"}
     assert set(LAYERMATCH) <= names
 
 
@@ -58,11 +58,17 @@ def test_two_rows_of_a_table_ask_for_different_runs() -> None:
         assert all(asked.count(want) == 1 for want in asked)
 
 
+def test_selfmatch_is_flexmatch_from_pre_trained_weights() -> None:
+    for table, method in (("as3l-1", "FlexMatch"), ("as3l-2", "SelfMatch (w FlexMatch)")):
+        cells = [c for c in usb_ext.published(table) if c.method == method]
+        asked = {cell.setting: wanted(cell) for cell in cells}
+        warm = asked["SimSiam initial weights"]
+        assert warm is not None and {"flexmatch", "selfmatch"} <= set(warm.algorithms)
+        cold = asked.get("random initial weights")
+        assert cold is None or "selfmatch" not in cold.algorithms
+
+
 def test_other_augmentation_is_remarked() -> None:
     (cell, *_) = [c for c in usb_ext.published("influence-1") if c.method == "Ours (FixMatch, CTA)"]
     want = wanted(cell)
     assert want is not None and "CTAugment" in want.remark
-
-
-def test_the_validation_error_of_influence_3_has_no_run() -> None:
-    assert [wanted(cell) for cell in usb_ext.published("influence-3")] == [None] * 5

@@ -54,7 +54,7 @@ def test_runs_of_instant_stand_in_its_row(tmp_path: Path) -> None:
 def test_the_unlabelled_batch_is_what_table_7_states(tmp_path: Path) -> None:
     cells = usb_ext.published("layermatch-2")
     scratch = {"net": "wrn_28_2", "use_pretrain": False, "num_train_iter": 2**20, "optim": "SGD"}
-    batch = {"lr": 0.03, "momentum": 0.9, "ema_m": 0.999, "batch_size": 64}
+    batch = {"lr": 0.03, "momentum": 0.9, "ema_m": 0.999, "batch_size": 64, "layer_decay": 1.0}
     good = fake_run(tmp_path / "a", uratio=7, **scratch, **batch)
     (ours,) = placed(good, cells=cells).ours.values()
     assert ours.differs == ""

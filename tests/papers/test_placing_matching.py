@@ -85,8 +85,10 @@ def test_other_papers(tmp_path: Path) -> None:
     flex = {"algorithm": "flexmatch", "net": "wrn_28_2"}
     found = cells_of(tmp_path / "c", "as3l-1", **flex, use_pretrain=False)
     assert found == [("FlexMatch", "random initial weights", "CIFAR-10", "40")]
-    found = cells_of(tmp_path / "d", "as3l-2", {"extensions": ["prior_label"]}, **flex)
+    active = {"extensions": ["prior_label"], "selection": "as3l"}
+    found = cells_of(tmp_path / "d", "as3l-2", active, **flex)
     assert [method for method, *_ in found] == ["Ours (w FlexMatch)"]
+    assert cells_of(tmp_path / "e", "as3l-2", {**active, "selection": "random"}, **flex) == []
 
 
 def test_imagenet_100_is_told_by_its_classes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The papers' numbers: against what the papers say of them elsewhere, and how they are asked for."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 import usb_ext
 from usb_ext.core.errors import SettingsError
 from usb_ext.papers.tables import PublishedNumber, stated_settings
+from usb_ext.papers.wanted import fits
+from usb_ext.settings import Settings
 
 ROOT = Path(usb_ext.__file__).parents[1]
 TABLES = usb_ext.published()
@@ -172,12 +175,41 @@ def test_stated_settings_are_those_of_the_configs() -> None:
     from usb_ext.settings import load_settings
 
     settings = load_settings(ROOT / "config/layermatch_cifar10_10.yaml").settings
-    stated = stated_settings("layermatch-1", "CIFAR-10")
-    assert len(stated) == 10
-    assert {name: getattr(settings, name) for name in stated} == stated
-    assert stated_settings("layermatch-2", "STL-10")["net"] == "wrn_var_37_2"
-    assert stated_settings("layermatch-2", "STL-10")["num_train_iter"] == 2**20
-    assert stated_settings("as3l-3", "CIFAR-10") == {}
+    stated = dict(stated_settings("layermatch-1", "CIFAR-10"))
+    assert (stated.pop("selection"), stated.pop("unlabelled_batch")) == ("per_class", 8)
+    assert stated.pop("estimation") == ["instance", "class"]  # InstanT's alone; LayerMatch has none
+    assert len(stated) == 11
+    assert all(fits(getattr(settings, name), value) for name, value in stated.items())
+    scratch = stated_settings("layermatch-2", "STL-10")
+    assert (scratch["net"], scratch["num_train_iter"]) == ("wrn_var_37_2", 2**20)
+
+
+def test_a_protocol_may_be_like_another_and_have_rows_of_its_own() -> None:
+    """AS3L, Sec. 5.4.1: the same settings as Table 2, but for 112 x 2304 iterations."""
+    short = stated_settings("as3l-7", "CIFAR-100")
+    assert (short["num_train_iter"], short["net"]) == (112 * 2304, "wrn_28_8")
+    assert stated_settings("as3l-2", "CIFAR-100")["num_train_iter"] == 1024 * 1024
+    ours = stated_settings("as3l-3", "CIFAR-10", "Ours (w FlexMatch)")["selection"]
+    assert (ours, short["selection"]) == ("as3l", ["per_class", "random"])
+    assert stated_settings("as3l-8", "CIFAR-10") == {}
+
+
+def test_every_name_in_the_protocols_is_a_setting_a_table_a_data_set_or_a_row() -> None:
+    text = (ROOT / "usb_ext/papers/published/protocols.toml").read_text()
+    content = tomllib.loads(text)
+    rules, tables = content.pop("rules"), content.pop("tables")
+    known = set(Settings.model_fields) | {"selection", "self_supervised", "unlabelled_batch"}
+    assert set().union(*rules.values()) <= known and set(tables) <= set(usb_ext.published())
+    assert not set(rules["left_out"]) & set(rules["free"]) and set(tables.values()) <= set(content)
+    for name, protocol in content.items():
+        cells = [
+            c for table, own in tables.items() if own == name for c in usb_ext.published(table)
+        ]
+        assert protocol.pop("like", name) in content
+        rows = protocol.pop("rows", {})
+        assert set(rows) <= {cell.method for cell in cells}, name
+        assert {*protocol} - {"all"} <= {cell.dataset for cell in cells}, name
+        assert set().union(*protocol.values(), *rows.values()) <= known, name
 
 
 def test_the_folder_of_the_data_does_not_hide_the_function() -> None:

@@ -46,9 +46,11 @@ def run(
 ) -> RunResult | None:
     """Train a tiny run in `folder/run`; with `stop_after` it is interrupted there and gives None.
 
-    Curves and confusion matrix are drawn only where a test asks for them.
+    Curves and confusion matrix are drawn only where a test asks for them. Its method is the settings' own, so
+    no recipe takes the place of what is given here (`usb_ext/settings/change.py`).
     """
-    loaded = load_settings({**TINY, "save_dir": str(folder)}, changed)
+    method = {n: changed[n] for n in ("algorithm", "base", "imb_algorithm") if n in changed}
+    loaded = load_settings({**TINY, **method, "save_dir": str(folder)}, changed)
     if stop_after is None:
         with nullcontext() if pictures else undrawn():
             return train(loaded)

@@ -69,10 +69,10 @@ def test_a_file_that_is_named_and_not_there_is_missing_data(
     assert name in str(caught.value) and caught.value.exit_code == 3
 
 
-def test_files_that_as3l_makes_are_no_fault_there_and_one_for_train() -> None:
+def test_files_that_stages_make_are_no_fault_after_them_and_one_without() -> None:
     given = settings(algorithm="as3l", label_split="file", label_file="auto", prior_file="auto")
     check_run(given, staged=True)
-    with pytest.raises(SettingsError, match="usb-ext as3l"):
+    with pytest.raises(SettingsError, match="AS3L.s stages make before training"):
         check_run(given)
 
 
@@ -111,7 +111,9 @@ def test_running_statistics_that_are_not_there_yet_are_said(
 ) -> None:
     """Counted by the statistics themselves: what is left of an initial 1 after steps on zeros."""
     net = Net(momentum)
-    said = batch_norm_warning(net, steps)
+    said = batch_norm_warning(
+        net, load_settings({**TINY, "num_train_iter": steps, "epoch": 1}).settings
+    )
     assert bool(said) == bool(share)
     if said and steps < 2000:
         net.norm.running_mean.fill_(1.0)  # type: ignore[union-attr]

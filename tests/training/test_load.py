@@ -358,3 +358,49 @@ def test_texts_are_refused_in_a_sentence(tmp_path: Path) -> None:
     assert message.endswith(
         "is a run on aclImdb; load_run opens runs on images and on points alone"
     )
+
+
+def test_it_predicts_files_images_and_arrays_alike(tmp_path: Path) -> None:
+    """The oracle is each image prepared by itself, then a softmax in float64."""
+    tests = photographs(tmp_path / "photos")
+    run(tmp_path, **FOLDER, data_dir=str(tmp_path / "photos"))
+    loaded, files = load_run(tmp_path / "run"), [path for path, _ in tests]
+    logits = logits_of(loaded, [Image.open(path) for path in files]).double().numpy()
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    names = tuple(loaded.classes[i] for i in shares.argmax(axis=1))
+    for images in (files, [str(path) for path in files], [Image.open(path) for path in files]):
+        found = loaded.predict(images, batch_size=5)
+        assert found.classes == names
+        assert found.probabilities == pytest.approx(shares, abs=1e-5)
+    array = np.asarray(Image.open(files[0]).convert("RGB"))
+    stacked = loaded.predict_proba(np.stack([array, array]))
+    alone = [loaded.predict_proba(one) for one in (array, files[0], Image.open(files[0]))]
+    assert stacked.shape == (2, 3) and [a.shape for a in alone] == [(1, 3)] * 3
+    for one in alone:
+        assert one[0] == pytest.approx(shares[0], abs=1e-5) == stacked[1]
+
+
+def test_points_are_predicted(tmp_path: Path) -> None:
+    run_points(tmp_path, num_train_iter=4, epoch=1, num_eval_iter=4)
+    loaded = load_run(tmp_path / "run")
+    points = np.array([[0.0, 1.0], [1.0, -0.5], [2.0, 0.0]])
+    expected = logits_of(loaded, points).argmax(dim=1)
+    assert loaded.predict(points).classes == tuple(str(int(c)) for c in expected)
+    with pytest.raises(SettingsError, match="got a file name"):
+        loaded.predict("a.png")
+
+
+def test_what_cannot_be_predicted_is_one_line(finished: Path, tmp_path: Path) -> None:
+    loaded = load_run(finished)
+    (tmp_path / "bad.png").touch()
+    for images, error, said in (
+        ([tmp_path / "bad.png"], DataMissing, "bad.png: the file is empty"),
+        (tmp_path / "none.png", DataMissing, "none.png"),
+        (np.zeros((2, 8, 8, 3)), SettingsError, "images: number 0 .*uint8"),
+        (np.zeros((2, 8, 8), np.uint8), SettingsError, "images: number 0"),
+    ):
+        with pytest.raises(error, match=said) as caught:
+            loaded.predict(images)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(SettingsError, match="batch_size is 0"):
+        loaded.predict([], batch_size=0)

@@ -198,6 +198,57 @@ def test_of_two_networks_in_a_file_the_usual_one_is_taken(tmp_path: Path) -> Non
         assert_filled(net, query, fresh)
 
 
+SAVED_AS = {
+    "EMAN": ("state_dict", "module.online_net.backbone.", "module.target_net.backbone."),
+    "MoCo": ("state_dict", "module.encoder_q.", "module.encoder_k."),
+    "MoCo v3": ("state_dict", "module.base_encoder.", "module.momentum_encoder."),
+    "BYOL": ("", "online_encoder.net.", "target_encoder.net."),
+    "FixMatch with EMAN": ("state_dict", "module.main.", "module.ema."),
+    "lightly's MoCo and BYOL": ("state_dict", "backbone.", "backbone_momentum."),
+    "lightly's DINO": ("state_dict", "teacher_backbone.", "student_backbone."),
+    "DINO": ("teacher", "backbone.", ""),
+}
+"""Key, prefix of the weights that are meant, and prefix of the other copy, as their makers save them."""
+
+
+@pytest.mark.parametrize("maker", SAVED_AS)
+def test_weights_as_their_makers_save_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, maker: str
+) -> None:
+    """Beside the network lie its copy, a projector and a queue; the copy comes first and is passed over."""
+    key, prefix, other = SAVED_AS[maker]
+    wanted = state(1)
+    inside = {f"{other}{k}": v for k, v in state(3).items()} if other else {}
+    inside |= {f"{prefix}{k}": v for k, v in wanted.items()}
+    inside |= {"projector.0.weight": torch.zeros(4, 4), "queue": torch.zeros(3, 8)}
+    content = {"epoch": 3, key: inside} if key else inside
+    if maker == "DINO":
+        content["student"] = {f"module.backbone.{k}": v for k, v in state(3).items()}
+    net, fresh = network(2), state(2)
+    with caplog.at_level(logging.INFO):
+        load_pretrained(net, saved(tmp_path / "w.pth", content))
+    assert_filled(net, wanted, fresh)
+    (said,) = [r.getMessage() for r in caplog.records]
+    number = sum(not k.startswith("classifier.") and "num_batches" not in k for k in wanted)
+    assert f"{number} of {number} tensors loaded (below {prefix!r}" in said
+    assert f"; not below {other or 'module.backbone.'!r}" in said
+
+
+@pytest.mark.parametrize("prefix", ["backbone.", ""])
+def test_layers_by_number_are_found_as_lightly_has_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, prefix: str
+) -> None:
+    """Its examples train `nn.Sequential(*list(net.children())[:-1])`, which drops the names."""
+    given = network(1)
+    body = nn.Sequential(*list(given.children())[:-1])
+    content = {prefix + k: v for k, v in body.state_dict().items()}
+    net, fresh = network(2), state(2)
+    with caplog.at_level(logging.INFO):
+        load_pretrained(net, saved(tmp_path / "w.pth", {"state_dict": content}))
+    assert_filled(net, dict(given.state_dict()), fresh)
+    assert "by number)" in caplog.text and "WARNING" not in caplog.text
+
+
 class NamedBody(nn.Module):
     """A body whose name is that of other networks' heads."""
 

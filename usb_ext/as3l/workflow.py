@@ -15,7 +15,7 @@ from usb_ext.core.folders import has_checkpoint
 from usb_ext.core.outputs import claim_outputs, stage_output
 from usb_ext.core.result import percent
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, load_settings
-from usb_ext.settings.as3l import AUTO, TO_LABEL
+from usb_ext.settings.as3l import AUTO, TO_LABEL, usl_of
 from usb_ext.settings.stage_values import PROPAGATE, SELECT, stage_values
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def ready(settings: Settings) -> LoadedSettings:
         "label_file": str(made.labels or made.selected),
         "prior_file": None if made.prior is None else str(made.prior),
         "overwrite": s.overwrite,
+        "save_tag": s.save_tag,  # the run's folder is the one that the settings name
     }
     if s.consistency_features == AUTO:
         changed["consistency_features"] = str(made.features)
@@ -139,7 +140,22 @@ def make(settings: Settings, show: Show) -> None:
     pretrain_features(settings, show)
     files = made_files(settings)
     choose(settings, files, show)
+    check_labelled(files)
     spread(settings, files, show)
+
+
+def check_labelled(files: Made) -> None:
+    """Stop where a person has to say what the chosen images are.
+
+    Raises:
+        DataMissing: the file to fill in, and how to go on.
+    """
+    unfilled = files.selected.with_name(TO_LABEL)
+    if files.labels is None and unfilled.is_file():
+        raise DataMissing(
+            f"the classes of the chosen images are not known: fill in {unfilled} (id,class), then give "
+            f"--as3l_labels {unfilled}; what is made by now is kept"
+        )
 
 
 def _check_classes(s: Settings) -> None:
@@ -222,6 +238,11 @@ def choose(s: Settings, files: Made, show: Show) -> None:
     features, made = files.features, files.selected
     folder = made.parent
     inputs = {**stage_values(s, SELECT), "seed": s.split_seed, "features": file_sha256(features)}
+    usl = usl_of(s.as3l_usl, s.dataset)
+    if s.as3l_strategy == "usl" and usl != "cifar10":  # which choices of older versions do not say
+        inputs["usl"] = usl
+    if s.as3l_choose_on != "auto":
+        inputs["as3l_choose_on"] = s.as3l_choose_on
     if is_done(made, inputs, overwrite=s.overwrite):
         _check_data(s, made.parent, made)
         show(f"images chosen before: {made}")
@@ -238,6 +259,8 @@ def choose(s: Settings, files: Made, show: Show) -> None:
             out=folder,
             tuning=Tuning(*_tuning(s)),
             device=s.device,
+            usl=usl,
+            space=s.as3l_choose_on,
         )
         show(select_images(order, s))
 
@@ -275,12 +298,7 @@ def spread(s: Settings, files: Made, show: Show) -> None:
     features, selected, csv, made = files
     if made is None or s.prior_file != AUTO:
         return
-    unfilled = selected.with_name(TO_LABEL)
-    if csv is None and unfilled.is_file():
-        raise SettingsError(
-            f"the classes of the chosen images are not known: fill in {unfilled} (id,class), then give "
-            f"--as3l_labels {unfilled}; what is made by now is kept"
-        )
+    check_labelled(files)
     read = {"features": features, "selected": selected, "labels": csv}
     inputs = {**stage_values(s, PROPAGATE), "seed": s.split_seed}
     inputs |= {name: file_sha256(path) for name, path in read.items() if path is not None}

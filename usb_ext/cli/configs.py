@@ -44,5 +44,5 @@ CONFIGS = Command(
     "settings files that come with usb_ext, each a name for --c; `configs copy NAME` copies one",
     configs_flags,
     run_configs,
-    {"epilog": "start one with `usb-ext train --c NAME`; as3l_*: `usb-ext as3l --c NAME`"},
+    {"epilog": "start one with `usb-ext train --c NAME`"},
 )

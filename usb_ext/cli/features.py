@@ -107,6 +107,8 @@ def select_flags(command: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext select`."""
     command.add_argument("--budget", type=int, required=True, metavar="N", help="labels to ask for")
     _as_setting(command, "as3l_strategy", "how")
+    _as_setting(command, "as3l_choose_on", "features to choose on")
+    _as_setting(command, "as3l_usl", "whose constants usl takes")
     add_feature_flags(command)
     add_data_flags(command)
 
@@ -124,6 +126,7 @@ def run_select(arguments: argparse.Namespace, show: Show) -> int:
     settings = data_settings(arguments)
     tuning = tuning_of(arguments)
     from usb_ext.as3l.select.stage import SelectOrder, select_images
+    from usb_ext.settings.as3l import usl_of
 
     order = SelectOrder(
         features=Path(arguments.features).expanduser(),
@@ -133,6 +136,7 @@ def run_select(arguments: argparse.Namespace, show: Show) -> int:
         out=Path(arguments.out).expanduser(),
         tuning=tuning,
         device=arguments.device,
+        usl=usl_of(arguments.usl, None if settings is None else settings.dataset),
     )
     return show(select_images(order, settings))
 

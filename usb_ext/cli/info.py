@@ -55,22 +55,21 @@ def check_config(file: str, flags: Mapping[str, object] | None = None) -> list[s
         flags: settings over it, as the command line gives them to `train`.
 
     Returns:
-        `ok`, or which command the settings are for; the recipe where the flags name another method than the
-        file; then a sentence for each thing without effect.
+        `ok`; the recipe where the flags name another method than the file; then a sentence for each thing
+        without effect.
 
     Raises:
         UsbExtError: what `train` would say.
     """
     loaded = load_settings(file, flags)
     recipe = [loaded.settings.recipe] if loaded.settings.recipe else []
-    from usb_ext.as3l.workflow import check, wants_stages
-    from usb_ext.training.check import check_run
+    from usb_ext.as3l.driver import check_staged
+    from usb_ext.as3l.workflow import wants_stages
     from usb_ext.training.train import rehearse
 
     if wants_stages(loaded.settings):
-        check(loaded.settings)
-        check_run(loaded.settings, staged=True)
-        return ["ok for usb-ext as3l", *recipe, *loaded.warnings]
+        check_staged(loaded.settings)
+        return ["ok", *recipe, *loaded.warnings]
     return ["ok", *recipe, *rehearse(loaded)]
 
 

@@ -18,6 +18,8 @@ from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
 from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR
 from usb_ext.cli.papers import CURVES, TABLE
 from usb_ext.cli.patches import EXPORT_PATCHES
+from usb_ext.cli.studies import STUDY
+from usb_ext.cli.use import EVALUATE, EXPORT, PREDICT, REPORT
 from usb_ext.core.errors import UsbExtError, from_os_error, our_errors
 from usb_ext.core.result import percent
 
@@ -25,11 +27,11 @@ EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 1
 
 
 def run_train(words: Sequence[str], show: Show) -> int:
-    """Train one run; gives the exit code.
+    """Train one run, after the stages of AS3L where the settings ask for their files; gives the exit code.
 
     Args:
         words: after the command's name.
-        show: prints a text.
+        show: prints a text, a line a stage.
 
     Raises:
         SettingsError, DataMissing, RunFailed, Interrupted: as in `training.train`.
@@ -37,9 +39,10 @@ def run_train(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("train", words, show)
     if loaded is None:
         return 0
+    from usb_ext.as3l.driver import with_stages
     from usb_ext.training.train import train
 
-    result = train(loaded)
+    result = train(with_stages(loaded, show))
     return show(f"top1_last {percent(result.top1_last)}  {result.path}/result.json")
 
 
@@ -54,6 +57,11 @@ COMMANDS: tuple[Command | SettingsCommand, ...] = (
     PRETRAIN,
     AS3L,
     PRIOR_GRID,
+    STUDY,
+    PREDICT,
+    EVALUATE,
+    EXPORT,
+    REPORT,
     CONFIGS,
     CHECK_CONFIG,
     COMPARE,

@@ -1,9 +1,9 @@
 """A comparison of runs that are there already, wherever they came from: `usb-ext compare --from`.
 
 Runs are of one method if all settings agree that influence the result, but for the seeds and the
-number of labels. A method is named after its algorithm, and after what sets it apart where two of
-one algorithm are there. Settings that differ between algorithms are not refused, as each may need its
-own, but they are reported.
+number of labels; a file counts by what it was made from. A method is named after its algorithm, and after
+what sets it apart where two of one algorithm are there. Settings that differ between algorithms are not
+refused, as each may need its own, but they are reported.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 
 from usb_ext.comparison.entries import Entry
 from usb_ext.comparison.plan import Fold
-from usb_ext.comparison.records import Record, read_record
+from usb_ext.comparison.records import Record, read_record, read_result
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder
+from usb_ext.data.origins import Origin, Origins, by_origin, label_seed_of, origins_of
 from usb_ext.settings import Settings, load_settings
 from usb_ext.settings.digest import influential
 
@@ -39,13 +40,18 @@ def found_entries(paths: Sequence[Path]) -> tuple[list[Entry], dict[str, Any], l
         SettingsError: a folder that is no run, or two runs of one method on one fold.
     """
     runs = [(path, _settings(path)) for path in paths]
+    origins = [_origins(path, settings) for path, settings in runs]
+    methods = [_of_method(s, made) for (_, s), made in zip(runs, origins, strict=True)]
     groups: list[Values] = []
-    for _, settings in runs:
-        if (values := _of_method(settings)) not in groups:
+    for values in methods:
+        if values not in groups:
             groups.append(values)
     own = [_set_apart(values, groups) for values in groups]
     labels = [_label(values, apart) for values, apart in zip(groups, own, strict=True)]
-    entries = [_entry(path, labels[groups.index(_of_method(s))], s) for path, s in runs]
+    entries = [
+        _entry(path, labels[groups.index(values)], s, label_seed_of(s.split_seed, made))
+        for (path, s), values, made in zip(runs, methods, origins, strict=True)
+    ]
     _refuse_twice(entries)
     described = {
         label: {"algorithm": values["algorithm"], "settings": apart}
@@ -62,8 +68,15 @@ def _settings(path: Path) -> Settings:
         raise SettingsError(f"--from: {path} is no run folder: {error}") from error
 
 
-def _of_method(settings: Settings) -> Values:
-    values = influential(settings.model_dump(mode="json"))
+def _origins(path: Path, settings: Settings) -> dict[str, Origin]:
+    """What the files of a run were made from."""
+    recorded = (read_result(RunFolder(path).result) or {}).get("made_from")
+    return origins_of(settings.model_dump(mode="json"), path, recorded)
+
+
+def _of_method(settings: Settings, origins: Origins) -> Values:
+    """What runs of one method have in common; files stand there by what they were made from."""
+    values = by_origin(influential(settings.model_dump(mode="json")), origins)
     return {name: value for name, value in values.items() if name not in FOLD_KEYS}
 
 
@@ -78,9 +91,9 @@ def _label(values: Values, apart: Values) -> str:
     return f"{values['algorithm']}:{parts}" if parts else str(values["algorithm"])
 
 
-def _entry(path: Path, label: str, settings: Settings) -> Entry:
+def _entry(path: Path, label: str, settings: Settings, label_seed: int) -> Entry:
     record = read_record(RunFolder(path))
-    fold = Fold(settings.split_seed, settings.seed)
+    fold = Fold(label_seed, settings.seed)
     if isinstance(record, Record):
         return Entry(label, settings.num_labels, fold, path, record)
     return Entry(label, settings.num_labels, fold, path, None, record)

@@ -89,6 +89,23 @@ class RunFolder:
         return "there is no checkpoint yet"
 
 
+def check_is_run(place: RunFolder, or_else: str = "") -> None:
+    """Refuse a folder that no run has begun in.
+
+    Args:
+        place: the folder.
+        or_else: what else would do, for the message.
+
+    Raises:
+        DataMissing: it is not there, or holds no settings of a run.
+    """
+    if not place.config.is_file():
+        what = "holds no config.yaml" if place.path.exists() else "does not exist"
+        raise DataMissing(
+            f"{place.path} {what}; give the folder that a run left, save_dir/save_name{or_else}"
+        )
+
+
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file whole or not at all: beside it, flushed to disk, then renamed.
 

@@ -65,6 +65,28 @@ def claim_outputs(
         raise unmade(folder, error) from error
 
 
+def check_new(
+    folder: Path, names: Sequence[str], option: str = "--out", *, overwrite: bool
+) -> None:
+    """Refuse to write over files that are there, or with `overwrite` over those that are not ours.
+
+    Args:
+        folder: as in `check_outputs`, like `names` and `option`.
+        overwrite: files that the package wrote may be replaced.
+
+    Raises:
+        SettingsError: naming them.
+    """
+    there = [name for name in names if _exists(folder / name)]
+    if there and not overwrite:
+        more = f" (and {told(there[1:])})" if there[1:] else ""
+        raise SettingsError(
+            f"{folder / there[0]} exists already{more}; replace it with --overwrite, or choose another "
+            f"{option}"
+        )
+    check_outputs(folder, names, option)
+
+
 @contextmanager
 def stage_output(made: Path, inputs: dict[str, Any], option: str) -> Iterator[None]:
     """Inside, a stage makes its file, alone in the folder (`core/files.py`: `making`).

@@ -18,6 +18,18 @@ class Instability(TypedDict):
     collapsed_classes: list[int]
 
 
+class EvaluationSummary(TypedDict):
+    """The scores of a run's evaluations, as `RunResult` has them."""
+
+    top1_last: float | None
+    top1_best: float | None
+    top1_median20: float | None
+    f1_last: float | None
+    precision_last: float | None
+    recall_last: float | None
+    top5_last: float | None
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A run in numbers; accuracies in [0, 1], on the evaluation split, with the averaged weights.
@@ -59,6 +71,17 @@ class RunResult:
         calibration: how `ulb_loss_ratio: calibrate` found its number, or None.
         instability: the largest drop of the evaluated accuracy below its running best, when it came and
             which classes were (almost) no longer predicted then; None where it never dropped.
+        bn_statistics: what batch norm divides by in evaluation: `running`, `fresh`, or `none` without it.
+        top5_last: share of images whose class is among the five likeliest, of the last weights; None with
+            five classes or fewer. `test_top5_last` on a separate test split.
+        val_top1_last: accuracy of the last weights on the images held out for validation, where there are.
+        selection: how the labelled images were chosen: `per_class`, `random`, a strategy of AS3L's
+            (`usl`, ...), or `file`.
+        self_supervised: how the initial weights were learned without labels, such as `simsiam`.
+        prior_until: iterations with prior pseudo-labels (AS3L, Eq. 5: T), None without.
+        influence_every: training steps between two updates of learned weights (Ren et al.: N), None without.
+        influence_lr: their step size (eta), None without.
+        made_from: of each file that the settings name its digest, and what its stage was given.
     """
 
     algorithm: str
@@ -98,6 +121,16 @@ class RunResult:
     ignored_files: dict[str, int] = field(default_factory=dict)
     duplicate_images: int = 0
     data_sha256: str | None = None
+    bn_statistics: str = "running"
+    top5_last: float | None = None
+    test_top5_last: float | None = None
+    val_top1_last: float | None = None
+    selection: str | None = None
+    self_supervised: str | None = None
+    prior_until: int | None = None
+    influence_every: int | None = None
+    influence_lr: float | None = None
+    made_from: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -120,7 +153,7 @@ class RunResult:
         return cls(**{name: value for name, value in values.items() if name in known})
 
 
-def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | None]:
+def evaluation_summary(history: list[dict[str, float]]) -> EvaluationSummary:
     """Last, best and median accuracy and last scores from a run's evaluations.
 
     Args:
@@ -130,8 +163,15 @@ def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | Non
         The fields of `RunResult` whose names end in `_last`, `_best` and `_median20`.
     """
     if not history:
-        names = ("top1_last", "top1_best", "top1_median20", "f1_last", "precision_last")
-        return dict.fromkeys((*names, "recall_last"))
+        return EvaluationSummary(
+            top1_last=None,
+            top1_best=None,
+            top1_median20=None,
+            f1_last=None,
+            precision_last=None,
+            recall_last=None,
+            top5_last=None,
+        )
     top1 = [row["eval/top-1-acc"] for row in history]
     last = history[-1]
     return {
@@ -141,6 +181,7 @@ def evaluation_summary(history: list[dict[str, float]]) -> dict[str, float | Non
         "f1_last": last["eval/F1"],
         "precision_last": last["eval/precision"],
         "recall_last": last["eval/recall"],
+        "top5_last": last.get("eval/top-5-acc"),
     }
 
 

@@ -6,8 +6,11 @@ first frame of an animation; the largest centred square, resized with Pillow's b
 """
 
 import os
+import stat
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -51,9 +54,24 @@ def decode_file(path: str | os.PathLike[str], size: int) -> NDArray[np.uint8]:
     Raises:
         BadImage: missing, empty, truncated, no image, or more pixels than Pillow allows.
     """
+    with opened(path) as image:
+        return np.array(prepare_image(image, size))
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """An image file, open inside; what goes wrong there with decoding it is said as a reason.
+
+    Raises:
+        BadImage: as in `decode_file`, or the path is of no regular file, which might never end.
+    """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise BadImage("not a regular file")
         with Image.open(path) as image:
-            return np.array(prepare_image(image, size))
+            yield image
+    except BadImage:
+        raise
     except UnidentifiedImageError as error:
         empty = os.path.getsize(path) == 0
         reason = "the file is empty (0 bytes)" if empty else "not an image that Pillow can read"

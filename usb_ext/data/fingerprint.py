@@ -124,6 +124,8 @@ def _data(settings: Settings, source: Source) -> tuple[str, Marks, Marks, tuple[
         }
         return "arrays", train, test, arrays.classes
     sizes = files_of(settings.dataset, settings.data_dir)
+    if settings.svhn_extra is False:
+        sizes = {name: size for name, size in sizes.items() if not name.startswith("extra")}
     return "files" if sizes else "none", {n: str(size) for n, size in sizes.items()}, {}, ()
 
 

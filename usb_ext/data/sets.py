@@ -14,6 +14,7 @@ from usb_ext.augment.usb_views import Jitter, View, eval_transform, strong_trans
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import ImageArrays, Images, load_digits_arrays
 from usb_ext.data.folder_scan import FolderScan, read_class_list, scan_folder
+from usb_ext.data.folds import fold_summary, unlabelled_summary
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.imagefolder import load_scanned
 from usb_ext.data.label_csv import label_file_classes
@@ -141,6 +142,10 @@ def load_arrays(args: Settings, source: Source) -> ImageArrays | PointArrays:
     )
 
 
+def _none() -> IntArray:
+    return np.empty(0, np.int64)
+
+
 def _views(
     args: Settings, arrays: ImageArrays | PointArrays
 ) -> tuple[Jitter | View, Jitter | View, Jitter | View]:
@@ -210,10 +215,40 @@ def prepare(args: Arguments, source: Source | None = None) -> Prepared:
         args, lambda targets: choose_split(args, targets, None, ())
     )
     if split is None or targets is None:
-        return Prepared(datasets, np.empty(0, np.int64), {})
+        return counted(args, datasets)
     positions, total = usb_positions(args, split, len(targets), len(served(datasets, "train_ulb")))
-    prepared = split.prepared(args, datasets, targets)
-    return replace(prepared, positions=positions, ids=ImageIds(total))
+    known = np.concatenate([targets, np.full(total - len(targets), -1)]).astype(np.int64)
+    prepared = replace(split, unlabelled=positions).prepared(args, datasets, known)
+    return replace(prepared, ids=ImageIds(total))
+
+
+def counted(args: Arguments, datasets: Datasets) -> Prepared:
+    """Data sets that USB has split itself, with what it serves in numbers.
+
+    Args:
+        args: the run's namespace.
+        datasets: USB's names to data sets.
+
+    Raises:
+        SettingsError: a labelled image of a class that the network has no output for.
+    """
+    labels = np.asarray(served(datasets, "train_lb").targets, dtype=np.int64)
+    if (most := int(labels.max(initial=-1)) + 1) > args.num_classes:
+        raise SettingsError(
+            f"num_classes is {args.num_classes}, but {args.dataset} has {most} classes; use --num_classes "
+            f"{most}"
+        )
+    fold = fold_summary(labels, np.arange(len(labels)), args.num_classes)
+    others = datasets["train_ulb"]
+    targets = _none() if others is None else np.asarray(others.targets, dtype=np.int64)
+    unlabelled = unlabelled_summary(
+        np.where(targets < args.num_classes, targets, -1),  # Semi-Aves: classes outside
+        np.arange(len(targets)),
+        args.num_classes,
+        None,
+        None,
+    )
+    return Prepared(datasets, _none(), dict(fold), unlabelled=dict(unlabelled))
 
 
 def usb_positions(args: Arguments, split: Split, known: int, served: int) -> tuple[IntArray, int]:

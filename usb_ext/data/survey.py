@@ -93,8 +93,10 @@ def check_classes(settings: Settings, scan: FolderScan) -> None:
         scan: its folder.
 
     Raises:
-        SettingsError: the classes with their counts, and what is doubtful about them.
+        SettingsError: the classes with their counts, and what is doubtful about them; or a cut of unlabelled
+            images by class where the classes of some are not known.
     """
+    _refuse_cuts(settings, scan)
     if len(scan.classes) != settings.num_classes:
         shown = ", ".join(_origins(settings, scan))
         typos = "".join(f"; {typo}" for typo in _typos(settings, scan))
@@ -106,6 +108,22 @@ def check_classes(settings: Settings, scan: FolderScan) -> None:
     doubt = doubtful(scan)
     if doubt and not settings.yes and settings.class_list is None:
         raise SettingsError(f"{doubt}; if they are the classes, give --yes true")
+
+
+def _refuse_cuts(s: Settings, scan: FolderScan) -> None:
+    """Refuse to cut classes of unlabelled images where nobody knows all of these classes."""
+    unknown = scan.train.targets.count(-1)
+    asked = {
+        "ulb_num_labels": s.ulb_num_labels is not None,
+        "ulb_imb_ratio": s.ulb_imb_ratio != 1,
+        "imbalance_class": s.imbalance_class is not None,
+    }
+    names = [f"{name} is {getattr(s, name)}" for name, is_asked in asked.items() if is_asked]
+    if unknown and names:
+        raise SettingsError(
+            f"{' and '.join(names)}, but the classes of {unknown} images of {scan.root} are not known, so "
+            "that they cannot be cut; leave it out, or take these images out of the folder"
+        )
 
 
 def doubtful(scan: FolderScan) -> str:

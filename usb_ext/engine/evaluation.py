@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from usb_ext.core.classification import scores
+from usb_ext.engine.statistics import averaged_network
 from usb_ext.upstream.running import Batch, OnEngine, Scores
 
+TOP = 5
 Moved = TypeVar("Moved", torch.Tensor, dict[str, torch.Tensor])
 
 
@@ -53,16 +55,12 @@ def evaluate(algorithm: OnEngine, split: str, out_key: str, return_logits: bool)
         return_logits: whether to add `SPLIT/logits`, an (n, C) array.
 
     Returns:
-        `SPLIT/loss`, `top-1-acc`, `balanced_acc`, `precision`, `recall`, `F1`; the confusion matrix is
-        left in `algorithm.last_confusion`.
+        `SPLIT/loss`, `top-1-acc`, `balanced_acc`, `precision`, `recall`, `F1`, and with more than five
+        classes `top-5-acc`; the confusion matrix is left in `algorithm.last_confusion`.
     """
-    algorithm.ema.copy_buffers()
-    network = algorithm.ema_model.eval()
-    try:
-        loader = algorithm.loader_dict[split]
+    loader = algorithm.loader_dict[split]
+    with averaged_network(algorithm) as network:
         logits, labels = predict(network, loader, algorithm.device, out_key)
-    finally:
-        network.train()
     result = _scored(algorithm, logits, labels) if (labels >= 0).any() else {}
     if return_logits:
         result["logits"] = logits.numpy()
@@ -78,7 +76,9 @@ def _scored(algorithm: OnEngine, logits: torch.Tensor, labels: torch.Tensor) -> 
         algorithm.num_classes,
     )
     algorithm.last_confusion = found.confusion.tolist()
+    top5 = {"top-5-acc": _top5(logits[known], labels[known])} if logits.shape[1] > TOP else {}
     return {
+        **top5,
         "loss": F.cross_entropy(logits, labels, ignore_index=-1).item(),
         "top-1-acc": found.top1,
         "balanced_acc": found.balanced,
@@ -86,3 +86,9 @@ def _scored(algorithm: OnEngine, logits: torch.Tensor, labels: torch.Tensor) -> 
         "recall": found.recall,
         "F1": found.f1,
     }
+
+
+def _top5(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Share of the images (n, C) whose class (n,) is among the five of the largest logits."""
+    likeliest = logits.topk(TOP, dim=-1).indices
+    return (likeliest == labels[:, None]).any(dim=-1).double().mean().item()

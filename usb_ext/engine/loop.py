@@ -13,6 +13,7 @@ from usb_ext.core.errors import Interrupted
 from usb_ext.engine import checkpoint
 from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.parts import Stop
+from usb_ext.engine.statistics import averaged_network
 from usb_ext.upstream.running import Batch, Scores, State, TrainingLoader
 
 
@@ -110,8 +111,9 @@ class Loop(Loaders):
         self.call_hook("check", "FiniteLossHook")
         networks = {"model": self.model, "averages": self.ema_model}
         checkpoint.check_finite(networks, self.optimizer, self.folder, self.it)
-        state = checkpoint.collect(self, self.args.parts.settings)
-        checkpoint.write(self.folder, state, best=self.best_is_new)
+        with averaged_network(self):
+            state = checkpoint.collect(self, self.args.parts.settings)
+            checkpoint.write(self.folder, state, best=self.best_is_new)
         self.best_is_new = False
 
     def evaluate_saved(self, path: Path, split: str) -> Scores:
@@ -138,3 +140,4 @@ class Loop(Loaders):
     def load(self, state: State) -> None:
         """Go on from a checkpoint's state."""
         checkpoint.restore(self, state)
+        self.ema.copy_buffers()  # its own may be those of `bn_statistics: fresh`

@@ -84,7 +84,9 @@ def evaluated_network(settings: Settings, state: State) -> nn.Module:
             f"its weights are not those of net {settings.net} with {settings.num_classes} classes: keys "
             f"{problems}; give the run its own network back"
         )
-    network.load_state_dict(evaluated_state(network, averages, trained), strict=False)
+    if settings.bn_statistics == "running":
+        averages = evaluated_state(network, averages, trained)
+    network.load_state_dict(averages, strict=False)
     epoch = max(0, state["it"] - 1) // max(1, settings.num_train_iter // settings.epoch)
     head = second_head(settings, epoch)
     if head is not None:

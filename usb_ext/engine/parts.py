@@ -80,6 +80,7 @@ class Parts:
         watches: what looks on while a method trains, each a function of the running algorithm that gives
             hooks with their names and USB's priorities; a method's own are named where a run is composed.
         loaders: every loader of the run, so that its worker processes end with it.
+        sample: the images that batch norm is judged by, where it is judged afresh (`statistics.py`).
     """
 
     device: torch.device
@@ -92,3 +93,4 @@ class Parts:
     data: Prepared | None = None
     watches: tuple[Watch, ...] = ()
     loaders: list[Iterable[Batch]] = field(default_factory=list)
+    sample: Iterable[Batch] | None = None

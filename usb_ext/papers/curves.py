@@ -56,7 +56,7 @@ def group_runs(runs: Sequence[FoundRun], by: Sequence[str] = ()) -> list[list[Fo
         members = next((members for other, members in groups if other == key), None)
         if members is None:
             groups.append((key, [run]))
-        elif all(other.settings != run.settings for other in members):
+        elif all((other.settings, other.fold) != (run.settings, run.fold) for other in members):
             members.append(run)
     return [members for _, members in groups]
 

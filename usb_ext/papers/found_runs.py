@@ -11,6 +11,13 @@ from typing import Any
 from usb_ext.core.errors import DataMissing, SettingsError, reason
 from usb_ext.core.files import RunFolder
 from usb_ext.core.folders import REPLACED
+from usb_ext.data.origins import (
+    Origin,
+    by_origin,
+    origins_of,
+    selection_of,
+    self_supervised_of,
+)
 from usb_ext.settings.digest import influential
 from usb_ext.settings.sources import read_yaml
 
@@ -52,9 +59,15 @@ class FoundRun:
     def settings(self) -> dict[str, Any]:
         """The settings that decide the result, by name, from `config.yaml`.
 
+        A file that they name stands there by what it was made from (`data/origins.py`), not by its path.
+
         Raises:
             DataMissing: no such file, or one that is no YAML.
         """
+        return by_origin(self._given, self.origins)
+
+    @cached_property
+    def _given(self) -> dict[str, Any]:
         file = RunFolder(self.path).config
         if not file.exists():
             raise DataMissing(f"{file} is missing: without the settings the run cannot be placed")
@@ -62,6 +75,28 @@ class FoundRun:
             return influential(read_yaml(file))
         except SettingsError as error:
             raise DataMissing(str(error)) from error
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """What the files that the settings name were made from."""
+        return origins_of(self._given, self.path, self.record.get("made_from"))
+
+    @property
+    def selection(self) -> str:
+        """How the labelled images were chosen, as in `RunResult`."""
+        return str(self.record.get("selection") or selection_of(self._given, self.origins))
+
+    @property
+    def self_supervised(self) -> str | None:
+        """How the initial weights were learned, as in `RunResult`."""
+        found = self.record.get("self_supervised")
+        return found or self_supervised_of(self._given, self.origins)
+
+    @property
+    def fold(self) -> tuple[object, ...]:
+        """What tells runs of one method apart: the seeds, and the contents of the files that they read."""
+        seeds = [self.settings[name] for name in SEEDS]
+        return (*seeds, *sorted((n, o["sha256"]) for n, o in self.origins.items()))
 
     @property
     def unfinished(self) -> str | None:

@@ -1,14 +1,14 @@
 """Which of our runs a row of a paper's table is: the papers' names in terms of our settings.
 
-Methods that we do not have (LESS) and numbers that no run's record holds (times, accuracy of
-prior pseudo-labels) stand in no list: such rows stay the paper's alone.
+Methods that we do not have (LESS) and numbers that no run's record holds (accuracy of prior
+pseudo-labels) stand in no list: such rows stay the paper's alone.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from usb_ext.papers.ablations import ablation
 from usb_ext.papers.tables import PublishedNumber
+from usb_ext.papers.wanted import Wanted
 
 DATASETS: dict[str, tuple[str, ...]] = {
     "CIFAR-10": ("cifar10",),
@@ -16,15 +16,17 @@ DATASETS: dict[str, tuple[str, ...]] = {
     "STL-10": ("stl10",),
     "SVHN": ("svhn",),
     "IMDb": ("aclImdb",),
+    "ImageNet": ("imagenet", "imagefolder"),
     "ImageNet-100": ("imagenet", "imagenet100", "imagefolder"),
 }
 """Values of the setting `dataset` that a paper's data set may be."""
 
-CLASSES: dict[str, int] = {"ImageNet-100": 100}
+CLASSES: dict[str, int] = {"ImageNet": 1000, "ImageNet-100": 100}
 """Classes that tell a data set from another of the same name."""
 
 PLAIN: dict[str, str] = {
-    "Only Supervised": "supervised", "Supervised": "supervised", "Pseudo-Label": "pseudolabel",
+    "Only Supervised": "supervised", "Supervised": "supervised", "Fine-tune": "supervised",
+    "Pseudo-Label": "pseudolabel",
     "MeanTeacher": "meanteacher", "Mean-Teacher": "meanteacher", "MixMatch": "mixmatch",
     "Re-MixMatch": "remixmatch", "CoMatch": "comatch", "VAT": "vat", "UDA": "uda",
     "FixMatch": "fixmatch", "FixMatch* (CTA)": "fixmatch", "FlexMatch": "flexmatch",
@@ -49,27 +51,6 @@ LAYERMATCH = {
 """LayerMatch's own numbers (Sec. 5.1, Tables 6 and 7)."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a run must be to stand in a row.
-
-    Attributes:
-        algorithms: names as in the setting `algorithm`; empty for any.
-        base: the weak/strong base.
-        extensions: exactly these.
-        required: settings that must have these values.
-        stated: settings that the paper states; a run that differs is shown and marked.
-        remark: what differs in every run of ours, or "".
-    """
-
-    algorithms: tuple[str, ...]
-    base: str | None
-    extensions: frozenset[str] = frozenset()
-    required: Mapping[str, object] = field(default_factory=dict)
-    stated: Mapping[str, object] = field(default_factory=dict)
-    remark: str = ""
-
-
 def wanted(cell: PublishedNumber) -> Wanted | None:
     """The run that a cell asks for, or None where no run of ours can stand in its row.
 
@@ -77,6 +58,8 @@ def wanted(cell: PublishedNumber) -> Wanted | None:
         cell: a cell of any of the tables.
     """
     required = _required(cell)
+    if special := ablation(cell, required):
+        return special
     if cell.method == "LayerMatch":
         return _layermatch(cell.setting, required)
     if cell.method in EXTENDED and "N = " not in cell.setting:
@@ -86,7 +69,8 @@ def wanted(cell: PublishedNumber) -> Wanted | None:
         return None
     name = PLAIN[cell.method]
     parts = frozenset({"grad_relu"} if cell.setting == "with Grad-ReLU" else ())
-    names = (name, "weak_strong", *(("selfmatch",) if required.get("use_pretrain") else ()))
+    learned = required.get("use_pretrain") or cell.method.startswith("SelfMatch")
+    names = (name, "weak_strong", *(("selfmatch",) if learned else ()))
     return Wanted(names, name, parts, required, remark=_augmentation(cell))
 
 
@@ -95,6 +79,8 @@ def _required(cell: PublishedNumber) -> dict[str, object]:
     required: dict[str, object] = {}
     if "initial weights" in cell.setting:
         required["use_pretrain"] = not cell.setting.startswith("random")
+    if "active selection" in cell.setting:
+        required["selection"] = "as3l"
     length = re.fullmatch(r"length (\d+)", cell.setting)
     if length:
         required["max_length"] = int(length[1])

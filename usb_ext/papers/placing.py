@@ -2,20 +2,30 @@
 
 Whether a run belongs to a cell of a paper's table, and which runs of a cell may be averaged.
 
-A run belongs to a cell by method, data set and number of labels. Its network, its iterations and what
-else the paper states may differ: `placing` names what differs.
+A run belongs to a cell by method, data set and number of labels; `protocol.py` says whether it keeps the
+table's protocol and in what it differs.
 
-A run's number in the terms of a paper's table: which weights, and accuracy, error or F1.
+A run's number in the terms of a paper's table: which weights, and accuracy, error, F1 or hours.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from usb_ext.comparison.records import Record, read_record
 from usb_ext.comparison.statistics import MeanAndSpread, mean_and_spread
-from usb_ext.papers.found_runs import SEEDS, FoundRun
-from usb_ext.papers.names import DATASETS, Wanted, wanted
-from usb_ext.papers.tables import PublishedNumber, stated_settings
+from usb_ext.core.files import RunFolder
+from usb_ext.papers.found_runs import FoundRun
+from usb_ext.papers.names import DATASETS, wanted
+from usb_ext.papers.protocol import Verdict, facts_of, judge
+from usb_ext.papers.tables import PublishedNumber
+from usb_ext.papers.wanted import Wanted, fits
+
+IMAGENET_IMAGES = 1_281_167
+"""Training images of ImageNet-1k, of which AS3L, Table 4, labels a share."""
+
+NEAR = 0.01
+"""ours: how far, relative to it, a number of labels may lie from a share that is printed with one digit."""
 
 
 def belongs(run: FoundRun, cell: PublishedNumber) -> bool:
@@ -28,9 +38,15 @@ def belongs(run: FoundRun, cell: PublishedNumber) -> bool:
     want, record = wanted(cell), run.record
     if want is None or record["dataset"] not in DATASETS.get(cell.dataset, ()):
         return False
-    if cell.num_labels is None or record["num_labels"] != cell.num_labels:
-        return False
-    return _is_method(run, want)
+    return _has_labels(record["num_labels"], cell) and _is_method(run, want)
+
+
+def _has_labels(number: int, cell: PublishedNumber) -> bool:
+    """A number, a share of ImageNet's images, or any where the paper says none for a number that we have."""
+    if cell.labels.endswith("%"):
+        share = float(cell.labels.removesuffix("%")) / 100
+        return abs(number / (share * IMAGENET_IMAGES) - 1) < NEAR
+    return number == cell.num_labels or (cell.labels == "" and cell.metric in METRICS)
 
 
 def _is_method(run: FoundRun, want: Wanted) -> bool:
@@ -38,9 +54,12 @@ def _is_method(run: FoundRun, want: Wanted) -> bool:
     record = run.record
     named = not want.algorithms or record["algorithm"] in want.algorithms
     based = record["base"] == want.base or (record["base"] is None and bool(want.algorithms))
-    plain = set(record["extensions"]) == want.extensions and run.settings["imb_algorithm"] is None
-    required = all(run.settings.get(name) == value for name, value in want.required.items())
-    return named and based and plain and required
+    own = set(record["extensions"]) - (want.optional - want.extensions)
+    plain = own == want.extensions and run.settings["imb_algorithm"] is None
+    if not (named and based and plain):
+        return False
+    facts = facts_of(run)
+    return all(fits(facts.get(name), value) for name, value in want.required.items())
 
 
 def one_setting(runs: Sequence[FoundRun]) -> tuple[list[FoundRun], dict[Path, str]]:
@@ -61,7 +80,7 @@ def one_setting(runs: Sequence[FoundRun]) -> tuple[list[FoundRun], dict[Path, st
         group = next((g for g in groups if g[0].but_seeds() == run.but_seeds()), None)
         if group is None:
             groups.append([run])
-        elif twin := next((other for other in group if _seeds(other) == _seeds(run)), None):
+        elif twin := next((other for other in group if other.fold == run.fold), None):
             repeated[run.path] = f"the same settings and seed as {twin.path}"
         else:
             group.append(run)
@@ -70,10 +89,6 @@ def one_setting(runs: Sequence[FoundRun]) -> tuple[list[FoundRun], dict[Path, st
     kept = max(groups, key=len)
     others = {run.path: _other(run, kept[0]) for g in groups if g is not kept for run in g}
     return kept, repeated | others
-
-
-def _seeds(run: FoundRun) -> tuple[object, ...]:
-    return tuple(run.settings[name] for name in SEEDS)
 
 
 def _other(run: FoundRun, kept: FoundRun) -> str:
@@ -86,15 +101,24 @@ WHICH = ("paper", "last", "best", "median20")
 """`paper` is what the paper says for the cell (AS3L, Table 2: the median of the last 20), else `last`."""
 
 MEDIAN = "median of the last 20"
+HOURS = "time on one RTX 3090"
+LAST = {"F1": "f1_last", "top-5 accuracy": "top5_last", "validation error": "val_top1_last"}
+"""Metrics that a record holds of the last weights alone, and where."""
+
+METRICS = ("top-1 accuracy", "test error", HOURS, *LAST)
+"""Those that a run gives."""
 
 
-def score(run: FoundRun, cell: PublishedNumber, which: str) -> float | None:
+def score(
+    run: FoundRun, cell: PublishedNumber, which: str, rivals: Sequence[FoundRun] = ()
+) -> float | None:
     """What a run gives for a cell, in the cell's unit.
 
     Args:
         run: a finished run.
-        cell: the cell; its metric is a top-1 accuracy, a test error or an F1, all in percent.
+        cell: the cell; its metric is one of `METRICS`.
         which: one of `WHICH`.
+        rivals: runs whose last accuracy is to be reached, where the cell is a time until that.
 
     Returns:
         The number, or None where the record does not hold it. Where the run has a test split apart
@@ -102,12 +126,33 @@ def score(run: FoundRun, cell: PublishedNumber, which: str) -> float | None:
     """
     if which == "paper":
         which = {"": "last", MEDIAN: "median20"}.get(cell.checkpoint, "")
-    if cell.metric == "F1":
-        return _percent(run, "f1_last" if which == "last" else "")
-    top1 = _percent(run, _field(run, which))
-    if top1 is None or cell.metric not in ("top-1 accuracy", "test error"):
+    if cell.metric == HOURS:
+        return _hours(run, cell, rivals)
+    if cell.metric in LAST:
+        value = _percent(run, _last_field(run, cell.metric) if which == "last" else "")
+    else:
+        value = _percent(run, _field(run, which)) if cell.metric in METRICS else None
+    return 100 - value if value is not None and cell.metric.endswith("error") else value
+
+
+def _last_field(run: FoundRun, metric: str) -> str:
+    """The top-5 accuracy is of the separate test split, where there is one, as the top-1 accuracy is."""
+    apart = metric == "top-5 accuracy" and run.record.get("test_top1_last") is not None
+    return f"{'test_' if apart else ''}{LAST[metric]}"
+
+
+def _hours(run: FoundRun, cell: PublishedNumber, rivals: Sequence[FoundRun]) -> float | None:
+    """A whole training, or the time until the last accuracy of the rival on the same seed and labels."""
+    if cell.note == "whole training":
+        seconds = run.record.get("seconds")
+        return None if seconds is None else float(seconds) / 3600
+    same = ("seed", "num_labels")
+    twins = (r for r in rivals if all(r.record[name] == run.record[name] for name in same))
+    target = next((twin.record.get("top1_last") for twin in twins), None)
+    record = read_record(RunFolder(run.path))
+    if target is None or not isinstance(record, Record):
         return None
-    return top1 if cell.metric == "top-1 accuracy" else 100 - top1
+    return next((s / 3600 for _, s, accuracy in record.evaluations if accuracy >= target), None)
 
 
 def _field(run: FoundRun, which: str) -> str:
@@ -164,15 +209,19 @@ def place(
     finished = [run for run in runs if run.unfinished is None]
     reasons = {run.path: f"no cell of the table is {_what(run)}" for run in finished}
     for number, cell in enumerate(cells):
-        fitting = {run.path: run for run in finished if belongs(run, cell)}
-        values = {path: score(run, cell, which) for path, run in fitting.items()}
+        judged = _judged(finished, cell)
+        reasons.update((r.path, _broken(cell, v)) for r, v in judged if v.broken)
+        fitting = {run.path: run for run, verdict in judged if not verdict.broken}
+        rivals = _rivals(cells, cell, finished)
+        values = {path: score(run, cell, which, rivals) for path, run in fitting.items()}
         reasons.update((p, _no_score(cell, which)) for p, value in values.items() if value is None)
         kept, others = one_setting([fitting[p] for p, value in values.items() if value is not None])
         reasons.update(others)
         if kept:
             shares = mean_and_spread([values[run.path] or 0.0 for run in kept], ddof=ddof)
             seeds = tuple(sorted(int(run.settings["seed"]) for run in kept))
-            placed.ours[number] = Ours(shares, seeds, differences(kept[0], cell))
+            verdict = next(v for run, v in judged if run is kept[0])
+            placed.ours[number] = Ours(shares, seeds, _differences(kept[0], cell, verdict))
             used.update(run.path for run in kept)
     placed.left_out = {run.path: run.unfinished for run in runs if run.unfinished}
     placed.left_out.update((p, why) for p, why in reasons.items() if p not in used)
@@ -180,22 +229,32 @@ def place(
     return placed
 
 
-def differences(run: FoundRun, cell: PublishedNumber) -> str:
-    """In what a run differs from what the paper states for a cell, one item a setting.
-
-    Args:
-        run: one of the cell's runs.
-        cell: the cell.
-    """
+def _judged(runs: Sequence[FoundRun], cell: PublishedNumber) -> list[tuple[FoundRun, Verdict]]:
+    """The runs of a cell's method, data set and number of labels, each with the protocol's verdict."""
     want = wanted(cell)
-    own = dict(want.stated) if want else {}
-    unlabelled = int(run.settings["batch_size"]) * int(run.settings["uratio"])
-    settings = {**run.settings, "unlabelled_batch": unlabelled}
-    items = [want.remark] if want and want.remark else []
-    for name, value in {**stated_settings(cell.table, cell.dataset), **own}.items():
-        if settings.get(name) != value:
-            items.append(f"{name} {settings.get(name)} (paper: {value})")
-    return ", ".join(items)
+    if want is None:
+        return []
+    return [(run, judge(run, cell, want)) for run in runs if belongs(run, cell)]
+
+
+def _broken(cell: PublishedNumber, verdict: Verdict) -> str:
+    return f"it is not {cell.method} as {cell.table} has it: {', '.join(verdict.broken)}"
+
+
+def _rivals(
+    cells: Sequence[PublishedNumber], cell: PublishedNumber, runs: Sequence[FoundRun]
+) -> list[FoundRun]:
+    """Runs of the row whose accuracy is to be reached (AS3L, Table 3: SelfMatch's)."""
+    if cell.metric != HOURS:
+        return []
+    whole = [c for c in cells if c.dataset == cell.dataset and c.note == "whole training"]
+    return [r for c in whole for r, verdict in _judged(runs, c) if not verdict.broken]
+
+
+def _differences(run: FoundRun, cell: PublishedNumber, verdict: Verdict) -> str:
+    """In what a run differs, one item a setting; a time is that of the run's own hardware."""
+    hardware = [f"on {run.record.get('device')}"] if cell.metric == HOURS else []
+    return ", ".join([*hardware, *verdict.differs])
 
 
 def _averages(cells: Sequence[PublishedNumber], ours: dict[int, Ours]) -> dict[int, Ours]:
@@ -219,4 +278,5 @@ def _what(run: FoundRun) -> str:
     record = run.record
     parts = " + ".join([record["base"] or "", *record["extensions"]]).strip(" +")
     name = record["algorithm"] + (f" ({parts})" if parts not in ("", record["algorithm"]) else "")
-    return f"{name} on {record['dataset']} with {record['num_labels']} labels"
+    chosen = "" if run.selection == "per_class" else f" chosen by {run.selection}"
+    return f"{name} on {record['dataset']} with {record['num_labels']} labels{chosen}"

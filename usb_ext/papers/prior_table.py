@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from usb_ext.as3l.workflow import Show, choose, made_files, pretrain_features, spread
 from usb_ext.comparison.statistics import mean_and_spread
@@ -107,20 +108,40 @@ ALL_TO_BE_MADE = {
 """Settings under which choice and priors are made by the stages."""
 
 
-def _cell(s: Settings, folder: Path, show: Show) -> PriorCell:
-    """One cell, made if it is not there: the choice in `folder`, the priors in a folder below it."""
+def made_prior(s: Settings, folder: Path, below: str, show: Show) -> dict[str, Any]:
+    """The report on prior pseudo-labels that are made if they are not there.
+
+    Args:
+        s: of the choice and the spread, both of which are to be made.
+        folder: of the choice.
+        below: folder of the priors in it.
+        show: prints a line a stage.
+
+    Returns:
+        Content of `prior.json`: `accuracy` and `ece` in [0, 1], `class_coverage` in classes.
+
+    Raises:
+        SettingsError: a data set whose classes are not known.
+        DataMissing, RunFailed: as in the stages.
+    """
     made = made_files(s)._replace(
-        selected=folder / "selected.json", prior=folder / s.as3l_method / "prior.npz"
+        selected=folder / "selected.json", prior=folder / below / "prior.npz"
     )
     choose(s, made, show)
     spread(s, made, show)
-    place = folder / s.as3l_method / "prior.json"
+    place = folder / below / "prior.json"
     report = read_json(place, "the report on prior pseudo-labels", "make it again with --overwrite")
     if "accuracy" not in report:
         raise SettingsError(
             f"the classes of {s.dataset} are not known, so no accuracy can be measured; use a data set "
             "with classes"
         )
+    return dict(report)
+
+
+def _cell(s: Settings, folder: Path, show: Show) -> PriorCell:
+    """One cell, made if it is not there: the choice in `folder`, the priors in a folder below it."""
+    report = made_prior(s, folder, s.as3l_method, show)
     return PriorCell(
         strategy=s.as3l_strategy,
         method=s.as3l_method,
@@ -152,7 +173,7 @@ def prior_grid(cells: Sequence[PriorCell], dataset: str) -> Grid:
         for count in counts:
             own = [c.accuracy for c in cells if _key(c) == (strategy, method, count)]
             line += [paper.get((strategy, method, count), "")] if paper else []
-            line.append(_text(own))
+            line.append(spread_text(own))
         body.append(line)
     seeds = " ".join(str(seed) for seed in sorted({cell.seed for cell in cells}))
     title = f"Accuracy of prior pseudo-labels on {dataset}, %, mean ± std (AS3L, Table 8)"
@@ -172,12 +193,13 @@ def _key(cell: PriorCell) -> tuple[str, str, int]:
     return cell.strategy, cell.method, cell.num_labels
 
 
-def _text(values: Sequence[float]) -> str:
+def spread_text(values: Sequence[float], digits: int = 1) -> str:
+    """Mean, sample standard deviation and number of values, such as 65.0±7.1 (n=2); empty for none."""
     if not values:
         return ""
     found = mean_and_spread(values)
-    spread = "" if found.std is None else f"±{found.std:.1f}"
-    return f"{found.mean:.1f}{spread} (n={found.n})"
+    spread = "" if found.std is None else f"±{found.std:.{digits}f}"
+    return f"{found.mean:.{digits}f}{spread} (n={found.n})"
 
 
 def _paper() -> dict[tuple[str, str, int], str]:

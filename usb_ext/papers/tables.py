@@ -7,6 +7,7 @@ Pseudo-Labeling has no table here, since no number of its tables survived in the
 import csv
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -85,19 +86,36 @@ def read_table(name: str) -> list[PublishedNumber]:
     return [_number(name, row) for row in csv.DictReader(text.splitlines())]
 
 
-def stated_settings(name: str, dataset: str) -> dict[str, object]:
+def stated_settings(name: str, dataset: str, method: str = "") -> dict[str, object]:
     """The settings that a paper states for a table, by the names of our settings.
 
     Args:
         name: one of `table_names()`.
         dataset: as in `PublishedNumber.dataset`.
+        method: as in `PublishedNumber.method`; "" for what all rows have.
 
     Returns:
-        Values by name; `unlabelled_batch` is `batch_size` times `uratio`. Empty where nothing is stated.
+        Values by name, a list for any of its entries; `unlabelled_batch` is `batch_size` times `uratio`,
+        `selection` and `self_supervised` are as in `RunResult`. Empty where nothing is stated.
     """
-    protocols = _protocols()
-    protocol = protocols.get(protocols["tables"].get(name), {})
-    return {**protocol.get("all", {}), **protocol.get(dataset, {})}
+    found: dict[str, object] = {}
+    for protocol in _lineage(_protocols()["tables"].get(name)):
+        found |= {**protocol.get("all", {}), **protocol.get(dataset, {})}
+        found |= protocol.get("rows", {}).get(method, {})
+    return found
+
+
+def _lineage(name: str | None) -> Iterator[dict[str, Any]]:
+    """A protocol after the one that it is like."""
+    if name is not None:
+        protocol = _protocols()[name]
+        yield from _lineage(protocol.get("like"))
+        yield protocol
+
+
+def protocol_rules() -> Mapping[str, frozenset[str]]:
+    """`left_out`, `free` and `told`: what a difference in a setting means (`published/protocols.toml`)."""
+    return {name: frozenset(names) for name, names in _protocols()["rules"].items()}
 
 
 @overload

@@ -126,7 +126,7 @@ TO_LABEL = "to_label.csv"
 """Beside a selection: its images, for a person to fill in their classes."""
 
 AUTO = "auto"
-"""For label_file, prior_file, pretrain_path and consistency_features: what `usb-ext as3l` makes."""
+"""For label_file, prior_file, pretrain_path and consistency_features: what AS3L's stages make first."""
 
 
 class AS3LSettings(SettingsGroup):
@@ -136,6 +136,16 @@ class AS3LSettings(SettingsGroup):
 
     as3l_strategy: Strategy = Field(
         default="as3l", description="How the num_labels images to label are chosen (Table 7)."
+    )
+    as3l_choose_on: Literal["auto", "self", "fine"] = Field(
+        default="auto",
+        description="Features that images are chosen on: f_self as they come, or f_fine, fine-tuned (Eq. 6; "
+        "Table 6); auto is f_fine for the strategy as3l and f_self for the others.",
+    )
+    as3l_usl: Literal["auto", "cifar10", "cifar100"] = Field(
+        default="auto",
+        description="Whose constants the strategy usl takes: its authors' for CIFAR-10 (w 0.5, alpha 0.5, no "
+        "horizon) or CIFAR-100 (1, 1, 1); auto is the latter on cifar100, else the former.",
     )
     as3l_candidates: Literal["all", "known"] = Field(
         default="all",
@@ -184,6 +194,11 @@ class AS3LSettings(SettingsGroup):
         "pseudo-label is that of its nearest neighbours there (Sec. 3, Fig. 2).",
     )
     consistency_k: Count = Field(default=20, description="Neighbours of each image for that.")
+    trained_consistency: bool = Field(
+        default=False,
+        description="At each evaluation, log how often a test image's true class is that of its nearest "
+        "neighbours in the features of the network as it is then (Sec. 3, Fig. 2).",
+    )
 
     @field_validator("as3l_clusters", mode="before")
     @classmethod
@@ -212,6 +227,18 @@ class PriorSettings(SettingsGroup):
         description="Iterations in which they join the weak predictions (AS3L, Eq. 5: T; its 60 "
         "epochs of 112 iterations on CIFAR); 0 is the base.",
     )
+
+
+def usl_of(chosen: str, dataset: str | None) -> str:
+    """Whose constants the strategy `usl` takes (Table 8): those of `cifar10` or of `cifar100`.
+
+    Args:
+        chosen: as the setting `as3l_usl`.
+        dataset: name of the data set, None where none is named.
+    """
+    if chosen != "auto":
+        return chosen
+    return "cifar100" if dataset == "cifar100" else "cifar10"
 
 
 def as3l_contradictions(settings: "Settings") -> Iterator[str]:

@@ -42,6 +42,13 @@ def has_own_split(dataset: str) -> bool:
     return dataset.startswith(OWN_SPLIT)
 
 
+UNKNOWN_CLASSES: tuple[str, ...] = ("stl10",)
+"""Data sets with an unlabelled part whose classes nobody knows, beside images whose classes are known."""
+
+OF_ITSELF: dict[str, float] = {"imagenet127": 286.0}
+"""Ratio of the largest to the smallest class that a data set has without being cut (USB's files name it)."""
+
+
 class DatasetSettings(SettingsGroup):
     """The data set and its labelled and unlabelled parts.
 
@@ -57,6 +64,11 @@ class DatasetSettings(SettingsGroup):
     )
     data_dir: FilePath = Field(default="./data", description="Folder that holds the data sets.")
     num_classes: int = Field(default=10, ge=2, description="Number of classes, at least 2.")
+    svhn_extra: bool | None = Field(
+        default=None,
+        description="For svhn: whether its 531,131 images of `extra` join the 73,257 of `train`. None and "
+        "True join them, as USB does; False leaves them out (the authors' code of influence weighting).",
+    )
     class_list: FilePath | None = Field(
         default=None,
         description="For imagefolder: a file with one class folder a line, such as n01440764; only "
@@ -146,6 +158,44 @@ class DatasetSettings(SettingsGroup):
         if abs(value) >= 1:
             return value
         raise ValueError("a number of at least 1, or of at most -1 for the reverse order")
+
+    @field_validator("svhn_extra")
+    @classmethod
+    def _as_usb(cls, value: bool | None) -> bool | None:
+        """One spelling of what USB does, so that it is one setting."""
+        return None if value else value
+
+
+def unlabelled_contradictions(s: "Settings") -> Iterator[str]:
+    """Wishes about classes and numbers of images that a data set's own parts do not let be done.
+
+    Where classes of unlabelled images are not known (STL-10) none of them can be cut; where USB makes the
+    split nothing can be.
+
+    Args:
+        s: a model whose single values are already valid.
+    """
+    if s.svhn_extra is not None and s.dataset != "svhn":
+        yield f"svhn_extra is {s.svhn_extra}, but dataset is {s.dataset}; leave it out"
+    own = has_own_split(s.dataset)
+    if s.dataset not in UNKNOWN_CLASSES and not own:
+        return
+    why = (
+        f"USB splits {s.dataset} itself"
+        if own
+        else f"the classes of the unlabelled images of {s.dataset} are not known, so none can be cut"
+    )
+    itself = OF_ITSELF.get(s.dataset, 1.0)
+    if s.ulb_num_labels is not None:
+        yield f"ulb_num_labels is {s.ulb_num_labels}, but {why}; leave it out"
+    if s.ulb_imb_ratio not in (1, itself):
+        yield f"ulb_imb_ratio is {s.ulb_imb_ratio:g}, but {why}; use ulb_imb_ratio: 1"
+    if own and s.lb_imb_ratio not in (1, itself):
+        yield f"lb_imb_ratio is {s.lb_imb_ratio:g}, but {why}; use lb_imb_ratio: 1"
+    if s.imbalance_class is not None:
+        yield (
+            f"imbalance_class is {s.imbalance_class}, but {why}; leave it and imbalance_fraction out"
+        )
 
 
 TOYS: tuple[str, ...] = ("linear", "circles", "moons")
@@ -283,4 +333,8 @@ def without_test_contradictions(s: "Settings") -> Iterator[str]:
         yield (
             "without_test is true, but consistency_features is logged at evaluations, of which there are "
             "none; leave it out"
+        )
+    if s.trained_consistency:
+        yield (
+            "without_test is true, but trained_consistency is measured on the test images; leave it out"
         )

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.as3l import as3l_contradictions
 from usb_ext.settings.data import (
+    UNKNOWN_CLASSES,
     audio_contradictions,
     has_own_split,
     text_contradictions,
     toy_contradictions,
+    unlabelled_contradictions,
     without_test_contradictions,
 )
 from usb_ext.settings.influence import influence_contradictions
@@ -56,6 +58,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _class_list,
         _labelled,
         _unlabelled,
+        unlabelled_contradictions,
         imbalance_contradictions,
         instant_contradictions,
         without_test_contradictions,
@@ -149,8 +152,8 @@ def _labelled(s: "Settings") -> Iterator[str]:
 
 
 def _unlabelled(s: "Settings") -> Iterator[str]:
-    if has_own_split(s.dataset):
-        return
+    if has_own_split(s.dataset) or s.dataset in UNKNOWN_CLASSES:
+        return  # `unlabelled_contradictions`
     if s.ulb_num_labels is None:
         if s.ulb_imb_ratio != 1:
             yield (

@@ -49,6 +49,18 @@ class ScheduleSettings(SettingsGroup):
         description="Momentum of the averaged network that is evaluated, in [0, 1); 0 evaluates "
         "the trained network itself.",
     )
+    bn_statistics: Literal["running", "fresh"] = Field(
+        default="running",
+        description="Batch norm's statistics in evaluation: running, as training left them (USB); or fresh, "
+        "computed from bn_images training images before each evaluation and each checkpoint. USB's "
+        "WideResNets need 4,603 steps until their running ones have forgotten the initial ones.",
+    )
+    bn_images: int = Field(
+        default=1024,
+        ge=2,
+        description="Training images, without augmentation and the same for every method, that fresh "
+        "statistics are computed from; rounded down to whole batches of 256.",
+    )
     optim: Literal["SGD", "AdamW"] = Field(
         default="SGD", description="Optimizer; SGD with Nesterov momentum."
     )

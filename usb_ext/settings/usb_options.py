@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from usb_ext.settings.data import has_own_split
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import Count, NonNegative, Positive, Share, Whole
 
@@ -312,7 +311,7 @@ def instant_contradictions(s: "Settings") -> Iterator[str]:
 
 
 def imbalance_contradictions(s: "Settings") -> Iterator[str]:
-    """Both settings or neither, a class that there is, and a data set whose split is ours.
+    """Both settings or neither, and a class that there is.
 
     Args:
         s: a model whose single values are already valid.
@@ -329,9 +328,4 @@ def imbalance_contradictions(s: "Settings") -> Iterator[str]:
         yield (
             f"imbalance_class is {one}, but the classes are 0 to {s.num_classes - 1}; use one of those, "
             "or random"
-        )
-    if has_own_split(s.dataset):
-        yield (
-            f"imbalance_class is {one}, but USB splits {s.dataset} itself; leave it and "
-            "imbalance_fraction out"
         )

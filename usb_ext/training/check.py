@@ -19,6 +19,7 @@ from torch import nn
 from usb_ext.core.errors import DataMissing, SettingsError, UsbExtError, reason
 from usb_ext.core.runtime import check_precision, resolve_device
 from usb_ext.data.sets import OWN
+from usb_ext.engine.statistics import batch_norms
 from usb_ext.settings import LoadedSettings, Settings
 from usb_ext.settings.as3l import AUTO
 from usb_ext.settings.data import AUDIO_NETS, TEXT_NETS, TOYS
@@ -63,7 +64,7 @@ def check_run(
     Args:
         given: free of contradictions.
         environment: variables of the process.
-        staged: whether files named `auto` are made before training, as `usb-ext as3l` does.
+        staged: whether files named `auto` are made before training, as `usb-ext train` and `usb-ext as3l` do.
 
     Raises:
         SettingsError: a name that is not known, or settings that no run can carry here.
@@ -118,8 +119,8 @@ def check_files(settings: Settings, *, staged: bool = False) -> None:
     made = [name for name, value in named.items() if value == AUTO]
     if made and not staged:
         raise SettingsError(
-            f"{', '.join(made)}: {AUTO} stands for what `usb-ext as3l` makes; start that command with these "
-            "settings, or name files"
+            f"{', '.join(made)}: {AUTO} stands for what AS3L's stages make before training, as `usb-ext "
+            "train` does; here name files"
         )
     for name, value in named.items():
         if value in (None, AUTO) or "://" in value or Path(value).expanduser().is_file():
@@ -263,22 +264,20 @@ LEFT = 0.01
 """ours: share of the initial running statistics from which a run's evaluation is said to be too low."""
 
 
-def batch_norm_warning(model: nn.Module, steps: int) -> str:
+def batch_norm_warning(model: nn.Module, settings: Settings) -> str:
     """A sentence about running statistics that are not there yet at a run's end; empty where they are.
 
     Batch norm keeps r <- (1 - m) r + m x, so after n steps (1 - m)^n of the initial r is left. USB's
-    WideResNets have m = 0.001.
+    WideResNets have m = 0.001. Where `bn_statistics: fresh` has nothing to do, that is said.
 
     Args:
         model: the network.
-        steps: n, training steps in all.
+        settings: of the run: its steps, and by what it is judged.
     """
-    kinds = nn.modules.batchnorm._BatchNorm
-    found = [
-        m.momentum
-        for m in model.modules()
-        if isinstance(m, kinds) and m.track_running_stats and m.momentum
-    ]
+    layers, steps = batch_norms(model), settings.num_train_iter
+    if settings.bn_statistics == "fresh":
+        return "" if layers else "no effect, for the network has no batch norm: bn_statistics"
+    found = [m.momentum for m in layers if m.momentum]
     slowest = min(found, default=1.0)
     left = (1 - slowest) ** steps
     if left <= LEFT:
@@ -286,7 +285,8 @@ def batch_norm_warning(model: nn.Module, steps: int) -> str:
     enough = math.ceil(math.log(LEFT) / math.log(1 - slowest))
     return (
         f"batch norm of this network has momentum {slowest:g}: after {steps} steps {left:.0%} of its running "
-        f"statistics are still the initial ones, so what is evaluated is too low; {enough} steps leave 1%"
+        f"statistics are still the initial ones, so what is evaluated is too low; "
+        f"use --bn_statistics fresh, or {enough} steps, which leave 1%"
     )
 
 

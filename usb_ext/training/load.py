@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import RunFolder, check_is_run
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.model_file import read_interface
@@ -19,6 +21,8 @@ from usb_ext.data.preprocessing import Preprocessing
 from usb_ext.engine import checkpoint
 from usb_ext.engine.acceleration import memory_format
 from usb_ext.engine.network import evaluated_network
+from usb_ext.inference.inputs import Images
+from usb_ext.inference.predict import BATCH_SIZE, Prediction, predict
 from usb_ext.settings import Settings, load_settings
 from usb_ext.training.compose import is_ours
 
@@ -48,6 +52,27 @@ class TrainedRun:
     classes: tuple[str, ...]
     transform: Preprocessing
     result: RunResult | None
+
+    def predict(self, images: Images, batch_size: int = BATCH_SIZE) -> Prediction:
+        """The class of each image, and the probabilities of all classes.
+
+        Args:
+            images: uint8 of shape (N, H, W, 3), or a list of file names, of Pillow's images or of arrays
+                (H, W, 3), each of its own size; one of those alone counts as a list of one. A run on
+                points takes (N, d).
+            batch_size: examples that go through the network at once, >= 1.
+
+        Raises:
+            DataMissing: a file that cannot be decoded; the message names it.
+            SettingsError: something that is no example of this run, or a wrong batch_size.
+        """
+        if batch_size < 1:
+            raise SettingsError(f"batch_size is {batch_size}; it must be at least 1")
+        return predict(self.network, self.transform, self.classes, images, batch_size)
+
+    def predict_proba(self, images: Images, batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
+        """The probabilities alone, (N, K) float32; see `predict`."""
+        return self.predict(images, batch_size).probabilities
 
 
 def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto") -> TrainedRun:
@@ -96,11 +121,7 @@ def _checkpoint(place: RunFolder, which: str) -> Path:
     """
     if which not in get_args(Which):
         raise SettingsError(f"which is {which!r}; allowed: {', '.join(get_args(Which))}")
-    if not place.config.is_file():
-        what = "holds no config.yaml" if place.path.exists() else "does not exist"
-        raise DataMissing(
-            f"{place.path} {what}; give the folder that a run left, save_dir/save_name"
-        )
+    check_is_run(place)
     path: Path = getattr(place, which)
     if not path.is_file():
         raise DataMissing(

@@ -7,7 +7,7 @@ Figs. 1 and 2).
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -21,10 +21,12 @@ from usb_ext.core.errors import DataMissing
 from usb_ext.core.files import RunFolder, read_json, replace_file
 from usb_ext.core.result import Instability, RunResult, evaluation_summary
 from usb_ext.core.runtime import commit, device_name, versions
+from usb_ext.data.origins import origins_of, selection_of, self_supervised_of
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import OWN
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.score import ScoreHook
+from usb_ext.engine.statistics import in_force
 from usb_ext.methods.influence.boundary import BoundaryHook, Panel
 from usb_ext.methods.influence.report import (
     draw_extremes,
@@ -39,6 +41,7 @@ from usb_ext.upstream.running import Datasets, served
 _log = logging.getLogger(__name__)
 MARKERS = "os^vDPX"
 COLUMNS = 4
+HELD_OUT = "held_out"
 SHADES = "Greys"
 LABELLED, LINE = "tab:orange", "tab:blue"
 
@@ -155,10 +158,13 @@ def make_result(
         duplicate_images=data.duplicates,
         data_sha256=data.sha256,
         **_test_scores(algorithm, status),
+        val_top1_last=_validation_score(algorithm, status),
+        **_method(settings, algorithm.folder.path),
         path=str(algorithm.folder.path),
         unlabelled=data.unlabelled,
         calibration=_calibration(algorithm.folder),
         instability=score.instability(),
+        bn_statistics=in_force(algorithm.model, settings.bn_statistics),
     )
 
 
@@ -200,13 +206,45 @@ def _split_of_best(settings: Settings, data: Prepared) -> str:
     return f"the test set ({kind}): top1_best is optimistic, top1_last is the figure to quote"
 
 
-def _test_scores(algorithm: Engine, status: str) -> dict[str, float | None]:
+class _TestScores(TypedDict):
+    test_top1_last: float | None
+    test_top1_best: float | None
+    test_top5_last: float | None
+
+
+def _test_scores(algorithm: Engine, status: str) -> _TestScores:
     """Accuracy on a separate test split: last weights, and best weights with their own averages."""
     if "test" not in algorithm.loader_dict or status != "completed":
-        return {"test_top1_last": None, "test_top1_best": None}
-    last = algorithm.evaluate("test")["test/top-1-acc"]
+        return _TestScores(test_top1_last=None, test_top1_best=None, test_top5_last=None)
+    last = algorithm.evaluate("test")
     best = algorithm.evaluate_saved(algorithm.folder.best, "test")["test/top-1-acc"]
-    return {"test_top1_last": last, "test_top1_best": best}
+    return _TestScores(
+        test_top1_last=last["test/top-1-acc"],
+        test_top1_best=best,
+        test_top5_last=last.get("test/top-5-acc"),
+    )
+
+
+def _validation_score(algorithm: Engine, status: str) -> float | None:
+    """Accuracy of the last weights on the images held out, in order; `val` itself is a training loader."""
+    if algorithm.dataset_dict.get("val") is None or status != "completed":
+        return None
+    algorithm.loader_dict[HELD_OUT] = algorithm.evaluation_loader("val")
+    return float(algorithm.evaluate(HELD_OUT)[f"{HELD_OUT}/top-1-acc"])
+
+
+def _method(settings: Settings, folder: Path) -> dict[str, Any]:
+    """What a table asks of the method: the choice of images, the initial weights, T, N and eta."""
+    values = settings.model_dump(mode="json")
+    origins = origins_of(values, folder)
+    of = {"prior_until": "prior_label", "influence_every": "influence", "influence_lr": "influence"}
+    own = {n: values[n] for n, part in of.items() if part in settings.active_extensions}
+    return {
+        "selection": selection_of(values, origins),
+        "self_supervised": self_supervised_of(values, origins),
+        "made_from": origins,
+        **own,
+    }
 
 
 def draw_report(algorithm: Engine, folder: RunFolder, classes: tuple[str, ...] | None) -> None:

@@ -165,7 +165,7 @@ def _train_held(
         algorithm = _build(settings, classes, args)
         hold.open(found=state is not None)
         log.to_file(place.log)
-        if warning := batch_norm_warning(algorithm.model, settings.num_train_iter):
+        if warning := batch_norm_warning(algorithm.model, settings):
             _log.warning("%s", warning)
         _write_settings(place, settings, data)
         keep_data(place, settings, found, data)

@@ -50,6 +50,7 @@ from usb_ext.upstream.stand_ins import MissingDependency, import_real
 # isort: split
 import semilearn.datasets.cv_datasets.stl10 as usb_stl10
 import semilearn.datasets.utils as usb_utils
+import torchvision
 from semilearn.core.utils import get_dataset
 
 
@@ -243,7 +244,9 @@ def load_usb_datasets(
         return drawn["split"].labelled, unlabelled[extra:]  # USB prepends the labelled ones itself
 
     seeded = _numpy_and_random(args.label_seed)
-    with _drawing_with(draw), texts_shared(), seeded, printed_to_log():
+    alone = args.dataset == "svhn" and args.svhn_extra is False
+    whole = without_extra() if alone else contextlib.nullcontext()
+    with _drawing_with(draw), texts_shared(), seeded, whole, printed_to_log():
         datasets = _get(args, data_dir)
     split, targets = drawn.get("split"), drawn.get("targets")
     num_images = 0 if targets is None else len(targets)
@@ -339,6 +342,29 @@ def _drawing_with(draw: Callable[..., Any]) -> Iterator[None]:
     finally:
         for module, function in zip(modules, before, strict=True):
             setattr(module, name, function)
+
+
+@contextlib.contextmanager
+def without_extra() -> Iterator[None]:
+    """Within, torchvision's SVHN has no images in `extra`, and does not look for its file.
+
+    USB joins `extra` to `train`. (Removed by: "SVHN without extra".)
+    """
+    original: type[Any] = torchvision.datasets.SVHN
+
+    class WithoutExtra(original):  # type: ignore[misc]
+        def __init__(self, root: Any, split: str = "train", **named: Any) -> None:
+            if split != "extra":
+                super().__init__(root, split=split, **named)
+                return
+            self.data = np.empty((0, 3, 32, 32), np.uint8)
+            self.labels = np.empty(0, np.int64)
+
+    torchvision.datasets.SVHN = WithoutExtra
+    try:
+        yield
+    finally:
+        torchvision.datasets.SVHN = original
 
 
 @contextlib.contextmanager

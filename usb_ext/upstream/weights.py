@@ -3,16 +3,19 @@
 USB loads with `strict=False`: a file in which no key matches is accepted in silence, and every key that
 begins with fc, classifier, mlp or head is dropped. Here the place is found by matching: of all dicts in the
 file (itself, `state_dict`, `model`, `teacher`, ...) and all prefixes (`module.`, `backbone.`,
-`module.encoder_q.`, ...) the one under which most of the network is found. It must fill the network below its
-head (a share of `MIN_FILLED` of its numbers, each in its shape); what was matched, and what found no place,
-is said in the log. (Removed by: "report keys that do not match".)
+`module.encoder_q.`, ...) the one under which most of the network is found, its layers by name or, as
+`nn.Sequential(*net.children())` has them (lightly), by number. Of two copies in a file it is the trained one,
+not the momentum's (MoCo, BYOL, EMAN), and DINO's teacher. It must fill the network below its head (a share of
+`MIN_FILLED` of its numbers, each in its shape); what was matched, which copy was passed over, and what found
+no place, is said in the log. (Removed by: "report keys that do not match".)
 """
 
 import argparse
 import logging
+import re
 import urllib.error
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,9 @@ FIRST = ("", "model", "state_dict", "teacher", "target", "online", "student")
 """Of top-level keys under which equally much is found, the one that is taken."""
 
 FIRST_PREFIX = ("", "module.", "backbone.", "encoder.", "model.", "module.encoder_q.")
+COPIES = frozenset({"k", "key", "momentum", "target", "ema", "student"})
+"""Words in a prefix by which one of two equal places is passed over: `module.encoder_k.`, `target_net.`."""
+
 SHOWN = 4
 DEEPEST = 3
 MIN_FILLED = (
@@ -78,19 +84,20 @@ def load_pretrained(net: nn.Module, source: str, num_classes: int | None = None)
     head = head_name(net, num_classes)
     own = f"{head}." if head else None
     wanted = {k: v for k, v in net.state_dict().items() if own is None or not k.startswith(own)}
-    found = _best_place(_read(source), wanted)
-    if found is None:
+    places = _places(_read(source), wanted, _numbered(net))
+    if not places:
         raise DataMissing(
             f"pretrain_path {source} holds no weights (a dict of tensors was expected)"
         )
+    found = places[0]
     given = {
         k: v
-        for k, v in found.stripped().items()
+        for k, v in found.below(wanted).items()
         if own is None or k in wanted or not k.startswith(own)
     }
     if "pos_embed" in given and "pos_embed" in wanted:
         given["pos_embed"] = _fitted_positions(given["pos_embed"], wanted["pos_embed"])
-    _compare(source, wanted, given, found)
+    _compare(source, wanted, given, places)
     net.load_state_dict({k: v for k, v in given.items() if k in wanted}, strict=False)
     return net
 
@@ -103,15 +110,33 @@ class Place:
         keys: top-level keys on the way to the dict, such as `state_dict`; empty for the file itself.
         prefix: what stands before the network's own names there, such as `module.encoder_q.`.
         tensors: all of that dict.
+        names: of layers by their number, where they lie by number.
     """
 
     keys: tuple[str, ...]
     prefix: str
     tensors: Tensors
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def stripped(self) -> Tensors:
-        """Its tensors without the prefix; those that lie elsewhere keep their names."""
-        return {k.removeprefix(self.prefix): v for k, v in self.tensors.items()}
+        """Its tensors without the prefix, under the network's names; those that lie elsewhere keep theirs."""
+        return {self._name(k): v for k, v in self.tensors.items()}
+
+    def below(self, wanted: Tensors) -> Tensors:
+        """Of these, what lies below the prefix, and what has a name of the network's elsewhere."""
+        named = {self._name(k) for k in self.tensors if k.startswith(self.prefix)}
+        return {k: v for k, v in self.stripped().items() if k in named or k in wanted}
+
+    def _name(self, key: str) -> str:
+        if not key.startswith(self.prefix):
+            return key
+        first, dot, rest = key.removeprefix(self.prefix).partition(".")
+        return f"{self.names.get(first, first)}{dot}{rest}"
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether its prefix is that of an average of another network in the file."""
+        return bool(COPIES & set(re.split(r"[._]", self.prefix)))
 
     def fit(self, wanted: Tensors) -> tuple[int, int]:
         """Numbers of the network that are found here in their shape, and by their name alone."""
@@ -123,28 +148,43 @@ class Place:
     def rank(self, wanted: Tensors) -> tuple[Any, ...]:
         """The larger, the better: what fits, then the usual key and prefix, then the shorter ones."""
         key = self.keys[-1] if self.keys else ""
-        places = [-_place(FIRST, key), -_place(FIRST_PREFIX, self.prefix)]
-        return (*self.fit(wanted), *places, -len(self.keys), -len(self.prefix))
+        places = [-_place(FIRST, key), not self.is_copy, -_place(FIRST_PREFIX, self.prefix)]
+        return (
+            *self.fit(wanted),
+            not self.names,
+            *places,
+            -len(self.keys),
+            -len(self.prefix),
+            self.prefix,
+        )
 
     def __str__(self) -> str:
         """Such as "below 'module.' in 'state_dict'"; empty where it is the file itself."""
-        inside = f" in {'/'.join(self.keys)!r}" if self.keys else ""
-        return (f"below {self.prefix!r}" if self.prefix else "") + inside
+        below = [f"below {self.prefix!r}"] if self.prefix else []
+        inside = [f"in {'/'.join(self.keys)!r}"] if self.keys else []
+        return " ".join([*below, *inside, *(["by number"] if self.names else [])])
 
 
 def _place(order: tuple[str, ...], name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _best_place(content: Any, wanted: Tensors) -> Place | None:
-    """The place under which most of the network is found; None where the content holds no tensors."""
-    dicts = list(_dicts(content))
+def _numbered(net: nn.Module) -> dict[str, str]:
+    """The name of each child by its number, as a plain sequence of the children has them."""
+    return {str(number): name for number, (name, _) in enumerate(net.named_children())}
+
+
+def _places(content: Any, wanted: Tensors, numbered: Mapping[str, str]) -> list[Place]:
+    """Where the network may lie, that under which most of it is found first; none without tensors."""
+    number = {name: digits for digits, name in numbered.items()}
+    by_number = {f"{number.get(k.partition('.')[0], '')}.{k.partition('.')[2]}" for k in wanted}
     places = [
-        Place(keys, prefix, tensors)
-        for keys, tensors in dicts
-        for prefix in _prefixes(tensors, wanted)
+        Place(keys, prefix, tensors, names)
+        for keys, tensors in _dicts(content)
+        for names, known in (({}, wanted.keys()), (numbered, by_number))
+        for prefix in _prefixes(tensors, known)
     ]
-    return max(places, key=lambda place: place.rank(wanted), default=None)
+    return sorted(places, key=lambda place: place.rank(wanted), reverse=True)
 
 
 def _dicts(content: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Tensors]]:
@@ -159,7 +199,7 @@ def _dicts(content: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield from _dicts(value, (*keys, str(key)))
 
 
-def _prefixes(tensors: Tensors, wanted: Tensors) -> set[str]:
+def _prefixes(tensors: Tensors, wanted: Set[str]) -> set[str]:
     """What may stand before the network's names: none, or what is left of a key that ends in one."""
     found = {""}
     for key in tensors:
@@ -257,13 +297,24 @@ def misfits_in_words(found: dict[str, list[str]]) -> str:
     return "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in found.items() if keys)
 
 
-def _compare(source: str, wanted: Tensors, given: Tensors, place: Place) -> None:
+def _passed_over(places: list[Place], wanted: Tensors) -> str:
+    """The other copies of the network in a file, such as "; not below 'encoder_k.'"; empty without one."""
+    first = places[0]
+    fit = first.fit(wanted)
+    others = [p for p in places[1:] if p.names == first.names and p.fit(wanted) == fit and fit[0]]
+    told = [str(p) or "in the file itself" for p in others if str(p) != str(first)]
+    return f"; not {_some(told)}" if told else ""
+
+
+def _compare(source: str, wanted: Tensors, given: Tensors, places: list[Place]) -> None:
     """Refuse what does not fill the network; say what was matched."""
+    place = places[0]
     found = misfits(wanted, given)
     problems = misfits_in_words(found)
     total = sum(v.numel() for v in wanted.values())
     filled = 1.0 - sum(wanted[k].numel() for k in found["missing"]) / total if total else 0.0
-    where = f" ({place})" if str(place) else ""
+    told = f"{place}{_passed_over(places, wanted)}".removeprefix("; ")
+    where = f" ({told})" if told else ""
     counters = {k for k in wanted if k.endswith("num_batches_tracked")}
     if found["of another shape"] or filled < MIN_FILLED:
         names = sorted(wanted.keys() - counters) or ["nothing below its head"]

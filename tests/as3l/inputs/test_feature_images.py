@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from usb_ext.as3l.inputs.feature_images import images_of
+from usb_ext.as3l.inputs.feature_images import images_of, refuse_gaps
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.data.features import Features
@@ -59,3 +59,15 @@ def wrong_targets() -> np.ndarray:
 def test_features_of_another_data_set(given: Features, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         images_of(given, PATH, DIGITS)
+
+
+def test_features_that_lack_images_are_refused_with_the_count_and_the_first() -> None:
+    count = len(ARRAYS.train_targets)
+    refuse_gaps(features(range(count)), PATH, DIGITS)
+    some = [i for i in range(count) if i not in (3, 12, 700)]
+    with pytest.raises(
+        SettingsError, match=rf"lacks 3 of the {count} training images.*\(3, 12, 700\)"
+    ):
+        refuse_gaps(features(some), PATH, DIGITS)
+    with pytest.raises(SettingsError, match=rf"lacks {count - 8} of.*\(8, 9, 10, 11, 12, \.\.\.\)"):
+        refuse_gaps(features(range(8)), PATH, DIGITS)

@@ -10,11 +10,12 @@ from PIL import Image
 from support.features import blobs, random_points, write_npz
 
 from usb_ext.as3l.clustering.fine_tuning import CHOICE, Tuning, fine_features, stream
-from usb_ext.as3l.select.stage import SelectOrder
+from usb_ext.as3l.select.stage import SelectOrder, select_images
 from usb_ext.as3l.select.strategies import select
 from usb_ext.cli import main as cli
 from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.data.features import read_features
+from usb_ext.data.label_files import read_selected
 
 FAST = ("--runs", "2", "--tune_epochs", "2", "--threads", "1")
 
@@ -122,3 +123,24 @@ def test_a_missing_features_file(tmp_path: Path, call: Any) -> None:
 def test_the_order_has_the_papers_numbers() -> None:
     order = SelectOrder(Path("f.npz"), 10)
     assert (order.strategy, order.tuning) == ("as3l", Tuning(runs=6, epochs=40))
+
+
+@pytest.mark.parametrize("strategy", ["as3l", "kmedoids"])
+def test_either_strategy_chooses_on_either_features(tmp_path: Path, strategy: str) -> None:
+    """Table 6: on f_fine as on a file that holds f_fine; on f_self as without fine-tuning."""
+    values = blobs(6, 40)[0]
+    write_npz(tmp_path / "f.npz", features=values)
+    fine = fine_features(values, 5, 0, Tuning(runs=2, epochs=3))
+    alone = fine_features(values, 5, 0, Tuning(runs=2, epochs=0))
+    assert np.abs(fine - alone).max() > 1e-3
+    for name, space in (("fine", fine), ("self", alone)):
+        write_npz(tmp_path / f"{name}.npz", features=space, tuned=np.array(True))
+        tuning = Tuning(runs=2, epochs=3)
+        for file, out, how in (("f.npz", "a", name), (f"{name}.npz", "b", "auto")):
+            order = SelectOrder(
+                tmp_path / file, 5, strategy, 0, tmp_path / name / out, tuning, space=how
+            )
+            select_images(order, None)
+        ids = [read_selected(tmp_path / name / out / "selected.json").ids for out in "ab"]
+        assert ids[0] == ids[1]
+        assert (tmp_path / name / "a" / "tuned.npz").exists() == (name == "fine")

@@ -5,7 +5,9 @@ import pytest
 from support.features import blobs, random_points, squared
 
 from usb_ext.as3l.clustering.kmeans import kmeans
+from usb_ext.as3l.select.strategies import select
 from usb_ext.as3l.select.usl import UslNumbers, filled, regularised_choice, select_usl
+from usb_ext.settings.as3l import usl_of
 
 
 def looped_density(points: np.ndarray, k: int) -> list[float]:
@@ -75,3 +77,20 @@ def test_an_empty_cluster_gets_the_densest_sample_of_the_largest() -> None:
     density = np.array([1.0, 3.0, 2.0, 9.0])
     assert filled(clusters, density, 3).tolist() == [0, 1, 0, 2]
     assert clusters.tolist() == [0, 0, 0, 2]
+
+
+def test_the_constants_of_each_set_are_taken_by_its_name() -> None:
+    """Facts of the authors' code: w 0.5, alpha 0.5, no horizon on CIFAR-10; 1, 1 and 1 on CIFAR-100."""
+    points = random_points(60, 2, 1, np.float32)
+    found = {}
+    for name, (weight, power, horizon) in {
+        "cifar10": (0.5, 0.5, None),
+        "cifar100": (1, 1, 1),
+    }.items():
+        asked = select("usl", points, 5, np.random.default_rng(0), usl=usl_of("auto", name))
+        groups = kmeans(points, 5, np.random.default_rng(0)).assignment.tolist()
+        numbers = UslNumbers(59, weight, 0.9, 10, power, horizon)
+        density = looped_density(points, 59)
+        found[name] = asked.positions.tolist()
+        assert found[name] == looped_choice(points, density, groups, numbers)
+    assert [usl_of("auto", None), usl_of("cifar100", "digits")] == ["cifar10", "cifar100"]

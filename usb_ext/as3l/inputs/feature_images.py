@@ -20,6 +20,9 @@ from usb_ext.data.sets import open_source
 from usb_ext.data.training_set import load_training_set
 from usb_ext.settings import Settings
 
+SHOWN = 5
+"""Images that a message names."""
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureImages:
@@ -98,6 +101,31 @@ def images_of(features: Features, path: Path, settings: Settings | None) -> Feat
         training.images,
         positions,
         data,
+    )
+
+
+def refuse_gaps(features: Features, path: Path, settings: Settings) -> None:
+    """Refuse features that lack training images, each of which gets its prior pseudo-label from its own.
+
+    Args:
+        features: the content of the file.
+        path: its name, for messages.
+        settings: name the data set.
+
+    Raises:
+        DataMissing: the images are not there.
+        SettingsError: how many images have no features, and the first of them; or ids of another data set.
+    """
+    ids = load_training_set(settings).ids
+    had = np.zeros(ids.count, dtype=np.bool_)
+    had[ids.positions(features.ids, f"features file {path}")] = True
+    if had.all():
+        return
+    lacking = ids.ids()[~had]
+    shown = ", ".join(map(str, lacking[:SHOWN])) + (", ..." if len(lacking) > SHOWN else "")
+    raise SettingsError(
+        f"features file {path} lacks {len(lacking)} of the {ids.count} training images of {settings.dataset} "
+        f"({shown}); compute features of all of them, with `ids` where the rows are not in their order"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from usb_ext.as3l.inputs.feature_images import refuse_gaps
 from usb_ext.as3l.pretrain.build import build
 from usb_ext.as3l.pretrain.loop import Pretraining, in_words, restore, seconds_a_step
 from usb_ext.as3l.pretrain.made import finished, found_checkpoint, made_with, pretrain_folder
@@ -45,7 +46,8 @@ def pretrain(loaded: LoadedSettings, stop: Stop | None = None) -> str:
         A line for a person.
 
     Raises:
-        SettingsError: a folder of other settings, a batch larger than the set, lightly missing.
+        SettingsError: a folder of other settings, a batch larger than the set, lightly missing; given
+            features that lack training images.
         DataMissing: data, weights or features that are not there or cannot be used.
         RunFailed: a loss that is not finite.
         Interrupted: after a checkpoint, when asked to stop.
@@ -53,6 +55,7 @@ def pretrain(loaded: LoadedSettings, stop: Stop | None = None) -> str:
     settings = loaded.settings
     if settings.features is not None:
         found = read_features(Path(settings.features))
+        refuse_gaps(found, Path(settings.features), settings)
         return f"pre-training skipped: {len(found.values)} features are given, {settings.features}"
     folder = RunFolder(pretrain_folder(settings))
     stop = stop or Stop()

@@ -99,6 +99,8 @@ class SelectOrder:
         out: folder for the results.
         tuning: how the features are prepared.
         device: of the linear layer, as in the setting `device`.
+        usl: whose numbers `usl` takes, as `settings.as3l.usl_of` says.
+        space: features that the strategy sees, as the setting `as3l_choose_on`.
     """
 
     features: Path
@@ -108,6 +110,13 @@ class SelectOrder:
     out: Path = Path(".")
     tuning: Tuning = field(default_factory=Tuning)
     device: str = "cpu"
+    usl: str = "cifar10"
+    space: str = "auto"
+
+    @property
+    def on_fine(self) -> bool:
+        """Whether it sees fine-tuned features: by itself, `as3l` alone does."""
+        return self.space == "fine" or (self.space == "auto" and self.strategy == "as3l")
 
 
 def select_images(order: SelectOrder, settings: Settings | None) -> str:
@@ -135,7 +144,7 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
     claim_outputs(order.out, OUTPUTS)
     if images.data is not None:
         write_fingerprint(order.out, images.data)
-    if order.strategy == "as3l" and not features.tuned:
+    if order.on_fine and not features.tuned:
         write_features(order.out / "tuned.npz", replace(features, values=values, tuned=True))
     selected = _selected(order, features, images, found)
     picture = order.out / "selected.png"
@@ -173,11 +182,11 @@ def _check_budget(order: SelectOrder, count: int) -> None:
 
 
 def _values(order: SelectOrder, features: Features) -> NDArray[np.float32]:
-    """The features that the strategy sees: fine-tuned ones for `as3l` alone."""
+    """The features that the strategy sees, (N, d): as given where they are fine-tuned already."""
     device = resolve_device(order.device)
     if features.tuned:
         return features.values
-    if order.strategy != "as3l":
+    if not order.on_fine:
         return scaled(features.values, order.tuning)
     return fine_features(features.values, order.budget, order.seed, order.tuning, device)
 
@@ -201,6 +210,7 @@ def _choose(order: SelectOrder, values: NDArray[np.float32], images: FeatureImag
         runs=order.tuning.runs,
         targets=targets,
         points_per_center=order.tuning.points_per_center,
+        usl=order.usl,
     )
 
 

@@ -15,7 +15,7 @@ from usb_ext.as3l.select.baselines import (
     select_random,
     select_stratified,
 )
-from usb_ext.as3l.select.usl import select_usl
+from usb_ext.as3l.select.usl import USL_NUMBERS, select_usl
 from usb_ext.core.arrays import FloatArray, IntArray
 from usb_ext.settings.as3l import RUNS
 
@@ -42,6 +42,7 @@ def select(
     runs: int = RUNS,
     targets: IntArray | None = None,
     points_per_center: int | None = None,
+    usl: str = "cifar10",
 ) -> Selection:
     """Choose `budget` samples.
 
@@ -53,6 +54,7 @@ def select(
         runs: C of `as3l`.
         targets: (N,) classes, for `stratified` alone.
         points_per_center: as in `kmeans.kmeans`, for `as3l`.
+        usl: whose numbers `usl` takes, a key of `usl.USL_NUMBERS`.
 
     Raises:
         ValueError: an unknown strategy, a budget outside 1 to N, or `stratified` without targets.
@@ -64,7 +66,7 @@ def select(
     if strategy == "kmedoids":
         return Selection(*select_kmedoids(features, budget, rng))
     if strategy == "usl":
-        return Selection(*select_usl(features, budget, rng))
+        return Selection(*select_usl(features, budget, rng, USL_NUMBERS[usl]))
     if strategy == "coreset":
         return _without_clusters(select_coreset(features, budget, rng))
     if strategy == "random":

@@ -35,6 +35,13 @@ class UslNumbers:
     horizon: float | None = None
 
 
+USL_NUMBERS = {
+    "cifar10": UslNumbers(),
+    "cifar100": UslNumbers(weight=1.0, power=1.0, horizon=1.0),
+}
+"""What the authors' code has for its two sets of small images."""
+
+
 def select_usl(
     features: FloatArray,
     budget: int,

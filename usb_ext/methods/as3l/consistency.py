@@ -7,7 +7,8 @@ the angle between them (cosine), in blocks of queries, so memory is linear in th
 LabelConsistencyHook: do pseudo-labels agree with those of the neighbours in feature space?
 
 AS3L (Sec. 3, Fig. 2) asks how much of a self-supervised feature space is left in training, by the share
-of a sample's nearest neighbours that have its label. Here the features stay and the pseudo-labels move.
+of a sample's nearest neighbours that have its label. Here the features stay and the pseudo-labels move; in
+TrainedConsistencyHook the true labels stay and the features move, which is the figure's own question.
 
 The nearest neighbours of a run's unlabelled images in a file of features (AS3L, Sec. 3).
 """
@@ -23,8 +24,9 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.data.features import read_features
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.prepared import IntArray, Prepared
+from usb_ext.engine.evaluation import predict
 from usb_ext.methods.step.base import Weak
-from usb_ext.upstream.running import Arguments, Running
+from usb_ext.upstream.running import Arguments, OnEngine, Running, served
 from usb_ext.upstream.usb import Hook
 
 BLOCK_VALUES = 2**25
@@ -176,24 +178,92 @@ class LabelConsistencyHook(Hook):
         self.seen = state["seen"].clone()
 
 
+TRAINED_KEY = "eval/feature_consistency"
+START_KEY = f"{TRAINED_KEY}_start"
+
+
+class TrainedConsistencyHook(Hook):
+    """Do test images lie beside others of their true class, in the features as they are now (Fig. 2)?
+
+    ours: on the test images, of more than `MOST` so many, with the averaged weights that are evaluated. The
+    value before the first step is that of the features that training starts from; both are logged at each
+    evaluation. Owns the first value.
+
+    Args:
+        k: neighbours of each image, below the number of test images.
+    """
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k, self.start = k, float("nan")
+
+    def measured(self, algorithm: OnEngine) -> float:
+        """The consistency now, in [0, 1]; NaN where no class is known."""
+        network = algorithm.ema_model.eval()
+        try:
+            loader = algorithm.loader_dict["eval"]
+            features, labels = predict(network, loader, algorithm.device, "feat")
+        finally:
+            network.train()
+        some = evenly_spaced(len(labels))
+        values = features[some].to(algorithm.device)
+        return float(label_consistency(labels[some], nearest_others(values, self.k).cpu()))
+
+    def before_train_step(self, algorithm: OnEngine) -> None:
+        """Measure before the first step."""
+        if algorithm.it == 0:
+            self.start = self.measured(algorithm)
+
+    def after_train_step(self, algorithm: OnEngine) -> None:
+        """At an evaluation, log the consistency and what it was at the start."""
+        if "eval/top-1-acc" not in algorithm.log_dict:
+            return
+        found = {TRAINED_KEY: self.measured(algorithm), START_KEY: self.start}
+        algorithm.log_dict.update({k: v for k, v in found.items() if v == v})
+
+    def state_dict(self) -> dict[str, float]:
+        """The first value."""
+        return {"start": self.start}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Take back what `state_dict` gave."""
+        self.start = state["start"]
+
+
 def watch_consistency(algorithm: Running) -> list[tuple[Hook, str, str]]:
-    """The hook of a run that names `consistency_features`, with its name and priority.
+    """The hooks of a run that asks for a consistency, with their names and priorities.
 
     Args:
         algorithm: its data sets are there.
 
     Raises:
-        SettingsError, DataMissing: as `neighbours_of_run`.
+        SettingsError, DataMissing: as `neighbours_of_run`, or too few test images for k neighbours.
     """
-    args = algorithm.args
-    if not args.consistency_features:
-        return []
-    hook = LabelConsistencyHook(args.ulb_dest_len, *neighbours_of_run(args))
-    return [(hook, "LabelConsistencyHook", "NORMAL")]
+    args, found = algorithm.args, list[tuple[Hook, str, str]]()
+    if args.consistency_features:
+        hook = LabelConsistencyHook(args.ulb_dest_len, *neighbours_of_run(args))
+        found.append((hook, "LabelConsistencyHook", "NORMAL"))
+    if args.trained_consistency:
+        _check_k(args.consistency_k, len(served(algorithm.dataset_dict, "eval")), "test")
+        trained = TrainedConsistencyHook(args.consistency_k)
+        found.append((trained, "TrainedConsistencyHook", "NORMAL"))
+    return found
+
+
+def _check_k(k: int, count: int, what: str) -> None:
+    if k >= count:
+        raise SettingsError(
+            f"consistency_k is {k}, but there are {count} {what} images; use at most {count - 1}"
+        )
 
 
 MOST = 20_000
-"""ours: of a larger unlabelled set so many images, evenly spaced, are compared with each other."""
+"""ours: of a larger set so many images, evenly spaced, are compared with each other."""
+
+
+def evenly_spaced(count: int) -> IntArray:
+    """Positions (n,) of at most `MOST` of `count` examples."""
+    return np.unique(np.linspace(0, count - 1, min(MOST, count)).astype(np.int64))
 
 
 def neighbours_of_run(args: Arguments) -> tuple[torch.Tensor, torch.Tensor]:
@@ -217,17 +287,13 @@ def neighbours_of_run(args: Arguments) -> tuple[torch.Tensor, torch.Tensor]:
         raise SettingsError(f"{what} is of dataset {features.dataset}, the run's is {args.dataset}")
     rows = np.full(ids.count, -1, dtype=np.int64)
     rows[ids.positions(features.ids, what)] = np.arange(len(features.ids))
-    served = rows[positions]
-    if (served < 0).any():
-        lacking = int((served < 0).sum())
-        raise SettingsError(f"{what} lacks {lacking} of the {len(served)} unlabelled images")
-    watched = np.unique(np.linspace(0, len(served) - 1, min(MOST, len(served))).astype(np.int64))
-    if args.consistency_k >= len(watched):
-        raise SettingsError(
-            f"consistency_k is {args.consistency_k}, but there are {len(watched)} unlabelled images; use "
-            f"at most {len(watched) - 1}"
-        )
-    values = torch.from_numpy(features.values[served[watched]]).to(args.parts.device)
+    wanted = rows[positions]
+    if (wanted < 0).any():
+        lacking = int((wanted < 0).sum())
+        raise SettingsError(f"{what} lacks {lacking} of the {len(wanted)} unlabelled images")
+    watched = evenly_spaced(len(wanted))
+    _check_k(args.consistency_k, len(watched), "unlabelled")
+    values = torch.from_numpy(features.values[wanted[watched]]).to(args.parts.device)
     return torch.from_numpy(watched), nearest_others(values, args.consistency_k).cpu()
 
 

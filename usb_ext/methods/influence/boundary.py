@@ -4,6 +4,7 @@ from typing import TypedDict
 
 import torch
 
+from usb_ext.engine.statistics import averaged_network
 from usb_ext.methods.influence.hook import example_weights
 from usb_ext.upstream.running import OnEngine, Served, State
 from usb_ext.upstream.usb import Hook
@@ -99,12 +100,8 @@ class BoundaryHook(Hook):
         x, y = self.axes()
         rows, columns = torch.meshgrid(y, x, indexing="ij")
         nodes = torch.stack((columns, rows), dim=-1).view(-1, 2)
-        algorithm.ema.copy_buffers()
-        network = algorithm.ema_model.eval()
-        try:
+        with averaged_network(algorithm) as network:
             logits = network(nodes.to(algorithm.device))["logits"]
-        finally:
-            network.train()
         probs: torch.Tensor = logits.float().softmax(dim=-1)
         return probs.view(SIDE, SIDE, -1).cpu()
 

@@ -3,7 +3,6 @@
 `weights.png` and `weights_images.png`: how the weights lie, and whom they favour.
 """
 
-import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from sklearn.metrics import roc_auc_score
 from usb_ext.core.files import replace_file
 from usb_ext.data.arrays import Images
 from usb_ext.engine.evaluation import predict
+from usb_ext.engine.statistics import averaged_network, without_augmentation
 from usb_ext.methods.influence.hook import example_weights
 from usb_ext.plots.pictures import Tile, contact_sheet, stacked
-from usb_ext.upstream.running import Arguments, OnEngine, Running, Served, served
+from usb_ext.upstream.running import Arguments, OnEngine
 
 IntArray = NDArray[np.int64]
 SPLIT = ("label_split", "label_seed", "num_labels", "num_val", "include_lb_to_ulb")
@@ -64,30 +64,16 @@ def weights_table(algorithm: OnEngine) -> WeightsTable | None:
     weights = example_weights(algorithm)
     if weights is None:
         return None
-    plain, targets = _without_augmentation(algorithm)
+    plain = without_augmentation(algorithm, "train_ulb")
     algorithm.dataset_dict["train_ulb_plain"] = plain
     try:
         loader = algorithm.evaluation_loader("train_ulb_plain")
-        algorithm.ema.copy_buffers()
-        logits, _ = predict(algorithm.ema_model.eval(), loader, algorithm.device, "logits")
+        with averaged_network(algorithm) as network:
+            logits, _ = predict(network, loader, algorithm.device, "logits")
     finally:
-        algorithm.ema_model.train()
         del algorithm.dataset_dict["train_ulb_plain"]
     labels = logits.argmax(dim=-1).numpy().astype(np.int64)
-    return WeightsTable(weights.numpy(), labels, targets)
-
-
-def _without_augmentation(algorithm: Running) -> tuple[Served, IntArray]:
-    """The unlabelled set under the evaluation view, and its classes (N,), -1 where USB knows none."""
-    sets = algorithm.dataset_dict
-    given = served(sets, "train_ulb")
-    plain = copy.copy(given)
-    plain.is_ulb, plain.alg = False, "fullysupervised"
-    plain.transform = served(sets, "val" if sets["eval"] is None else "eval").transform
-    known = given.targets is not None
-    targets = np.asarray(given.targets if known else np.full(len(given), -1), dtype=np.int64)
-    plain.targets = targets
-    return plain, targets
+    return WeightsTable(weights.numpy(), labels, np.asarray(plain.targets, dtype=np.int64))
 
 
 def save_weights(table: WeightsTable, args: Arguments, path: Path) -> None:
