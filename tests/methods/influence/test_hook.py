@@ -88,7 +88,12 @@ def hook_of(run: Any, **changed: Any) -> InfluenceWeightingHook:
 
 
 def expected(
-    run: Any, step: dict[str, Any], validation: dict[str, Any], names: list[str], how: str
+    run: Any,
+    step: dict[str, Any],
+    validation: dict[str, Any],
+    names: list[str],
+    how: str,
+    relative: float = 0.0,
 ) -> torch.Tensor:
     """Eq. 6 from gradients and a full Hessian in the named parameters, weights all 1."""
     model = run.model.eval()
@@ -112,7 +117,8 @@ def expected(
     (inverse,) = torch.autograd.grad(held_out, leaf)
     if how == "exact":
         curved = torch.autograd.functional.hessian(objective, start)
-        inverse = torch.linalg.inv(curved + SHIFT * torch.eye(len(start))) @ inverse
+        shift = SHIFT + relative * curved.trace() / len(start)
+        inverse = torch.linalg.inv(curved + shift * torch.eye(len(start))) @ inverse
     of_each = losses(leaf, x_ulb, step["targets"])
     grads = [torch.autograd.grad(each, leaf, retain_graph=True)[0] for each in of_each]
     model.train()
@@ -135,6 +141,20 @@ def test_an_update_is_equation_6_in_the_head(soft: bool, bias: bool) -> None:
     assert all(torch.equal(b, before[n]) for n, b in run.model.named_buffers())
     assert all(m.training for m in run.model.modules())
     assert all(p.grad is None for p in run.model.parameters())
+
+
+def test_a_damping_by_the_trace_goes_with_the_mean_eigenvalue() -> None:
+    run, steps = setting()
+    names = ["classifier.weight", "classifier.bias"]
+    held_out = run.loader_dict["val"].batches[0]
+    wanted = expected(run, steps[1], held_out, names, "exact", relative=20.0)
+    hook = hook_of(run, relative=20.0)
+    drive(hook, run, steps[:2])
+    moved = torch.ones(N_ULB).double()
+    moved[steps[1]["indices"]] -= 0.1 * wanted
+    torch.testing.assert_close(hook.weights.double(), moved, rtol=1e-6, atol=1e-7)
+    absolute = expected(run, steps[1], held_out, names, "exact")
+    assert (wanted - absolute).abs().max() > 0.05 * absolute.abs().max()
 
 
 @pytest.mark.parametrize(

@@ -171,8 +171,9 @@ def per_example_gradients(
     """
     if method == "layers":
         num = batch_size(batch)
+        found = gradients_by_layers(module, lambda net: _summed(losses(net, batch), num), num)
         _examples_first(module, losses, batch, num)
-        return gradients_by_layers(module, lambda net: _summed(losses(net, batch), num), num)
+        return found
     if method == "func":
         return _by_func(module, losses, batch, chunk)
     if method == "loop":
@@ -183,7 +184,8 @@ def per_example_gradients(
 def _examples_first(module: nn.Module, losses: Losses, batch: Nested, num: int) -> None:
     """Refuse a layer whose first dimension is not the examples though it is as long, such as words first.
 
-    Two rows of the batch go through without gradient: what is still as long as before is something else.
+    Two rows of the batch go through once more, without gradient: what is still as long as all of them were is
+    something else.
     """
     few = min(2, num - 1)
     if not few or any(m.training for m in module.modules() if isinstance(m, _BatchNorm)):
@@ -205,6 +207,10 @@ def _examples_first(module: nn.Module, losses: Losses, batch: Nested, num: int) 
     try:
         with torch.no_grad(), torch.random.fork_rng():
             losses(module, _mapped(batch, lambda t: t[:few]))
+    except RuntimeError as error:
+        raise ValueError(
+            f"the losses must take any rows of the batch, but with {few} of {num}: {error}"
+        ) from error
     finally:
         for handle in handles:
             handle.remove()
