@@ -88,6 +88,13 @@ def curves_flags(curves: argparse.ArgumentParser) -> None:
         default="std",
         help="one standard deviation, or the lowest and highest run",
     )
+    curves.add_argument(
+        "--reference",
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="draw where these runs ended as a line across (again for more), such as fullysupervised",
+    )
 
 
 def run_curves(arguments: argparse.Namespace, show: Show) -> int:
@@ -105,6 +112,7 @@ def run_curves(arguments: argparse.Namespace, show: Show) -> int:
         metric=arguments.key,
         by=arguments.by,
         band=arguments.band,
+        references=arguments.reference,
     )
     return show("\n".join(lines))
 

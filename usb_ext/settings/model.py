@@ -17,7 +17,11 @@ from usb_ext.settings.data import DatasetSettings, ToySettings
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.influence import InfluenceSettings
 from usb_ext.settings.kinds import allowed
-from usb_ext.settings.layermatch import AvgClusteringSettings, GradReLUSettings
+from usb_ext.settings.layermatch import (
+    AvgClusteringSettings,
+    GradReLUSettings,
+    MechanismSettings,
+)
 from usb_ext.settings.names import run_name
 from usb_ext.settings.rules import check
 from usb_ext.settings.run import (
@@ -38,6 +42,7 @@ class Settings(
     StepSettings,
     GradReLUSettings,
     AvgClusteringSettings,
+    MechanismSettings,
     SmoothSettings,
     CalibrationSettings,
     InfluenceSettings,

@@ -20,6 +20,7 @@ from usb_ext.settings.data import (
     without_test_contradictions,
 )
 from usb_ext.settings.influence import influence_contradictions
+from usb_ext.settings.layermatch import layermatch_contradictions
 from usb_ext.settings.limits import limit_contradictions
 from usb_ext.settings.smooth import smooth_contradictions
 from usb_ext.settings.step import step_contradictions
@@ -66,6 +67,7 @@ def contradictions(settings: "Settings") -> list[str]:
         text_contradictions,
         audio_contradictions,
         step_contradictions,
+        layermatch_contradictions,
         as3l_contradictions,
         smooth_contradictions,
         influence_contradictions,

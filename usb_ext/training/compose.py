@@ -14,6 +14,7 @@ from usb_ext.engine.parts import Parts, Watch
 from usb_ext.methods.as3l.consistency import watch_consistency
 from usb_ext.methods.influence.boundary import watch_boundary
 from usb_ext.methods.layermatch.grad_relu import WithGradReLU
+from usb_ext.methods.layermatch.mechanism import watch_mechanism
 from usb_ext.methods.named import NAMED, on_base, register
 from usb_ext.methods.step.registry import RULES
 from usb_ext.methods.step.step import WeakStrong
@@ -24,7 +25,11 @@ from usb_ext.upstream.running import Arguments
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS, SSL_Argument
 from usb_ext.upstream.usb_algorithms import check_pair, forced_settings, mended
 
-WATCHES: tuple[Watch, ...] = (watch_consistency, watch_boundary)
+WATCHES: tuple[Watch, ...] = (
+    watch_consistency,
+    watch_boundary,
+    watch_mechanism,
+)
 """What may look on in any run, each where the settings or the data ask for it."""
 
 
