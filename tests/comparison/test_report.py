@@ -37,7 +37,8 @@ def test_a_row_is_flat_and_says_whether_the_run_counts() -> None:
         "error_last": 10.0, "error_best": 9.0, "error_median20": 11.0, "collapsed_classes": [3],
         "class_coverage": 9, "classes": 10, "normalised_std": 0.25, "iterations": 100,
         "seconds": 2.5, "it_per_s": 40.0, "device": "cpu: abacus", "commit": "abc",
-        "config_sha256": "0f", "run": "a_s0",
+        "config_sha256": "0f", "run": "a_s0", "largest_drop": None, "drop_from": None, "drop_to": None,
+        "emptied_classes": None,
     }  # fmt: skip
     assert [run_row(e, grids)["used"] for e in entries] == [True, True, False, False]
     lost = run_row(entries[3], grids)

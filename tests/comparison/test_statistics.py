@@ -1,5 +1,6 @@
-"""The statistics against hand-derived p-values, an enumeration of all signs, and scipy."""
+"""The statistics against hand-derived p-values, an enumeration of all signs, closed testing, and scipy."""
 
+import functools
 import itertools
 import math
 import statistics
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from usb_ext.comparison.statistics import gains, signed_rank, summarise
+from usb_ext.comparison.statistics import EXACT_UP_TO, gains, holm, signed_rank, summarise
 
 
 def mean_ranks(sizes: list[float]) -> list[float]:
@@ -48,7 +49,7 @@ def test_three_gains_by_hand() -> None:
     assert test.note == "3 pair(s): p is at least 0.125 one-sided, 0.25 two-sided"
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 6, 9, 11])
+@pytest.mark.parametrize("n", [2, 3, 5, 6, 9, 14])
 @pytest.mark.parametrize("step", [0.001, 1.0])
 def test_p_values_equal_the_enumeration_of_all_signs(n: int, step: float) -> None:
     """Steps of 1 make ties and zeros, steps of 0.001 next to none."""
@@ -64,19 +65,74 @@ def test_p_values_equal_the_enumeration_of_all_signs(n: int, step: float) -> Non
         assert test.floor == 2.0 ** -(n - test.zeros)
 
 
-@pytest.mark.parametrize(("n", "tied"), [(8, False), (30, False), (60, False), (30, True)])
-def test_equals_scipy(n: int, tied: bool) -> None:
-    differences = np.random.default_rng(n).normal(0.3, 1.0, n)
-    if tied:
-        differences = np.round(differences * 2)
-        differences = differences[differences != 0]
-    differences = np.round(differences, 6)
+@pytest.mark.parametrize("n", [8, 30, 50])
+def test_equals_scipy_without_ties(n: int) -> None:
+    differences = np.round(np.random.default_rng(n).normal(0.3, 1.0, n), 6)
     test = signed_rank(differences.tolist())
     for side, p in (("greater", test.greater), ("less", test.less), ("two-sided", test.two_sided)):
-        assert p == pytest.approx(stats.wilcoxon(differences, alternative=side).pvalue, rel=1e-12)
-    approximated = n > 50 or tied
-    assert (test.method == "normal approximation") == approximated
-    assert ("normal approximation" in test.note) == approximated
+        exact = stats.wilcoxon(differences, alternative=side, method="exact").pvalue
+        assert p == pytest.approx(exact, rel=1e-12)
+    assert (test.method, test.note) == ("exact", "")
+
+
+def counted(doubled: list[int], seen: int) -> tuple[int, int]:
+    """Of all choices among whole numbers, how many sum to at least `seen`, and to at most; by recursion."""
+
+    @functools.cache
+    def ways(place: int, total: int) -> int:
+        if place == len(doubled):
+            return int(total == 0)
+        return ways(place + 1, total) + ways(place + 1, total - doubled[place])
+
+    of = [ways(0, total) for total in range(sum(doubled) + 1)]
+    return sum(of[seen:]), sum(of[: seen + 1])
+
+
+@pytest.mark.parametrize("n", [14, 18, 25, 60])
+def test_ties_are_exact_for_every_number_of_pairs(n: int) -> None:
+    differences = [float(d) or 1.0 for d in np.random.default_rng(n).integers(-3, 7, n)]
+    doubled = [round(2 * rank) for rank in mean_ranks([abs(d) for d in differences])]
+    seen = sum(rank for rank, d in zip(doubled, differences, strict=True) if d > 0)
+    greater, less = counted(doubled, seen)
+    test = signed_rank(differences)
+    assert (test.statistic, test.method) == (seen / 2, "exact")
+    assert test.greater == pytest.approx(greater / 2**n, rel=1e-12)
+    assert test.less == pytest.approx(less / 2**n, rel=1e-12)
+    assert test.two_sided == pytest.approx(min(1, 2 * min(greater, less) / 2**n), rel=1e-12)
+
+
+def test_many_pairs_are_approximated_and_that_is_said() -> None:
+    differences = np.random.default_rng(0).integers(1, 9, EXACT_UP_TO + 1) * 1.0
+    differences[::3] *= -1
+    test = signed_rank(differences.tolist())
+    p = stats.wilcoxon(differences, alternative="greater", method="asymptotic").pvalue
+    assert test.greater == pytest.approx(p, rel=1e-12)
+    assert test.method == test.note == "normal approximation"
+    whole, least = (signed_rank([*differences[: EXACT_UP_TO - cut]]).greater for cut in (0, 1))
+    assert whole is not None and least is not None and abs(whole - least) < 0.02
+
+
+def closed(values: list[float]) -> list[float]:
+    """Of each p-value the largest Bonferroni p-value of all sets that it is in (the closure principle)."""
+    every = range(len(values))
+    sets = [s for size in every for s in itertools.combinations(every, size + 1)]
+    return [
+        max(min(1.0, len(s) * min(values[j] for j in s)) for s in sets if i in s) for i in every
+    ]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_holm_is_the_closed_test_of_bonferroni(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for _ in range(5):
+        values = [float(p) for p in np.round(rng.uniform(0, 1, n) ** 3, 2)]  # some are equal
+        assert holm(values) == pytest.approx(closed(values), abs=1e-15)
+    assert holm([]) == ()
+
+
+def test_holm_by_hand() -> None:
+    """3 x 0.01, then 2 x 0.03, then 0.04 but no less than 0.06."""
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx((0.06, 0.03, 0.06))
 
 
 def test_rounding_errors_make_neither_ties_nor_signs() -> None:
@@ -86,7 +142,6 @@ def test_rounding_errors_make_neither_ties_nor_signs() -> None:
     assert math.copysign(1, values[0]) == 1.0
     test = signed_rank([0.1 + 0.2, -0.3, 0.5])
     assert (test.statistic, test.greater) == (1.5 + 3, 3 / 8)
-    assert "tied gains" in test.note
 
 
 def test_without_two_folds_or_a_difference_there_is_no_test() -> None:

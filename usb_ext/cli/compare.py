@@ -177,6 +177,11 @@ def _run_folders(places: Sequence[str]) -> list[Path]:
 def _order(
     arguments: argparse.Namespace, labels: tuple[str, ...], out: Path, about: Mapping[str, Any]
 ) -> Order:
+    other = None
+    if arguments.against is not None:
+        from usb_ext.comparison.against import read_other
+
+        other = read_other(arguments.against, out)
     return Order(
         out=out,
         metric=arguments.metric,
@@ -186,6 +191,7 @@ def _order(
         retry=arguments.retry,
         train=not arguments.no_train,
         about={"command": shlex.join(("usb-ext", *sys.argv[1:])), **about},
+        other=other,
     )
 
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
+from usb_ext.comparison.methods import Given
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings import LoadedSettings
 
 HELP = "a paper's ablation: make what is missing, then table, CSV and picture (study --help lists them)"
 
@@ -36,6 +38,8 @@ def run_study(words: Sequence[str], show: Show) -> int:
         own, rest = _parser().parse_known_args(list(words[1:]))
     except SystemExit:  # after --help
         return 0
+    if own.jobs < 1:
+        raise SettingsError(f"--jobs is {own.jobs}; it must be at least 1")
     loaded = settings_of("study", rest, show)
     if loaded is None:
         return 0
@@ -45,6 +49,8 @@ def run_study(words: Sequence[str], show: Show) -> int:
         seeds=_counts("--seeds", own.seeds, 0) or usual.seeds,
         features=_named(own.features),
         out=Path(own.out).expanduser() if own.out else usual.out,
+        given=_given(loaded),
+        jobs=own.jobs,
     )
     return show(run(name, loaded.settings, order, show))
 
@@ -62,8 +68,18 @@ def _parser() -> argparse.ArgumentParser:
         "--with", dest="features", nargs="+", default=[], metavar="NAME=FILE",
         help="features files of your own as further rows (as3l-10)",
     )  # fmt: skip
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="runs at a time (smooth-...)"
+    )
     parser.add_argument("--out", metavar="DIR", help="default: save_dir/study_NAME")
     return parser
+
+
+def _given(loaded: LoadedSettings) -> Given:
+    """What the file says and what the flags say, each by its names."""
+    values = loaded.settings.model_dump()
+    file = {name: values[name] for name in loaded.given - loaded.ordered}
+    return Given(file, {name: values[name] for name in loaded.ordered})
 
 
 def _counts(flag: str, values: list[int] | None, least: int) -> list[int]:

@@ -19,13 +19,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import parse_flags
 from usb_ext.settings.flags import add_setting_flags, settings_given
 from usb_ext.settings.shipped import settings_file
 from usb_ext.settings.sources import read_yaml
+
+if TYPE_CHECKING:
+    from usb_ext.comparison.against import Other
 
 RESERVED = frozenset(
     "algorithm dataset seed label_seed num_labels save_dir save_name resume load_path overwrite "
@@ -194,6 +197,11 @@ def add_report(compare: Any) -> None:
         "--time-to", metavar="X", help="steps to an accuracy (0.9) or to a method's last accuracy"
     )
     compare.add_argument(
+        "--against",
+        metavar="NAME",
+        help="gain of each method over its own runs in another comparison, a folder or its name beside --out",
+    )
+    compare.add_argument(
         "--dry-run", action="store_true", help="say what would be run with which settings, and end"
     )
     compare.add_argument("--no-train", action="store_true", help="report what is there")
@@ -244,6 +252,7 @@ class Order:
         retry: try failed runs again.
         train: run what is missing; otherwise report what is there.
         about: what the report begins with: command, methods.
+        other: a comparison whose runs each method's own are held against, if asked for.
     """
 
     out: Path
@@ -254,3 +263,4 @@ class Order:
     retry: bool = False
     train: bool = True
     about: dict[str, Any] = field(default_factory=dict)
+    other: "Other | None" = None

@@ -7,6 +7,8 @@ with a small probability. Each step n -> n' pairs the folds of the same seeds; `
 for the error having decreased (Table 6: small is good), `less` the p-value for its having increased,
 that is, that adding labels hurt. The folds of a seed are nested with `label_split: random`.
 
+All gains over the first method together (Sec. 4.4), and Holm's correction of every p-value.
+
 Steps and seconds until a run first reaches an accuracy.
 
 The target is an accuracy, or the last accuracy of another method's run on the same fold (AS3L reports
@@ -15,7 +17,7 @@ the time to its baseline's accuracy). A run reaches it at its first evaluation t
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
@@ -23,7 +25,7 @@ from typing import Any
 from usb_ext.comparison.entries import Entry, Grid
 from usb_ext.comparison.plan import Fold
 from usb_ext.comparison.records import METRICS, Record, percent_error
-from usb_ext.comparison.statistics import gains, signed_rank, summarise
+from usb_ext.comparison.statistics import gains, holm, signed_rank, summarise
 
 
 def compare_methods(grid: Grid) -> dict[str, Any]:
@@ -71,7 +73,18 @@ def gain(before: list[float], after: list[float]) -> dict[str, Any]:
     Returns:
         `values`, `summary`, how many are better, equal and worse, and the signed-rank `test`.
     """
-    values = gains(before, after)
+    return gain_of(gains(before, after))
+
+
+def gain_of(values: Sequence[float]) -> dict[str, Any]:
+    """What is said of run-by-run gains.
+
+    Args:
+        values: n >= 1 gains in percentage points.
+
+    Returns:
+        As `gain`.
+    """
     return {
         "values": list(values),
         "summary": asdict(summarise(values)),
@@ -80,6 +93,55 @@ def gain(before: list[float], after: list[float]) -> dict[str, Any]:
         "worse": sum(value < 0 for value in values),
         "test": asdict(signed_rank(values)),
     }
+
+
+def pooled(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Each method's gains over the first one on all folds of all label counts (Sec. 4.4).
+
+    ours: a training seed at several label counts counts as several pairs, as every experiment does there.
+
+    Args:
+        parts: from `compare_methods`, one a label count.
+
+    Returns:
+        `first`, and per metric and method the gain as in `gain`; no metrics for fewer than two label counts
+        with folds, or where these have not the same first method.
+    """
+    whole = [part for part in parts if part["folds"]]
+    firsts = {part["first"] for part in whole}
+    found: dict[str, Any] = {}
+    for metric in METRICS if len(whole) > 1 and len(firsts) == 1 else ():
+        values: dict[str, list[float]] = {}
+        for part in whole:
+            for method, own in part["metrics"][metric].items():
+                if "gain" in own:
+                    values.setdefault(method, []).extend(own["gain"]["values"])
+        found[metric] = {method: gain_of(own) for method, own in values.items()}
+    return {"first": whole[0]["first"] if whole else None, "metrics": found}
+
+
+SIDES = ("greater", "less", "two_sided")
+"""The p-values of a test."""
+
+
+def correct(made: Iterable[dict[str, Any]]) -> None:
+    """Add Holm's p-values to gains whose tests answer one question, each side for itself.
+
+    ours: a family is what one page asks by one metric in one direction: all methods at all label counts, all
+    steps to more labels of all methods, all methods pooled, or all methods against their own other runs.
+
+    Args:
+        made: gains as in `gain`; `test` gets `holm`, per side a p-value or None, and `family`, the number of
+            p-values.
+    """
+    tests = [one["test"] for one in made]
+    for test in tests:
+        known = [other for other in tests if other["greater"] is not None]
+        test |= {"holm": dict.fromkeys(SIDES), "family": len(known)}
+    for side in SIDES:
+        known = [test for test in tests if test[side] is not None]
+        for test, p in zip(known, holm([test[side] for test in known]), strict=True):
+            test["holm"][side] = p
 
 
 def monotonicity(entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from usb_ext.comparison.more_tables import against_table, instability_table, pooled_table
 from usb_ext.comparison.tables import (
     TITLES,
     Table,
@@ -62,7 +63,7 @@ def latex(table: Table) -> str:
 
 
 def tables(report: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[Table]:
-    """The tables in order: over label counts, by fold, collapse, time, what is left out.
+    """The tables in order: over label counts, by fold, collapse, instability, time, what is left out.
 
     Args:
         report: from `report.make_report`.
@@ -72,12 +73,18 @@ def tables(report: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[Table]
     if len(parts) > 1:
         for metric in metrics:
             yield overview_table(parts, metric)
+            if report["pooled"]["metrics"].get(metric):
+                yield pooled_table(report["pooled"], metric)
             yield steps_table(report["monotonicity"], metric)
     for part in parts:
         if part["folds"]:
             yield from (fold_table(part, metric) for metric in metrics)
             if _collapsed(part, report["runs"]):
                 yield collapsed_table(part, report["runs"])
+            if unstable := instability_table(part, report["runs"]):
+                yield unstable
+    if held := report["against"]:
+        yield from (against_table(held, part, m) for part in held["parts"] for m in metrics)
     yield from (time_table(part) for part in report["time_to"] if part["methods"])
     if report["left_out"]:
         yield left_out_table(report["left_out"])
@@ -124,6 +131,7 @@ def facts_of(report: Mapping[str, Any]) -> list[str]:
         ),
         *_uncovered(report["runs"]),
         *_untimed(report["time_to"]),
+        *_against(report["against"]),
         f"data: {_list(env['dataset'])}; steps a run: {_list(env['iterations'])}",
         f"measured on: {_list(env['measured_on'])}",
         f"{env['runs']} runs, {mean:.1f} seconds a run on average; hardware: {_list(env['hardware'])}",
@@ -132,12 +140,37 @@ def facts_of(report: Mapping[str, Any]) -> list[str]:
         "gain: error of the first method minus the method's own on the same fold, in percentage "
         "points; std divides by n - 1; p: Wilcoxon's signed-rank test of the gains, not corrected "
         "for the number of comparisons",
+        *_holm(report),
     ]
     if report["metric"] == "best":
         lines.append(
             "the best checkpoint is chosen in hindsight; the last one is the honest figure"
         )
     return lines
+
+
+def _holm(report: Mapping[str, Any]) -> Iterator[str]:
+    """For how many p-values the corrected ones are corrected, if any are."""
+    gains = [
+        values["gain"]
+        for part in report["comparisons"]
+        for values in part["metrics"].get(report["metric"], {}).values()
+        if "gain" in values
+    ]
+    family = max((gain["test"]["family"] for gain in gains), default=0)
+    if family > 1 or len(report["comparisons"]) > 1 or report["against"]:
+        yield (
+            "p (Holm): corrected for all p-values of one question, metric and direction on this page "
+            f"(gains over the first method: {family})"
+        )
+
+
+def _against(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """What each method's own runs are held against, and who has none there."""
+    if found:
+        yield f"against {found['name']}: {found['command']}"
+    if found and found["missing"]:
+        yield f"without a run on the same fold in {found['name']}: {', '.join(found['missing'])}"
 
 
 def _folds(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -91,6 +91,11 @@ def percent_error(accuracy: float) -> float:
     return round(100 * (1 - accuracy), DECIMALS) + 0.0
 
 
+def percent_points(share: float) -> float:
+    """A share in [0, 1] in percent, free of the digits that multiplying adds."""
+    return round(100 * share, DECIMALS) + 0.0
+
+
 def _evaluations(path: Path) -> tuple[tuple[int, float, float], ...]:
     """Each evaluation in a `metrics.jsonl`, in order; lines that are cut are left out."""
     try:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from usb_ext.comparison.against import refuse_other_data_set
 from usb_ext.comparison.entries import Entry, of_one_source
 from usb_ext.comparison.forks import forks
 from usb_ext.comparison.methods import Order
@@ -60,6 +61,8 @@ def compare(
     check_outputs(order.out, OUTPUTS)
     ready = resolved_plan(plan)
     refuse_other_settings(ready)
+    if order.other is not None:
+        refuse_other_data_set(order.other, [run.settings.dataset for run in ready])
     data = DataNow()
     refuse_other_data(ready, data, say)
     failures = Failures(order.out / "failed.json", data.sha256)
@@ -86,7 +89,7 @@ def report(entries: Sequence[Entry], order: Order) -> dict[str, Any]:
         The report, with `page`, its Markdown.
     """
     of_one = of_one_source(entries, order.allow_mixed)
-    made = make_report(of_one, order.metric, order.target, order.about)
+    made = make_report(of_one, order.metric, order.target, order.about, order.other)
     claim_outputs(order.out, REPORT)
     write_files(made, order.out)
     return {**made, "page": as_markdown(made, [order.metric])}

@@ -86,11 +86,8 @@ DECIMALS = 6
 """ours: gains in percentage points are rounded to this many decimals before they are ranked, so that
 rounding errors make neither ties nor signs; one image of a million is 1e-4."""
 
-EXACT_UP_TO = 50
-"""Pairs without ties up to which scipy sums the exact distribution of the rank sum."""
-
-FLIPS_UP_TO = 13
-"""Pairs with ties up to which scipy tries all 2^n assignments of signs."""
+EXACT_UP_TO = 200
+"""Nonzero gains up to which the distribution of the rank sum is added up; above it is close to normal."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ class SignedRank:
         greater: p of gains at least so positive, if there is no difference.
         less: p of gains at least so negative.
         two_sided: p of either.
-        method: `exact`, `exact (all sign flips)` for tied gains, or `normal approximation`.
+        method: `exact`, or `normal approximation` above EXACT_UP_TO nonzero gains.
         floor: smallest one-sided p that this many nonzero gains can give, 1/2^(pairs - zeros).
         note: what has to be said about it; may be empty.
     """
@@ -183,26 +180,58 @@ def signed_rank(differences: Sequence[float]) -> SignedRank:
         )
     if not used.size:
         return SignedRank(pairs, zeros, *NO_TEST, f"no test: all {pairs} gains are zero")
-    method, how = _method(used)
-    found = {
-        side: stats.wilcoxon(used, alternative=side, method=how)
-        for side in ("greater", "less", "two-sided")
-    }
-    p = {side: min(1.0, float(result.pvalue)) for side, result in found.items()}
-    statistic = float(found["greater"].statistic)
-    note = _note(used.size, zeros, method)
-    tests = (statistic, p["greater"], p["less"], p["two-sided"])
-    return SignedRank(pairs, zeros, *tests, method, 0.5**used.size, note)
+    greater, less = (_exact if used.size <= EXACT_UP_TO else _approximate)(used)
+    method = "exact" if used.size <= EXACT_UP_TO else "normal approximation"
+    tests = (_positive_ranks(used), greater, less, min(1.0, 2 * min(greater, less)))
+    return SignedRank(pairs, zeros, *tests, method, 0.5**used.size, _note(used.size, zeros, method))
 
 
-def _method(used: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> tuple[str, object]:
-    """What the p-value will be, and scipy's name for it; `used` are m nonzero differences, (m,)."""
-    tied = np.unique(np.abs(used)).size < used.size
-    if not tied and used.size <= EXACT_UP_TO:
-        return "exact", "exact"
-    if tied and used.size <= FLIPS_UP_TO:
-        return "exact (all sign flips)", stats.PermutationMethod()
-    return "normal approximation", "auto"
+def _positive_ranks(used: FloatArray) -> float:
+    """Sum of the ranks of the positive ones of (m,) nonzero gains."""
+    return float(stats.rankdata(np.abs(used))[used > 0].sum())
+
+
+def _exact(used: FloatArray) -> tuple[float, float]:
+    """P(W >= w) and P(W <= w) of the rank sum W over all 2^m signs of (m,) nonzero gains.
+
+    W is a sum of independent terms, each its rank or 0 with probability 1/2, so that its distribution is the
+    convolution of theirs; ranks that ties make halves are doubled to be whole.
+    """
+    ranks = np.rint(2 * stats.rankdata(np.abs(used))).astype(np.int64)
+    share = np.zeros(int(ranks.sum()) + 1)
+    share[0] = 1.0
+    for rank in ranks:
+        moved = np.zeros_like(share)
+        moved[rank:] = share[:-rank]
+        share = (share + moved) / 2
+    seen = int(ranks[used > 0].sum())
+    return min(1.0, float(share[seen:].sum())), min(1.0, float(share[: seen + 1].sum()))
+
+
+def _approximate(used: FloatArray) -> tuple[float, float]:
+    """The same by the normal distribution, its variance corrected for ties."""
+    sides = ("greater", "less")
+    found = [stats.wilcoxon(used, alternative=side, method="asymptotic") for side in sides]
+    return float(found[0].pvalue), float(found[1].pvalue)
+
+
+def holm(values: Sequence[float]) -> tuple[float, ...]:
+    """p-values corrected for their number: the chance to refute any true hypothesis stays at the level.
+
+    Holm (1979), step-down: the k-th smallest of m times m - k + 1, no less than those before, at most 1.
+
+    Args:
+        values: m p-values in [0, 1], in any order.
+
+    Returns:
+        (m,) corrected p-values in the same order.
+    """
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    corrected, least = [0.0] * len(values), 0.0
+    for place, i in enumerate(order):
+        least = max(least, min(1.0, (len(values) - place) * values[i]))
+        corrected[i] = least
+    return tuple(corrected)
 
 
 def _note(used: int, zeros: int, method: str) -> str:
@@ -212,5 +241,5 @@ def _note(used: int, zeros: int, method: str) -> str:
         floor, two = 0.5**used, min(1.0, 2 * 0.5**used)
         said.append(f"{used} pair(s): p is at least {floor:g} one-sided, {two:g} two-sided")
     if method != "exact":
-        said.append(f"tied gains: {method}" if "flips" in method else method)
+        said.append(method)
     return "; ".join(said)

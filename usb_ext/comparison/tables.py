@@ -75,6 +75,15 @@ def _gain_rows(first: str, found: Sequence[Mapping[str, Any] | None]) -> list[li
         row("p, greater", lambda g: p_value(g["test"]["greater"])),
         row("p, less", lambda g: p_value(g["test"]["less"])),
         row("p, two-sided", lambda g: p_value(g["test"]["two_sided"])),
+        *(
+            [
+                row("p, greater (Holm)", lambda g: holm_value(g, "greater")),
+                row("p, less (Holm)", lambda g: holm_value(g, "less")),
+                row("p, two-sided (Holm)", lambda g: holm_value(g, "two_sided")),
+            ]
+            if shows_holm(found)
+            else []
+        ),
     ]
 
 
@@ -136,6 +145,16 @@ def p_value(value: float | None) -> str:
     return f"{value:.4f}" if value >= 1e-3 else f"{value:.1e}"
 
 
+def holm_value(gain: Mapping[str, Any], side: str) -> str:
+    """A gain's p-value of one side after Holm's correction, as text."""
+    return p_value(gain["test"]["holm"][side])
+
+
+def shows_holm(found: Sequence[Mapping[str, Any] | None]) -> bool:
+    """Whether these gains' p-values are some of several, so that the corrected ones are other numbers."""
+    return any(gain is not None and gain["test"]["family"] > 1 for gain in found)
+
+
 def overview_table(parts: Sequence[Mapping[str, Any]], metric: str) -> Table:
     """Mean and std by method and label count, gain and p below (Smooth Pseudo-Labeling, Table 5).
 
@@ -154,6 +173,9 @@ def overview_table(parts: Sequence[Mapping[str, Any]], metric: str) -> Table:
             means = [NONE if g is None else signed(g["summary"]["mean"]) for g in gains]
             p_values = [NONE if g is None else p_value(g["test"]["greater"]) for g in gains]
             rows += [[f"{method}: gain", *means], [f"{method}: p, greater", *p_values]]
+            if shows_holm(gains):
+                corrected = [NONE if g is None else holm_value(g, "greater") for g in gains]
+                rows.append([f"{method}: p, greater (Holm)", *corrected])
     rows.append(["folds", *(str(len(part["folds"])) for part in parts)])
     header = ["labels", *(str(part["num_labels"]) for part in parts)]
     title = f"Error (%) of the {TITLES[metric]} by number of labels, mean and std"
@@ -186,6 +208,11 @@ def steps_table(steps: Sequence[Mapping[str, Any]], metric: str) -> Table:
             [f"{method}: p, helped", *_cells(found, lambda g: p_value(g["test"]["greater"]))],
             [f"{method}: p, hurt", *_cells(found, lambda g: p_value(g["test"]["less"]))],
         ]
+        if shows_holm(found):
+            rows += [
+                [f"{method}: p, helped (Holm)", *_cells(found, lambda g: holm_value(g, "greater"))],
+                [f"{method}: p, hurt (Holm)", *_cells(found, lambda g: holm_value(g, "less"))],
+            ]
     header = ["labels", *(f"{fewer} to {more}" for fewer, more in columns)]
     note = (
         "p, helped: Wilcoxon, one-sided, that the error fell (small is good); p, hurt: that it rose"

@@ -21,6 +21,15 @@ from usb_ext.papers.prior_studies import (
     method_arms,
     schedule_arms,
 )
+from usb_ext.papers.smooth_studies import (
+    make_aggregate_study,
+    make_imbalance_study,
+    make_labels_study,
+    make_lambda_phi_study,
+    make_momentum_study,
+    make_shapes_study,
+    make_threshold_study,
+)
 from usb_ext.papers.study import Made, Order, Show
 from usb_ext.settings import Settings
 
@@ -45,6 +54,9 @@ class Study:
     make: Make
     takes_features: bool = False
 
+
+SIX = (0, 1, 2, 3, 4, 5)
+"""Folds of Smooth Pseudo-Labeling (p cannot fall below 1/64)."""
 
 STUDIES: Mapping[str, Study] = {
     "as3l-6": Study(
@@ -83,6 +95,39 @@ STUDIES: Mapping[str, Study] = {
         (),
         (0, 1, 2, 3, 4),
         make_bins_study,
+    ),
+    "smooth-threshold": Study(
+        "FixMatch and the three shapes of the smooth factor by threshold, each calibrated at its own",
+        (40,),
+        (0,),
+        make_threshold_study,
+    ),
+    "smooth-imbalance": Study(
+        "one class loses unlabelled images: FixMatch, FlexMatch, Smooth FixMatch, and their own drop",
+        (40,),
+        SIX,
+        make_imbalance_study,
+    ),
+    "smooth-momentum": Study(
+        "FixMatch and Smooth FixMatch by momentum of SGD", (40,), (0,), make_momentum_study
+    ),
+    "smooth-lambda-phi": Study(
+        "the factor as a loss, its weight a share of its limit", (40,), (0,), make_lambda_phi_study
+    ),
+    "smooth-labels": Study(
+        "error, its spread and class frequencies by number of labels drawn without class balance",
+        (40, 50, 60, 70, 80, 90, 100),
+        SIX,
+        make_labels_study,
+    ),
+    "smooth-shapes": Study(
+        "the factor between threshold and 1 in its three shapes", (), (0,), make_shapes_study
+    ),
+    "smooth-aggregate": Study(
+        "FixMatch and Smooth FixMatch run for run over the studies that are there",
+        (),
+        (0,),
+        make_aggregate_study,
     ),
 }
 """By name; `fig2` alone is understood, too, as long as one paper has it."""
@@ -148,7 +193,7 @@ def catalogue() -> str:
     lines = []
     for name, study in STUDIES.items():
         labels = f"labels {' '.join(map(str, study.budgets))}, " if study.budgets else ""
-        lines.append(f"{name:<10} {study.help} ({labels}{len(study.seeds)} seeds)")
+        lines.append(f"{name:<17} {study.help} ({labels}{len(study.seeds)} seeds)")
     return "\n".join(lines)
 
 

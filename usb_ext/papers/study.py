@@ -1,13 +1,14 @@
 """What studies share: what is asked for, what they give, and how means over seeds are drawn."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from usb_ext.comparison.methods import Given
 from usb_ext.core.files import replace_file
 from usb_ext.papers.grid import Grid
 
@@ -27,12 +28,16 @@ class Order:
         seeds: of every draw.
         features: features files of the user's own by name.
         out: folder of what is made and of the table.
+        given: what the settings file says, and what the flags say, which wins also over recipes.
+        jobs: runs at a time, in studies of runs.
     """
 
     budgets: Sequence[int]
     seeds: Sequence[int]
     features: Mapping[str, Path]
     out: Path
+    given: Given = field(default_factory=lambda: Given({}, {}))
+    jobs: int = 1
 
 
 @dataclass(frozen=True, eq=False)

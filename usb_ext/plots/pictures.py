@@ -19,7 +19,7 @@ from usb_ext.core.files import replace_file
 MANY_CLASSES = 20
 PANELS = (
     ("loss", ("train/total_loss", "train/sup_loss", "train/unsup_loss", "train/ac_loss")),
-    ("accuracy", ("eval/top-1-acc",)),
+    ("accuracy", ("eval/top-1-acc", "train/labelled_acc")),
     ("share of pseudo-labels used", ("train/util_ratio",)),
 )
 

@@ -39,6 +39,25 @@ def test_with_nothing_selected_only_the_labels_count() -> None:
     assert torch.equal(made.hooks_dict["AvgClusteringHook"].averaged()["weight"], head)
 
 
+def test_accuracy_on_the_labelled_part_of_the_batch_is_logged() -> None:
+    """Smooth Pseudo-Labeling, Sec. B.2: of the logits in the same pass, before the step."""
+    made: Any = build(our_class("fixmatch"), **FAST)
+    alone: Any = build(usb_class("fixmatch")).model
+    seen = set()
+    for seed in range(6):
+        data = batch(seed)
+        rows = torch.cat([data[k] for k in ("x_lb", "x_ulb_w", "x_ulb_s")])
+        classes = alone(rows)["logits"][: len(data["y_lb"])].argmax(dim=-1)
+        data["y_lb"] = classes.clone()
+        data["y_lb"][: seed % 3] = (classes[: seed % 3] + 1) % made.num_classes
+        wanted = 1 - (seed % 3) / len(classes)
+        with torch.no_grad():
+            _, log = made.train_step(**data)
+        assert float(log["train/labelled_acc"]) == pytest.approx(wanted)
+        seen.add(wanted)
+    assert len(seen) == 3
+
+
 @pytest.mark.parametrize(
     ("algorithm", "changed", "found"),
     [
@@ -64,7 +83,7 @@ def test_the_log_has_every_loss_before_its_weight_and_they_add_up() -> None:
     made = build(NAMED["layermatch"], **{**FAST, "ulb_loss_ratio": 3.0, "ent_loss_ratio": 0.2})
     log, _ = step(made, 0)
     assert set(log) == {
-        "sup_loss", "unsup_loss", "ent_loss", "ac_loss", "total_loss", "util_ratio",
+        "sup_loss", "unsup_loss", "ent_loss", "ac_loss", "total_loss", "util_ratio", "labelled_acc",
     }  # fmt: skip
     parts = log["sup_loss"] + 3 * log["unsup_loss"] + log["ent_loss"] + log["ac_loss"]
     assert log["total_loss"] == pytest.approx(parts, rel=1e-6)

@@ -129,7 +129,7 @@ class WeakStrong(Base):
             total = unsup + sum(v for k, v in losses.items() if k != "unsup_loss")
         terms = {**losses, "unsup_loss": unsup}
         self.call_hook("after_losses", weak=weak, weights=weights, terms=terms)  # likewise
-        return self._results(views, weights, losses, total)
+        return self._results(views, y_lb, weights, losses, total)
 
     def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:
         if self.rule.one_view:
@@ -175,12 +175,17 @@ class WeakStrong(Base):
     def _results(
         self,
         views: Views,
+        y_lb: torch.Tensor,
         weights: torch.Tensor,
         losses: dict[str, torch.Tensor],
         total: torch.Tensor,
     ) -> StepResult:
-        """Keys as USB logs them; `unsup_loss` is logged without its weight, as there."""
+        """Keys as USB logs them; `unsup_loss` is logged without its weight, as there.
+
+        `labelled_acc` is ours: accuracy on the labelled part of the batch (Smooth Pseudo-Labeling, Sec. B.2).
+        """
         logs = {name: loss.detach() for name, loss in losses.items()}
         logs["total_loss"] = total.detach()
         logs["util_ratio"] = weights.detach().float().mean()
+        logs["labelled_acc"] = (views.logits_lb.argmax(dim=-1) == y_lb).float().mean()
         return self.process_out_dict(loss=total, feat=views.feats), self.process_log_dict(**logs)
