@@ -43,7 +43,7 @@ AS3L: dict[str, Any] = {
     "augment": "batched",
 }  # fmt: skip
 IN_USE, MOST_WAITS = "is in use", 120
-TIMED = frozenset(("seconds", "bytes", "settings", "time"))
+TIMED = frozenset(("seconds", "bytes", "crc", "settings", "time"))
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,12 @@ def campaign(n: int, seed: int, files: int = 500, edges: int = 6000) -> dict[str
     from usb_ext.core.runtime import commit
 
     kinds = (mutated_files(files, seed), edge_values(edges, seed), two_steps(n, seed))
-    return {"seed": seed, "commit": commit(), "kinds": {kind.name: kind.report() for kind in kinds}}
+    return {
+        "n": n,
+        "seed": seed,
+        "commit": commit(),
+        "kinds": {kind.name: kind.report() for kind in kinds},
+    }
 
 
 def table(found: dict[str, Any]) -> str:

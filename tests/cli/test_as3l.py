@@ -20,7 +20,7 @@ def test_each_needs_settings_and_says_how_to_give_them(call: Any, command: str) 
 
 @pytest.mark.parametrize("command", ["pretrain", "as3l"])
 def test_help_lists_the_settings(call: Any, command: str) -> None:
-    code, out, err = call(command, "--help")
+    code, out, err = call(command, "--help-all")
     assert (code, err) == (0, "") and "--ssl_crop_min" in out
 
 

@@ -26,9 +26,10 @@ def test_settings_come_from_a_file_and_flags_and_flags_win(tmp_path: Path) -> No
 
 def test_help_shows_every_setting_and_gives_none() -> None:
     SHOWN.clear()
-    for words in (["--help"], ["--lr", "0.1", "-h"]):
+    for words in (["--help-all"], ["--lr", "0.1", "-h", "--help-all"], ["--help"]):
         assert settings_of("thing", words, show) is None
-    assert len(set(SHOWN)) == 1 and "--ssl_crop_min" in SHOWN[0]
+    assert SHOWN[0] == SHOWN[1] and "--ssl_crop_min" in SHOWN[0]
+    assert "--ssl_crop_min" not in SHOWN[2] and "usb-ext thing --help-all" in SHOWN[2]
 
 
 def test_a_wrong_flag_is_one_line_with_the_command() -> None:

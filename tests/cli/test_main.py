@@ -85,9 +85,11 @@ def test_help_and_version(call: Any) -> None:
     assert call("--version") == (0, f"usb-ext {usb_ext.__version__}\n", "")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--lr", "0.1", "--help"]])
-def test_train_help_lists_every_setting(call: Any, words: list[str]) -> None:
-    code, out, err = call("train", *words)
+@pytest.mark.parametrize(
+    "words", [["train", "--help-all"], ["train", "--lr", "0.1", "--help-all"], ["settings"]]
+)
+def test_the_whole_help_lists_every_setting(call: Any, words: list[str]) -> None:
+    code, out, err = call(*words)
     assert (code, err) == (0, "")
     named = {line.split()[0] for line in out.splitlines() if line.startswith("    --")}
     assert named == {f"--{name}" for name in Settings.model_fields}
@@ -165,3 +167,10 @@ def test_the_arguments_of_the_process_are_the_default(
 def test_every_error_has_an_exit_code_that_help_lists() -> None:
     codes = {kind.exit_code for kind in UsbExtError.__subclasses__()}
     assert codes == {1, 2, 3}
+
+
+def test_settings_are_found_by_a_word_and_what_is_not_found_is_said(call: Any) -> None:
+    code, out, err = call("settings", "teacher")
+    assert (code, err) == (0, "") and "--eman_m" in out and "--lr " not in out
+    code, out, err = call("settings", "learning_rat")
+    assert (code, out) == (2, "") and "did you mean lr?" in err and err.count("\n") == 1

@@ -11,7 +11,7 @@ from support.run import undrawn
 from support.ssl import TINY as TINY_SSL
 
 from usb_ext.cli.main import main
-from usb_ext.comparison.as3l_stages import with_stages
+from usb_ext.comparison.as3l_stages import check_runs, with_stages
 from usb_ext.comparison.methods import parse_methods
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
 from usb_ext.core.errors import SettingsError
@@ -90,3 +90,18 @@ def test_a_method_without_a_choice_of_labels_is_refused_before_any_run(tmp_path:
         SettingsError, match="method 'odd': AS3L chooses the labelled images itself"
     ):
         with_stages(runs)
+
+
+def test_what_train_would_refuse_is_refused_before_any_run(tmp_path: Path) -> None:
+    """Files that stages make are not missing; a run that is there is not asked about."""
+    runs = plan(tmp_path, 0)
+    check_runs(runs)
+    odd = {"net": "vit_tiny_patch2_32", "img_size": 16, "extensions": []}
+    given = {**TINY_RUN, **odd, "save_dir": str(tmp_path)}
+    folds = pair_seeds([0], None, load_settings(given).settings)
+    wrong = make_plan(given, parse_methods(["fixmatch"]), folds, [10], tmp_path)
+    with pytest.raises(SettingsError, match="method 'fixmatch': net vit_tiny.* use img_size: 32"):
+        check_runs([*runs, *wrong])
+    wrong[0].folder.path.mkdir(parents=True)
+    wrong[0].folder.result.touch()
+    check_runs(wrong)

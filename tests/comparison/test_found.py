@@ -10,6 +10,8 @@ from usb_ext.comparison.found import found_entries
 from usb_ext.comparison.methods import Order
 from usb_ext.comparison.stage import report
 from usb_ext.core.errors import SettingsError
+from usb_ext.core.files import sealed
+from usb_ext.core.runtime import versions
 
 
 def test_found_runs_are_grouped_by_their_settings(tmp_path: Path) -> None:
@@ -42,3 +44,15 @@ def test_a_fold_found_twice_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is no run folder"):
         found_entries([tmp_path])
+
+
+def test_a_run_whose_settings_were_changed_is_left_out(tmp_path: Path) -> None:
+    """Its record knows the digest of those that it was trained with."""
+    folder, other = left(tmp_path / "a", seed=0), left(tmp_path / "b", seed=1)
+    path = folder / "result.json"
+    path.write_text(json.dumps(sealed({**json.loads(path.read_text()), "versions": versions()})))
+    assert all(entry.record is not None for entry in found_entries([folder, other])[0])
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("\nlr: ", "\nlr: 1"))
+    changed = next(e for e in found_entries([folder, other])[0] if e.path == folder)
+    assert changed.record is None and "config.yaml is not what the run" in changed.reason

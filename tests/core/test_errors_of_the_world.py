@@ -128,3 +128,17 @@ def test_a_reason_is_one_line_without_colours_and_ends_with_a_word() -> None:
     assert reason(ValueError("")) == "ValueError"
     long = reason(ValueError("word " * 100))
     assert len(long) <= 120 and long.endswith("word ...")
+
+
+def test_a_path_that_no_screen_holds_is_told_by_its_ends() -> None:
+    with pytest.raises(SettingsError) as caught, our_errors():
+        raise OSError(
+            errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), "first/" + "a/" * 2000 + "last"
+        )
+    text = str(caught.value)
+    assert "first/" in text and "last" in text and len(text) < 400
+
+
+def test_a_name_with_a_nul_byte_is_refused_by_whatever_opens_it() -> None:
+    with pytest.raises(SettingsError, match="NUL byte"), our_errors():
+        Path("nul\0byte").mkdir()

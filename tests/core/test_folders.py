@@ -288,3 +288,17 @@ def test_every_name_of_a_run_is_known() -> None:
     folder = RunFolder(Path("run"))
     names = [value.name for n in dir(RunFolder) if isinstance(value := getattr(folder, n), Path)]
     assert set(names) - {"run"} <= folders.KNOWN
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"replaces": 10**30}, {"files": "a"}, {"files": [3]}, {"replaces": None}]
+)
+def test_a_marker_with_values_of_another_kind_is_none(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    """What may be removed or written over hangs on its lists."""
+    whole = {"made_by": "usb_ext", "stage": "train", "files": ["a"], "replaces": []}
+    (tmp_path / MARKER).write_text(json.dumps(whole))
+    assert read_marker(tmp_path) == whole
+    (tmp_path / MARKER).write_text(json.dumps({**whole, **wrong}))
+    assert read_marker(tmp_path) == {}

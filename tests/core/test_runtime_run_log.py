@@ -1,10 +1,12 @@
 """The run's logger: everything in the file, the essentials on stderr, nothing left behind."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.core.runtime import NAME, RunLog
 
 
@@ -106,3 +108,9 @@ def test_two_runs_in_one_process_do_not_double_their_lines(
             log.logger.info("in %s", name)
     assert capsys.readouterr().err == "in one\nin two\n"
     assert without_time(tmp_path / "two") == ["INFO    in two"]
+
+
+def test_a_pipe_in_the_logs_place_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log.txt")
+    with RunLog(quiet=True) as log, pytest.raises(SettingsError, match=r"log\.txt is no file"):
+        log.to_file(tmp_path / "log.txt")

@@ -57,3 +57,13 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, arrays: dict[str, Any], me
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match=r"none\.npz does not exist; `usb-ext pretrain`"):
         read_features(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("tuned", np.nan), ("dataset", 3), ("class_names", "a"), ("tuned", [True])]
+)
+def test_a_word_of_another_kind_is_named(tmp_path: Path, name: str, value: object) -> None:
+    path = tmp_path / "f.npz"
+    np.savez(path, features=np.ones((3, 2)), **{name: np.asarray(value)})
+    with pytest.raises(DataMissing, match=f"{name} in .*expected"):
+        read_features(path)

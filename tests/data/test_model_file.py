@@ -133,3 +133,14 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, text: str, said: str) -> Non
     message = str(caught.value)
     assert message.startswith(f"{folder.model} is damaged (") and said in message
     assert "--resume" in message and "\n" not in message
+
+
+def test_preprocessing_that_was_changed_is_damaged(tmp_path: Path) -> None:
+    settings = chosen("digits", 10, img_size=16)
+    write_interface(RunFolder(tmp_path), settings, prepared(settings))
+    path = tmp_path / "model.json"
+    content = json.loads(path.read_text())
+    content["takes"]["mean"][0] += 0.125
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataMissing, match="not those that were written"):
+        read_interface(RunFolder(tmp_path), settings)

@@ -1,5 +1,7 @@
 """Arrays in files: whole or not at all, and clear words about what is wrong."""
 
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +65,18 @@ def test_a_missing_file_and_an_impossible_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be made"):
         make_folder(tmp_path / "file" / "below")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(DataMissing, match="it is no file"):
+        read_arrays(tmp_path / "a.npz", "features file", "make one")
+
+
+def test_a_header_that_no_parser_takes(tmp_path: Path) -> None:
+    """NumPy lets the error of the parser through that it reads a header with."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        header = b"{'descr': ("
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(DataMissing, match="features file .* cannot be read"):
+        read_arrays(tmp_path / "a.npz", "features file", "make one")

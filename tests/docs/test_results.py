@@ -108,6 +108,28 @@ def test_instants_rows_follow_from_their_runs() -> None:
         assert numbers[6] == round(statistics.mean(float(r["it_per_s"]) for r in own))
 
 
+def test_the_mechanisms_tables_follow_from_its_evaluations() -> None:
+    """The last evaluation of each method, in the page's order; of the drift the largest."""
+    folder = RESULTS / "layermatch_mechanism"
+    by_method = {row["method"]: row for row in rows_of(folder / "mechanism.csv")}
+    largest: dict[str, float] = {}
+    for row in rows_of(folder / "mechanism.csv"):
+        drift = float(row["averaged_drift"] or 0)
+        largest[row["method"]] = max(largest.get(row["method"], 0), drift)
+    lines = [cells(x) for x in re.findall(r"^\| \S.*\|$", (folder / "README.md").read_text(), re.M)]
+    pulls, heads = (
+        [line[1:] for line in lines if len(line) == width and line[0] != "method"]
+        for width in (9, 4)
+    )
+    first = "top1 coverage pseudo_accuracy selected_accuracy head_by_sup head_by_unsup head_by_ac head_moved"
+    for shown, (method, row) in zip(pulls, by_method.items(), strict=True):
+        assert shown == [f"{float(row[k]):.3f}" if row[k] else "" for k in first.split()], method
+    for shown, (method, row) in zip(heads, by_method.items(), strict=True):
+        assert float(shown[0] or 0) == round(float(row["averaged_distance"] or 0), 3)
+        assert float(shown[1] or 0) == pytest.approx(largest[method], rel=0.03)
+        assert float(shown[2]) == round(float(row["theorem_4_2"]), 3)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_a_page_of_results_says_how_it_was_made(page: Path) -> None:
     stated = {cells(line)[0] for line in page.read_text().splitlines() if line.startswith("|")}

@@ -1,6 +1,7 @@
 """The digest of a checkpoint: a flipped bit is noticed, old files load, the one before is taken by name."""
 
 import logging
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder
 from usb_ext.engine import checkpoint
-from usb_ext.engine.seal import damage, is_sealed, same_seal, seal
+from usb_ext.engine.seal import damage, is_sealed, is_whole, same_seal, seal
 
 
 def state(it: int, **more: Any) -> dict[str, Any]:
@@ -124,3 +125,15 @@ def test_a_file_system_without_links_gets_copies(
         checkpoint.write(folder, state(it), best=True)
     found = {path.name: checkpoint.read(path)["it"] for path in tmp_path.iterdir()}
     assert found == {"latest_model.pth": 2, "model_best.pth": 2, "previous_model.pth": 1}
+
+
+def test_a_pipe_in_a_checkpoints_place_is_damaged_and_not_waited_for(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    checkpoint.write(folder, state(1))
+    os.replace(folder.latest, folder.previous)
+    os.mkfifo(folder.latest)
+    os.mkfifo(folder.best)
+    assert not is_whole(folder.latest) and not is_sealed(folder.latest)
+    with pytest.raises(SettingsError, match="it is no file"):
+        checkpoint.read(folder.latest)
+    assert checkpoint.read_newest(folder)["it"] == 1

@@ -11,7 +11,14 @@ from matplotlib.figure import Figure
 from support.evidence import fake_run
 
 from usb_ext.cli.main import main
-from usb_ext.papers.curves import COLOURS, DASHES, CurveGroup, curves, draw_groups
+from usb_ext.papers.curves import (
+    COLOURS,
+    DASHES,
+    CurveGroup,
+    curves,
+    draw_groups,
+    make_references,
+)
 
 KEY = "eval/top-1-acc"
 STEPS = np.array([10.0, 20.0])
@@ -141,3 +148,29 @@ def test_broken_metrics_name_file_and_line(
     assert main(["curves", runs, "--out", str(tmp_path / "x")]) == 3
     assert "fm/metrics.jsonl:2 is no row of metrics" in capsys.readouterr().err
     assert not list(tmp_path.glob("x*")) and not list(tmp_path.glob(".x*"))
+
+
+def test_a_reference_is_the_mean_end_of_its_runs_across_the_picture(
+    runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LayerMatch's two runs end at 30 and at 32 %, on steps of their own: 31 % across."""
+    figure = draw_groups(
+        [group("a", [[0.1, 0.2]])], KEY, "std", make_references([f"{runs}/lm*"], KEY)
+    )
+    line = figure.axes[0].lines[1]
+    assert np.allclose(line.get_ydata(), 31) and line.get_label() == "layermatch, end (n=2)"
+    places = ["--reference", f"{runs}/lm*", "--reference", f"{runs}/fm"]
+    assert main(["curves", f"{runs}/lm0", *places, "--out", str(tmp_path / "both")]) == 0
+    said = capsys.readouterr().out
+    assert "layermatch, end (n=2): 0.31\n" in said and "fixmatch, end (n=1): 0.5\n" in said
+    assert main(["curves", runs, "--reference", "/nowhere", "--out", str(tmp_path / "x")]) == 3
+
+
+def test_a_tilde_is_the_home_folder_also_after_an_equals_sign(
+    runs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shells leave it there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(["curves", "~/runs/lm0", "--out=~/drawn"]) == 0
+    assert (tmp_path / "drawn.png").is_file() and not (tmp_path / "~").exists()

@@ -1,12 +1,14 @@
 """Which folders are runs, and what a run that cannot be read says."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
 from support.evidence import fake_run
 
 from usb_ext.core.errors import DataMissing
+from usb_ext.core.files import sealed
 from usb_ext.papers.found_runs import FoundRun, find_runs
 
 
@@ -67,3 +69,18 @@ def test_seeds_are_not_part_of_what_runs_have_in_common(tmp_path: Path) -> None:
     assert first.but_seeds() == second.but_seeds() != third.but_seeds()
     assert json.loads((tmp_path / "b" / "result.json").read_text())["seed"] == 1
     assert (second.settings["seed"], second.settings["label_seed"]) == (1, 7)
+
+
+def test_a_record_or_metrics_that_were_changed_are_named(tmp_path: Path) -> None:
+    folder = fake_run(tmp_path / "a")
+    record, metrics = folder / "result.json", folder / "metrics.jsonl"
+    metrics.write_text('{"it": 1, "eval/top-1-acc": 0.5}\n')
+    content = {**json.loads(record.read_text()), "metrics_crc32": zlib.crc32(metrics.read_bytes())}
+    record.write_text(json.dumps(sealed(content)))
+    assert FoundRun(folder).curve("eval/top-1-acc") == {1: 0.5}
+    metrics.write_text('{"it": 1, "eval/top-1-acc": 0.6}\n')
+    with pytest.raises(DataMissing, match="metrics.jsonl is not as the run left it"):
+        FoundRun(folder).curve("eval/top-1-acc")
+    record.write_text(record.read_text().replace('"num_labels": ', '"num_labels": 1'))
+    with pytest.raises(DataMissing, match="not those that were written"):
+        _ = FoundRun(folder).record

@@ -26,6 +26,9 @@ def settings(**changed: Any) -> Any:
     return load_settings(TINY, changed).settings
 
 
+POINTS = {"dataset": "moons", "net": "mlp_100_100", "num_classes": 2}
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
@@ -41,6 +44,11 @@ def settings(**changed: Any) -> Any:
         ({"amp": "fp16"}, "needs a CUDA device"),
         ({"algorithm": "fixmatch", "imb_algorithm": "daso", "daso_num_pretrain_iter": 0}, "at least 100"),
         ({"algorithm": "fixmatch", "imb_algorithm": "cossl", "cossl_tfe_warm_bs": 1}, "2 or more"),
+        ({"algorithm": "smoothpseudolabel", "imb_algorithm": "abc"}, "abc does not work on algorithm"),
+        ({"algorithm": "smoothpseudolabel", "imb_algorithm": "daso"}, "daso does not work on algorithm"),
+        ({"algorithm": "weak_strong", "base": "pseudolabel", "imb_algorithm": "abc"}, "base pseudolabel"),
+        ({"algorithm": "weak_strong", "base": "dash", "imb_algorithm": "saw"}, "with base dash"),
+        ({"algorithm": "fixmatch", "imb_algorithm": "crest", **POINTS}, "dataset moons is points"),
         ({"algorithm": "fixmatch", "imb_algorithm": "abc", "net": "nowhere:f"}, "cannot be imported"),
     ],
 )  # fmt: skip

@@ -333,7 +333,9 @@ def test_a_network_of_the_users_own_that_has_become_another(
     assert str(tmp_path / "run" / "latest_model.pth") in message
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"algorithm": "uda"}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "3", "[" * 100_000, '{"algorithm": "uda"}', '{"sha256": ""}']
+)
 def test_a_damaged_record(broken: Path, text: str) -> None:
     (broken / "result.json").write_text(text)
     assert message_of(DataMissing, broken).startswith(f"{broken / 'result.json'} is damaged (")

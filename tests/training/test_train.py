@@ -11,6 +11,7 @@ from support.run import TINY, assert_same_state, checkpoint_of, metrics_of, run
 
 import usb_ext
 from usb_ext.core.errors import DataMissing, RunFailed, SettingsError
+from usb_ext.core.files import sealed
 from usb_ext.settings import load_settings
 from usb_ext.training.train import train
 
@@ -32,7 +33,7 @@ def test_run_folder_holds_what_the_design_says(tmp_path: Path) -> None:
     assert list((folder / "tensorboard").glob("events*"))
     written = json.loads((folder / "result.json").read_text())
     assert set(RESULT_KEYS) <= written.keys()
-    assert written == json.loads(json.dumps(result.to_json()))
+    assert written == json.loads(json.dumps(sealed(result.to_json())))
     assert (written["base"], written["extensions"]) == (
         "freematch",
         ["grad_relu", "avg_clustering"],

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder, net_names, wrn_10_1
+from usb_ext.upstream.nets import TEXT_AND_AUDIO, ResNet50, net_builder, net_names, wrn_10_1
 
 
 def conv(inputs: int, outputs: int, size: int) -> int:
@@ -79,3 +79,23 @@ def test_one_that_cannot_be_imported_is_refused(own_module: str, name: str) -> N
     name = name.replace("{own}", own_module)
     with pytest.raises(SettingsError, match="which cannot be imported"):
         net_builder(name)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "wrn_10_1", "wrn_28_2", "vit_tiny_patch2_32"])
+def test_a_network_answers_for_its_features_and_its_head_alone(name: str) -> None:
+    """As CoMatch, SimMatch and MixMatch's kin ask: both parts in a row are the whole."""
+    torch.manual_seed(0)
+    net = net_builder(name)(num_classes=3, pretrained=False, pretrained_path=None).eval()
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        whole, feat = net(images), net(images, only_feat=True)
+        assert torch.equal(feat, whole["feat"]) and feat.shape == (2, net.num_features)
+        assert torch.equal(net(feat, only_fc=True), whole["logits"])
+
+
+def test_the_weights_of_usbs_resnet_keep_their_names() -> None:
+    with torch.device("meta"):
+        ours = net_builder("resnet50")(num_classes=3, pretrained=False, pretrained_path=None)
+        usbs = ResNet50(num_classes=3)
+    assert list(ours.state_dict()) == list(usbs.state_dict())
+    assert ours.no_weight_decay() == usbs.no_weight_decay()

@@ -15,6 +15,7 @@ from usb_ext.upstream.usb_algorithms import (
     NO_FEATURES,
     ONLY,
     REFUSED,
+    REFUSED_BASES,
     SQUARED_ERROR,
     check_pair,
     supported,
@@ -27,6 +28,18 @@ def test_tables_name_registered_algorithms() -> None:
     assert {*ONLY, *REFUSED} == set(IMB_ALGORITHMS.keys())
     for names in (NO_FEATURES, SQUARED_ERROR, tuple(ONLY.values()), *REFUSED.values()):
         assert set(names) <= known
+    for imbalanced, bases in REFUSED_BASES.items():
+        assert set(bases) <= set(BASES) & set(REFUSED[imbalanced])
+
+
+def test_a_base_is_refused_under_every_name() -> None:
+    """Each of the three takes the strong view's features or its loss, which the base does not give."""
+    register()
+    assert not {"pseudolabel", "smoothpseudolabel", "influence_pseudolabel"} & set(supported("abc"))
+    with pytest.raises(SettingsError, match="algorithm smoothfixmatch with base pseudolabel"):
+        check_pair("smoothfixmatch", "abc", "pseudolabel")
+    check_pair("smoothfixmatch", "abc", "uda")
+    check_pair("weak_strong", "cossl", "pseudolabel")
 
 
 def test_fixmatch_takes_every_imbalanced_algorithm() -> None:

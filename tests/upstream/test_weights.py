@@ -355,3 +355,12 @@ def test_positions_that_cannot_be_resized_are_of_another_shape(
     given = {**Positions(3).state_dict(), "pos_embed": torch.zeros(shape)}
     message = refused(Positions(5), saved(tmp_path / "w.pth", given))
     assert "1 of another shape (pos_embed)" in message
+
+
+def test_weights_with_a_flipped_bit_are_refused(tmp_path: Path) -> None:
+    """torch reads them as they are."""
+    source = Path(saved(tmp_path / "w.pth", state(1)))
+    content = bytearray(source.read_bytes())
+    content[content.index(state(1)["conv1.weight"].numpy().tobytes()) + 7] ^= 1
+    source.write_bytes(content)
+    assert "the checksum of its part" in refused(network(0), str(source))

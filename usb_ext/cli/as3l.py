@@ -87,7 +87,7 @@ def _grid_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="usb-ext prior-grid",
         description=GRID_HELP,
-        epilog="every setting of `usb-ext train --help` is a flag here too; give --c FILE",
+        epilog="every setting (`usb-ext settings WORD`) is a flag here too; give --c FILE",
         allow_abbrev=False,
     )
     parser.add_argument("--strategies", nargs="+", choices=SELECTION, default=list(SELECTION))

@@ -54,7 +54,8 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
         if value is not None and value < 1:
             raise SettingsError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
     if arguments.json:
-        check_outputs(Path(arguments.json).parent, [Path(arguments.json).name], "--json")
+        path = Path(arguments.json).expanduser()
+        check_outputs(path.parent, [path.name], "--json")
     if arguments.preset == "selection":
         return _finish(arguments, _selection(arguments), show)
     import torch
@@ -80,7 +81,7 @@ def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
 def _finish(arguments: argparse.Namespace, report: dict[str, Any], show: Show) -> int:
     report["command"] = " ".join(("usb-ext", *sys.argv[1:]))
     if arguments.json:
-        path = Path(arguments.json)
+        path = Path(arguments.json).expanduser()
         claim_outputs(path.parent, [path.name], "--json")
         write_json(path, report)
     return show(report["table"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.settings import LoadedSettings, help_text, load_settings, parse_flags
+from usb_ext.settings import LoadedSettings, first_help, help_text, load_settings, parse_flags
 
 Show = Callable[[str], int]
 """Prints a text and gives exit code 0."""
@@ -70,8 +70,11 @@ def settings_of(command: str, words: Sequence[str], show: Show) -> LoadedSetting
     Raises:
         SettingsError: no words, or settings that are wrong.
     """
-    if any(word in ("-h", "--help") for word in words):
+    if "--help-all" in words:
         show(help_text())
+        return None
+    if any(word in ("-h", "--help") for word in words):
+        show(first_help(command))
         return None
     path, flags = parse_flags(words)
     if path is None and not flags:

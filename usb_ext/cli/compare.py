@@ -66,9 +66,11 @@ def run_compare(arguments: argparse.Namespace, show: Show) -> int:
 def _planned(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     """Run what is missing, then report."""
     plan, order, _ = _planned_runs(arguments)
-    from usb_ext.comparison.as3l_stages import with_stages
+    from usb_ext.comparison.as3l_stages import check_runs, with_stages
     from usb_ext.comparison.stage import compare
 
+    if order.train:
+        check_runs(plan)
     filled, prepare = with_stages(plan)
     return compare(filled, order, prepare=prepare), order.out
 
@@ -165,8 +167,9 @@ def _run_folders(places: Sequence[str]) -> list[Path]:
 
     folders: dict[Path, None] = {}
     for place in places:
-        named = (Path(place) / "config.yaml").is_file()
-        for folder in [Path(place)] if named else [run.path for run in find_runs([place])]:
+        path = Path(place).expanduser()
+        named = (path / "config.yaml").is_file()
+        for folder in [path] if named else [run.path for run in find_runs([place])]:
             folders.setdefault(folder)
     return list(folders)
 
@@ -225,7 +228,7 @@ COMPARE = Command(
     compare_flags,
     run_compare,
     {
-        "epilog": "every setting of `usb-ext train --help` is a flag here too, for all methods",
+        "epilog": "every setting (`usb-ext settings WORD`) is a flag here too, for all methods",
         "allow_abbrev": False,
     },
 )

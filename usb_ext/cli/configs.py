@@ -25,7 +25,7 @@ def run_configs(arguments: argparse.Namespace, show: Show) -> int:
     if arguments.action is None:
         return show("\n".join(f"{name}: {title(path)}" for name, path in shipped_files().items()))
     source = shipped_file(arguments.name)
-    target = Path(arguments.to or source.name)
+    target = Path(arguments.to or source.name).expanduser()
     content = source.read_bytes()
     try:
         with target.open("xb") as file:

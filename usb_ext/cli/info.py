@@ -1,12 +1,13 @@
-"""`usb-ext doctor`, `algorithms`, `check-config`: what is there, what is bridged, which files are right."""
+"""`usb-ext doctor`, `algorithms`, `settings`, `check-config`: what is there, and which files are right."""
 
 import argparse
 from collections.abc import Mapping
 
 from usb_ext.cli.command import Command, Show
-from usb_ext.core.errors import UsbExtError
-from usb_ext.settings import load_settings
+from usb_ext.core.errors import SettingsError, UsbExtError
+from usb_ext.settings import help_about, load_settings
 from usb_ext.settings.flags import add_setting_flags, settings_given
+from usb_ext.settings.words import nearest
 
 
 def no_flags(_: argparse.ArgumentParser) -> None:
@@ -25,6 +26,28 @@ def run_algorithms(_: argparse.Namespace, show: Show) -> int:
     from usb_ext.cli.reports import catalogue
 
     return show(catalogue())
+
+
+def settings_flags(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `usb-ext settings`."""
+    parser.add_argument("words", nargs="*", metavar="WORD", help="in a name or what is said of it")
+
+
+def run_settings(arguments: argparse.Namespace, show: Show) -> int:
+    """Print the settings that hold every word, or all of them; gives the exit code.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    found = help_about(arguments.words)
+    if found:
+        return show(found)
+    words = " ".join(arguments.words)
+    near = nearest(words)
+    raise SettingsError(
+        f"no setting speaks of {words!r}"
+        + (f"; did you mean {near}?" if near else "; try one word")
+    )
 
 
 def check_config_flags(check: argparse.ArgumentParser) -> None:
@@ -79,13 +102,19 @@ DOCTOR = Command(
 ALGORITHMS = Command(
     "algorithms", "names of the algorithms, bases and extensions", no_flags, run_algorithms
 )
+SETTINGS = Command(
+    "settings",
+    "settings about something: flag, default, what it is and takes",
+    settings_flags,
+    run_settings,
+)
 CHECK_CONFIG = Command(
     "check-config",
     "say of each settings file whether it is ok",
     check_config_flags,
     run_check_config,
     {
-        "epilog": "every setting of `usb-ext train --help` is a flag here too, such as --algorithm",
+        "epilog": "every setting (`usb-ext settings WORD`) is a flag here too, such as --algorithm",
         "allow_abbrev": False,
     },
 )

@@ -15,7 +15,7 @@ from usb_ext.cli.command import Command, OneLineParser, SettingsCommand, Show, s
 from usb_ext.cli.compare import COMPARE
 from usb_ext.cli.configs import CONFIGS
 from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
-from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR
+from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR, SETTINGS
 from usb_ext.cli.papers import CURVES, TABLE
 from usb_ext.cli.patches import EXPORT_PATCHES
 from usb_ext.cli.studies import STUDY
@@ -48,7 +48,7 @@ def run_train(words: Sequence[str], show: Show) -> int:
 
 TRAIN = SettingsCommand(
     "train",
-    "train one run: --c FILE (or a name) and any setting as --name value (train --help lists them)",
+    "train one run: --c FILE (or a name) and any setting as --name value (see settings)",
     run_train,
 )
 
@@ -74,6 +74,7 @@ COMMANDS: tuple[Command | SettingsCommand, ...] = (
     EXPORT_PATCHES,
     DOCTOR,
     ALGORITHMS,
+    SETTINGS,
 )
 """In the order of the help page."""
 

@@ -53,7 +53,7 @@ def run_table(arguments: argparse.Namespace, show: Show) -> int:
         sys.stderr.write(note + "\n")
     if arguments.out is None:
         return show(made.text)
-    return _write(Path(arguments.out), made.text, show)
+    return _write(Path(arguments.out).expanduser(), made.text, show)
 
 
 def _write(path: Path, text: str, show: Show) -> int:
@@ -88,6 +88,13 @@ def curves_flags(curves: argparse.ArgumentParser) -> None:
         default="std",
         help="one standard deviation, or the lowest and highest run",
     )
+    curves.add_argument(
+        "--reference",
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="draw where these runs ended as a line across (again for more), such as fullysupervised",
+    )
 
 
 def run_curves(arguments: argparse.Namespace, show: Show) -> int:
@@ -101,10 +108,11 @@ def run_curves(arguments: argparse.Namespace, show: Show) -> int:
 
     lines = curves(
         arguments.runs,
-        out=Path(arguments.out),
+        out=Path(arguments.out).expanduser(),
         metric=arguments.key,
         by=arguments.by,
         band=arguments.band,
+        references=arguments.reference,
     )
     return show("\n".join(lines))
 

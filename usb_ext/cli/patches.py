@@ -24,8 +24,8 @@ def run_export_patches(arguments: argparse.Namespace, show: Show) -> int:
     """
     from usb_ext.patching.export import export_patches
 
-    source = Path(arguments.source)
-    made = export_patches(source, Path(arguments.out or source))
+    source = Path(arguments.source).expanduser()
+    made = export_patches(source, Path(arguments.out or source).expanduser())
     return show("\n".join(str(path) for path in made))
 
 

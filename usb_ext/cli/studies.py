@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="usb-ext study NAME",
         description=HELP,
-        epilog="every setting of `usb-ext train --help` is a flag here too; give --c FILE",
+        epilog="every setting (`usb-ext settings WORD`) is a flag here too; give --c FILE",
         allow_abbrev=False,
     )
     parser.add_argument("--budgets", nargs="+", type=int, metavar="N", help="numbers of labels")

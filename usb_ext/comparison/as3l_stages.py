@@ -6,7 +6,8 @@ from dataclasses import replace
 from usb_ext.as3l.workflow import check, make, ready, wants_stages
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.processes import to_stderr
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.training.check import check_run
 
 Prepare = Callable[[Sequence[Planned]], None]
 
@@ -41,6 +42,24 @@ def with_stages(
                 make(given[run.name], show)
 
     return [_filled(run) if run.name in given else run for run in plan], prepare
+
+
+def check_runs(plan: Sequence[Planned]) -> None:
+    """Refuse what `train` would refuse for the settings of a run that is still to be made, before any run.
+
+    Args:
+        plan: all runs of a comparison, with `auto` for files that stages make.
+
+    Raises:
+        SettingsError, DataMissing: as in `training.check.check_run`; the method's label stands in front.
+    """
+    for run in plan:
+        if run.folder.result.exists():
+            continue
+        try:
+            check_run(run.settings, staged=wants_stages(run.settings))
+        except (SettingsError, DataMissing) as error:
+            raise type(error)(f"method {run.method.label!r}: {error}") from error
 
 
 def _filled(run: Planned) -> Planned:

@@ -14,9 +14,10 @@ from usb_ext.comparison.entries import Entry
 from usb_ext.comparison.plan import Fold
 from usb_ext.comparison.records import Record, read_record, read_result
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import SEAL, RunFolder
+from usb_ext.core.runtime import versions
 from usb_ext.data.origins import Origin, Origins, by_origin, label_seed_of, origins_of
-from usb_ext.settings import Settings, load_settings
+from usb_ext.settings import Settings, config_sha256, load_settings
 from usb_ext.settings.digest import influential
 
 FOLD_KEYS = frozenset({"seed", "label_seed", "num_labels"})
@@ -62,8 +63,11 @@ def found_entries(paths: Sequence[Path]) -> tuple[list[Entry], dict[str, Any], l
 
 
 def _settings(path: Path) -> Settings:
+    file = RunFolder(path).config
+    if file.exists() and not file.is_file():
+        raise SettingsError(f"--from: {path} is no run folder: {file} is no file")
     try:
-        return load_settings(RunFolder(path).config).settings
+        return load_settings(file).settings
     except SettingsError as error:
         raise SettingsError(f"--from: {path} is no run folder: {error}") from error
 
@@ -94,9 +98,19 @@ def _label(values: Values, apart: Values) -> str:
 def _entry(path: Path, label: str, settings: Settings, label_seed: int) -> Entry:
     record = read_record(RunFolder(path))
     fold = Fold(label_seed, settings.seed)
+    if isinstance(record, Record) and _is_changed(settings, record):
+        why = "config.yaml is not what the run was trained with; put it back"
+        return Entry(label, settings.num_labels, fold, path, None, why)
     if isinstance(record, Record):
         return Entry(label, settings.num_labels, fold, path, record)
     return Entry(label, settings.num_labels, fold, path, None, record)
+
+
+def _is_changed(settings: Settings, record: Record) -> bool:
+    """Whether settings are others than the record's, where this version has written it with a seal."""
+    raw = record.raw
+    now, then = versions().get("usb_ext"), (raw.get("versions") or {}).get("usb_ext")
+    return SEAL in raw and now == then and raw.get("config_sha256") != config_sha256(settings)
 
 
 def _refuse_twice(entries: Sequence[Entry]) -> None:

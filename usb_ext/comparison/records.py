@@ -1,16 +1,21 @@
 """What a finished run says of itself, read from its folder."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from usb_ext.comparison.statistics import DECIMALS
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import RunFolder, check_seal, json_of, text_of
+from usb_ext.core.result import is_as_left
 
 METRICS = ("last", "best", "median20")
 """Error of the last checkpoint (which leads, Smooth Pseudo-Labeling, Sec. 4), of the best one
 (FlexMatch's habit, chosen in hindsight) and the median of the last 20 evaluations (FixMatch's)."""
+
+
+EVALUATED = ("it", "time", "eval/top-1-acc")
 
 
 @dataclass(frozen=True)
@@ -46,19 +51,22 @@ def read_record(folder: RunFolder) -> Record | str:
     """
     raw = read_result(folder.result)
     if raw is None:
-        return "missing: no readable result.json" if folder.path.exists() else "missing"
+        return "missing: no result.json that is whole" if folder.path.exists() else "missing"
     if raw.get("status") != "completed":
         return f"{raw.get('status', 'not completed')} after step {raw.get('iterations')}"
     return _record(raw, folder)
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """The content of a `result.json`; None if it is not there or no JSON object."""
+    """The content of a `result.json`; None if it is not there, no JSON object, or changed afterwards."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        raw = json_of(path)
+        if not isinstance(raw, dict):
+            return None
+        check_seal(raw)
+    except (OSError, ValueError):
         return None
-    return raw if isinstance(raw, dict) else None
+    return raw
 
 
 def _record(raw: dict[str, Any], folder: RunFolder) -> Record | str:
@@ -69,6 +77,10 @@ def _record(raw: dict[str, Any], folder: RunFolder) -> Record | str:
     if None in shares:
         absent = [name for name, share in zip(names, shares, strict=True) if share is None]
         return f"result.json has no {', '.join(absent)}"
+    if not all(isinstance(s, int | float) and math.isfinite(s) for s in shares):
+        return f"result.json has {', '.join(names)} that are no accuracies: {shares}"
+    if not is_as_left(folder.metrics, raw):
+        return f"{folder.metrics} is not as the run left it; put it back, or delete it"
     errors = {m: percent_error(s) for m, s in zip(METRICS, shares, strict=True) if s is not None}
     split = "test split" if apart else str(raw.get("best_chosen_on", "evaluation split"))
     return Record(errors, split, _evaluations(folder.metrics), raw)
@@ -87,8 +99,8 @@ def percent_points(share: float) -> float:
 def _evaluations(path: Path) -> tuple[tuple[int, float, float], ...]:
     """Each evaluation in a `metrics.jsonl`, in order; lines that are cut are left out."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
+        lines = text_of(path).splitlines()
+    except (OSError, ValueError):
         return ()
     found = []
     for line in lines:
@@ -96,6 +108,8 @@ def _evaluations(path: Path) -> tuple[tuple[int, float, float], ...]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if "eval/top-1-acc" in row:
-            found.append((int(row["it"]), float(row["time"]), float(row["eval/top-1-acc"])))
+        values = [row.get(n) for n in EVALUATED] if isinstance(row, dict) else []
+        numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
+        if len(numbers) == len(EVALUATED):
+            found.append((int(numbers[0]), numbers[1], numbers[2]))
     return tuple(found)

@@ -113,6 +113,8 @@ def told_in_a_line(error: BaseException, lever: str = "--batch_size") -> UsbExtE
     if isinstance(error, RecursionError):
         return SettingsError("a file or a value is nested too deeply to be read")
     text = str(error)
+    if isinstance(error, ValueError) and text == "embedded null byte":
+        return SettingsError("a file name holds a NUL byte, which no file system takes; rename it")
     if isinstance(error, MemoryError) or any(sign in text.lower() for sign in MEMORY):
         return RunFailed(f"out of memory ({reason(error)}); lower {lever}, or free memory")
     if isinstance(error, RuntimeError) and any(sign in text for sign in WRITER):
@@ -148,9 +150,17 @@ def from_os_error(error: OSError, what: str = "") -> UsbExtError:
     names = [
         os.fsdecode(n) for n in (error.filename, error.filename2) if isinstance(n, str | bytes)
     ]
-    name = what or " -> ".join(names) or "a file"
+    name = what or " -> ".join(map(_short, names)) or "a file"
     remedy = REMEDIES.get(error.errno or 0, "")
     text = f"{name}: {error.strerror or reason(error)}{'; ' if remedy else ''}{remedy}"
     if isinstance(error, FileNotFoundError):
         return DataMissing(text)
     return SettingsError(text) if error.errno in SETTINGS_ERRNO else RunFailed(text)
+
+
+LONGEST_NAME = 255
+
+
+def _short(name: str) -> str:
+    """A path as it is told; of one that no screen holds the beginning and the end."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:100]} ... {name[-100:]}"

@@ -6,9 +6,12 @@ What a file was made from, kept beside it: a stage whose output is there from th
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,6 +138,38 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def text_of(path: Path, encoding: str = "utf-8") -> str:
+    """The text of a file, and not of a pipe, on which a reader waits for ever.
+
+    Args:
+        path: the file.
+        encoding: of its text.
+
+    Raises:
+        OSError: it cannot be read, or is no file.
+        ValueError: its bytes are no text.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return path.read_text(encoding=encoding)
+
+
+def json_of(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: it cannot be read, or is no file.
+        ValueError: it is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text_of(path, "utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def read_json(path: Path, what: str, remedy: str) -> Any:
     """The content of a JSON file that was written before.
 
@@ -147,8 +182,8 @@ def read_json(path: Path, what: str, remedy: str) -> Any:
         DataMissing: it is not there, cannot be read, or is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        return json_of(path)
+    except (OSError, ValueError) as error:
         raise DataMissing(f"{what} {path} cannot be read ({reason(error)}); {remedy}") from error
 
 
@@ -156,6 +191,37 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replace a JSON file in one step; NaN is refused, as JSON has none."""
     text = json.dumps(content, indent=2, allow_nan=False)
     write_text(path, text + "\n")
+
+
+SEAL = "sha256"
+"""Key of a record that holds a digest of its other keys."""
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with a digest of its values, so that a flipped digit is noticed and not reported.
+
+    Args:
+        content: JSON values by name.
+    """
+    return {**content, SEAL: _seal(content)}
+
+
+def check_seal(content: Mapping[str, Any]) -> None:
+    """Refuse a record whose values are not those that were written; one without a digest passes.
+
+    Args:
+        content: what `sealed` gave, read again.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if SEAL in content and content[SEAL] != _seal(content):
+        raise ValueError("its values are not those that were written")
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    values = {name: value for name, value in content.items() if name != SEAL}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -186,8 +252,8 @@ def is_done(made: Path, inputs: dict[str, Any], *, overwrite: bool = False) -> b
     if overwrite or not made.is_file():
         return False
     try:
-        then = dict(json.loads(record_of(made).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
+        then = dict(json_of(record_of(made)))
+    except (OSError, ValueError, TypeError):
         raise SettingsError(
             f"{made} is there, but not what it was made from; use --overwrite, or another --as3l_name"
         ) from None
@@ -242,6 +308,35 @@ def cut_lines(path: Path, size: int) -> None:
         return
     with path.open("rb+") as file:
         file.truncate(file.read(size).rfind(b"\n") + 1)
+
+
+def broken_part(path: Path) -> str | None:
+    """The part of a zip archive, as torch and NumPy write them, that has another checksum than was written.
+
+    Args:
+        path: a file; one that is no archive is not judged.
+
+    Raises:
+        OSError, ValueError, zipfile.BadZipFile, NotImplementedError: an archive that cannot be read.
+    """
+    if not (path.is_file() and zipfile.is_zipfile(path)):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip()
+
+
+def file_crc32(path: Path) -> int:
+    """CRC-32 of a file's content, which a writer of lines can keep as it goes; 0 where there is no file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = 0
+    if path.is_file():
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                found = zlib.crc32(block, found)
+    return found
 
 
 def file_sha256(path: Path) -> str:

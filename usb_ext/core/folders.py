@@ -7,7 +7,6 @@ Nothing that the package did not write is ever touched.
 `--overwrite` moves a run aside, to `NAME.replaced-TIME`; the first checkpoint of the new run removes it.
 """
 
-import json
 import logging
 import re
 import zipfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.core.errors import SettingsError, reason
-from usb_ext.core.files import RunFolder, write_json
+from usb_ext.core.files import RunFolder, json_of, write_json
 from usb_ext.core.lock import LOCK, locked
 
 _log = logging.getLogger(__name__)
@@ -309,10 +308,14 @@ def _stage(path: Path) -> str | None:
 def read_marker(path: Path) -> dict[str, Any]:
     """A folder's marker; empty where there is none that can be read."""
     try:
-        content = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        content = json_of(path / MARKER)
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) and content.get("made_by") == "usb_ext" else {}
+    if not isinstance(content, dict) or content.get("made_by") != "usb_ext":
+        return {}
+    lists = [content.get(name, []) for name in ("files", "replaces")]
+    whole = all(isinstance(v, list) and all(isinstance(n, str) for n in v) for v in lists)
+    return content if whole else {}
 
 
 def mark(path: Path, values: dict[str, Any]) -> None:
@@ -332,7 +335,7 @@ def _of_older(path: Path) -> bool:
 def has_key(path: Path, key: str) -> bool:
     """Whether a file is a JSON object with a key."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_of(path)
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and key in content

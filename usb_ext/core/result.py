@@ -3,7 +3,10 @@
 import statistics
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self, TypedDict
+
+from usb_ext.core.files import file_crc32
 
 
 class Instability(TypedDict):
@@ -69,6 +72,7 @@ class RunResult:
         path: the run's folder.
         unlabelled: class counts and balance of the unlabelled set, and the class that was reduced.
         calibration: how `ulb_loss_ratio: calibrate` found its number, or None.
+        metrics_crc32: of `metrics.jsonl` as the run left it; None for an older run.
         instability: the largest drop of the evaluated accuracy below its running best, when it came and
             which classes were (almost) no longer predicted then; None where it never dropped.
         bn_statistics: what batch norm divides by in evaluation: `running`, `fresh`, or `none` without it.
@@ -131,6 +135,7 @@ class RunResult:
     influence_every: int | None = None
     influence_lr: float | None = None
     made_from: dict[str, dict[str, Any]] = field(default_factory=dict)
+    metrics_crc32: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -151,6 +156,20 @@ class RunResult:
         if absent := sorted(needed - values.keys()):
             raise ValueError(f"it has no {', '.join(absent)}")
         return cls(**{name: value for name, value in values.items() if name in known})
+
+
+def is_as_left(metrics: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a finished run's `metrics.jsonl` is what its record says; a lost or an older one passes.
+
+    Args:
+        metrics: the file.
+        record: what its `result.json` holds.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    wanted = record.get("metrics_crc32") if record.get("status") == "completed" else None
+    return wanted is None or not metrics.is_file() or file_crc32(metrics) == wanted
 
 
 def evaluation_summary(history: list[dict[str, float]]) -> EvaluationSummary:

@@ -236,7 +236,13 @@ class RunLog:
         return self
 
     def to_file(self, path: Path) -> None:
-        """From now on write to `path` (appended to), and write there what was said before."""
+        """From now on write to `path` (appended to), and write there what was said before.
+
+        Raises:
+            SettingsError: it is no file, such as a pipe, on which a writer waits for ever.
+        """
+        if path.exists() and not path.is_file():
+            raise SettingsError(f"{path} is no file, and the log is written there; move it away")
         self._file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
         self._file.setFormatter(FORMAT)
         self.logger.addHandler(self._file)

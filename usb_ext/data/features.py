@@ -6,6 +6,7 @@ names (text); and where known `targets` (N,) classes with -1 for unknown, `datas
 alone: its rows are then the training images in order.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def read_features(path: Path) -> Features:
     ids = _ids(path, arrays.get("ids"), len(values))
     values = np.ascontiguousarray(values, dtype=np.float32)
     _check_finite(path, values, ids)
+    _check_words(path, arrays)
     names = arrays.get("class_names")
     return Features(
         values,
@@ -72,6 +74,21 @@ def read_features(path: Path) -> Features:
         None if names is None else tuple(map(str, np.atleast_1d(names))),
         bool(arrays.get("tuned", False)),
     )
+
+
+KINDS = {"dataset": ("U", 0), "class_names": ("U", 1), "tuned": ("b", 0)}
+"""Arrays beside the features: their NumPy kind and their axes."""
+
+
+def _check_words(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Refuse a name or a mark that is of another kind than is written."""
+    for name, (kind, axes) in KINDS.items():
+        value = arrays.get(name)
+        if value is not None and (value.dtype.kind != kind or value.ndim != axes):
+            what = {"U": "text", "b": "True or False"}[kind]
+            raise DataMissing(
+                f"{name} in {path} is {value.dtype} of shape {value.shape}; expected {what} of {axes} axes"
+            )
 
 
 def write_features(path: Path, features: Features) -> None:

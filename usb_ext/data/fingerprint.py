@@ -11,8 +11,8 @@ import importlib.util
 import inspect
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import file_sha256, write_json
+from usb_ext.core.files import file_sha256, json_of, write_json
 from usb_ext.core.runtime import versions
 from usb_ext.data.arrays import DIGITS_SIZE, load_digits_arrays
 from usb_ext.data.folder_scan import FolderScan, Listing
@@ -213,12 +213,28 @@ def write_fingerprint(folder: Path, found: Fingerprint) -> None:
 def read_fingerprint(folder: Path) -> Fingerprint | None:
     """The fingerprint in a folder; None where there is none that can be read (an older version's)."""
     try:
-        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        content = json_of(folder / NAME)
         if content.pop("format") != FORMAT:
             return None
-        return Fingerprint(**content)
+        found = Fingerprint(**content)
+        _check_kinds(found)
+        return found
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _check_kinds(found: Fingerprint) -> None:
+    """Refuse a fingerprint whose parts are of another kind than was written.
+
+    Raises:
+        TypeError: naming the part.
+    """
+    for part in fields(found):
+        value = getattr(found, part.name)
+        texts: Iterable[Any] = value.values() if isinstance(value, dict) else value
+        wanted = {"kind": str, "classes": list}.get(part.name, dict)
+        if not isinstance(value, wanted) or not all(isinstance(t, str) for t in texts):
+            raise TypeError(f"{part.name} is {value!r}")
 
 
 def differences(then: Fingerprint, now: Fingerprint) -> list[str]:

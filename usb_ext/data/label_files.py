@@ -11,7 +11,6 @@ stands for, -1 for none), `files` (file names or null), `strategy`, `seed`, `dat
 positions, such as the `labelled.json` of a run, is read too.
 """
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.core.files import write_json
+from usb_ext.core.files import json_of, write_json
 from usb_ext.data.image_names import NameIndex, normal_name
 from usb_ext.data.label_csv import label_rows
 from usb_ext.data.npz_file import make_folder
@@ -104,13 +103,10 @@ def read_json(path: Path, what: str) -> Any:
         SettingsError: it is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json_of(path)
     except OSError as error:
         raise DataMissing(f"cannot read {what} {path}: {error}") from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # malformed (with its line), too deep, or not UTF-8
+    except ValueError as error:  # malformed (with its line), too deep, or not UTF-8
         raise SettingsError(f"{what} {path} is not JSON: {error}") from error
 
 

@@ -4,12 +4,11 @@ With it the folder of a run is enough to predict; of an older folder both are de
 data set tells them.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from usb_ext.core.errors import DataMissing, reason
-from usb_ext.core.files import RunFolder, write_json
+from usb_ext.core.files import RunFolder, check_seal, json_of, sealed, write_json
 from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.preprocessing import (
@@ -50,7 +49,7 @@ def write_interface(folder: RunFolder, settings: Settings, data: Prepared) -> No
     names = data.classes or class_names(settings.dataset, settings.num_classes, served)
     transform = preprocessing_of(data.datasets)
     takes = None if transform is None else transform.to_json()
-    write_json(folder.model, {"takes": takes, "classes": list(names)})
+    write_json(folder.model, sealed({"takes": takes, "classes": list(names)}))
 
 
 def read_interface(folder: RunFolder, settings: Settings) -> Interface:
@@ -82,7 +81,8 @@ def _read(path: Path, settings: Settings) -> Interface:
         DataMissing: it is damaged, or of another number of classes.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_of(path)
+        check_seal(content)
         classes, takes = tuple(map(str, content["classes"])), content["takes"]
         transform = None if takes is None else from_json(takes)
         if len(classes) != settings.num_classes:

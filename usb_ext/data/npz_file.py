@@ -1,6 +1,5 @@
 """Arrays in one `.npz` file: read with a clear word about what is wrong, written whole or not at all."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ def read_arrays(path: Path, what: str, how: str) -> dict[str, Any]:
     Raises:
         DataMissing: no such file, or not an `.npz` of plain arrays.
     """
+    if path.exists() and not path.is_file():
+        raise DataMissing(f"{what} {path} cannot be read (it is no file); {how}")
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -30,7 +31,7 @@ def read_arrays(path: Path, what: str, how: str) -> dict[str, Any]:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise DataMissing(f"{what} {path} does not exist; {how}") from error
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file raises whatever its bytes lead to
         raise DataMissing(f"{what} {path} cannot be read ({reason(error)}); {how}") from error
 
 

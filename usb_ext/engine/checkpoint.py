@@ -215,6 +215,8 @@ def read(path: Path, folder: RunFolder | None = None, *, remedy: str | None = No
 
 def _load(path: Path) -> State:
     """The content of a file whose bytes are those that were written."""
+    if not path.is_file():
+        raise ValueError("it is no file" if path.exists() else "it is not there")
     if found := damage(path):
         raise ValueError(found)
     state: State = torch.load(path, map_location="cpu", weights_only=True)
@@ -260,7 +262,10 @@ def _restore(algorithm: OnEngine, state: State) -> None:
     if algorithm.scheduler is not None:
         algorithm.scheduler.load_state_dict(state["scheduler"])
     algorithm.loss_scaler.load_state_dict(state["loss_scaler"])
+    looked_on = {n for n, s in own["hooks"].items() if isinstance(s, dict) and s.get("looks_on")}
     for name, hook_state in own["hooks"].items():
+        if name in looked_on - algorithm.hooks_dict.keys():
+            continue  # switched off since; the run is the same without it
         _restore_hook(algorithm.hooks_dict[name], hook_state, algorithm.device)
     restore_fields(algorithm, own["algorithm"], algorithm.device)
     algorithm.it, algorithm.restored = state["it"], True

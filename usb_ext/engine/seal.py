@@ -9,6 +9,8 @@ import os
 import zipfile
 from pathlib import Path
 
+from usb_ext.core.files import broken_part
+
 MAGIC = b"usb_ext sha256 "
 LENGTH = len(MAGIC) + 64
 END = 2
@@ -41,17 +43,16 @@ def damage(path: Path) -> str | None:
         return (
             None if _digest(path, size) == written else "its bytes are not those that were written"
         )
-    if not zipfile.is_zipfile(path):
-        return None  # torch's older format, or no checkpoint at all: its reader tells
-    with zipfile.ZipFile(path) as archive:
-        bad = archive.testzip()
+    bad = broken_part(
+        path
+    )  # None for torch's older format, and for no checkpoint at all: its reader tells
     return None if bad is None else f"the checksum of its part {bad} is wrong"
 
 
 def is_whole(path: Path) -> bool:
     """Whether a file is an archive with the bytes that were written."""
     try:
-        return zipfile.is_zipfile(path) and damage(path) is None
+        return path.is_file() and zipfile.is_zipfile(path) and damage(path) is None
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
         return False
 
@@ -63,6 +64,8 @@ def same_seal(left: Path, right: Path) -> bool:
 
 def _written(path: Path) -> str | None:
     """The digest that stands at a file's end."""
+    if not path.is_file():  # a pipe, which a reader would wait for
+        return None
     with path.open("rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - LENGTH - END))

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 from usb_ext.comparison.statistics import FloatArray, band_over_runs
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import RunFolder, replace_file
+from usb_ext.core.files import replace_file
 from usb_ext.core.outputs import claim_outputs
-from usb_ext.papers.found_runs import SEEDS, FoundRun, find_runs, read_curve
+from usb_ext.papers.found_runs import SEEDS, FoundRun, find_runs
 from usb_ext.settings.algorithms import parts_of
 
 MAX_KEYS = 3
@@ -38,6 +38,24 @@ class CurveGroup:
     steps: FloatArray
     curves: FloatArray
     remarks: list[str]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where the runs of a method ended, as a line across the picture (LayerMatch, Fig. 1).
+
+    Attributes:
+        label: name in the legend.
+        ends: (S,) last logged value of each run, in the metric's unit.
+    """
+
+    label: str
+    ends: FloatArray
+
+    @property
+    def text(self) -> str:
+        """As the legend has it."""
+        return f"{self.label}, end (n={len(self.ends)})"
 
 
 def group_runs(runs: Sequence[FoundRun], by: Sequence[str] = ()) -> list[list[FoundRun]]:
@@ -73,7 +91,7 @@ def make_group(members: list[FoundRun], label: str, metric: str) -> CurveGroup:
         DataMissing: metrics that cannot be read, or do not hold the key.
         SettingsError: no step is common to the runs.
     """
-    curves = [read_curve(RunFolder(run.path).metrics, metric) for run in members]
+    curves = [run.curve(metric) for run in members]
     common = sorted(set.intersection(*(set(curve) for curve in curves)))
     every = set().union(*curves)
     if not common:
@@ -89,6 +107,27 @@ def make_group(members: list[FoundRun], label: str, metric: str) -> CurveGroup:
         )
     values = np.array([[curve[step] for step in common] for curve in curves], dtype=np.float64)
     return CurveGroup(label, np.array(common, dtype=np.float64), values, remarks)
+
+
+def make_references(places: Sequence[str], metric: str, by: Sequence[str] = ()) -> list[Reference]:
+    """The ends of runs that others are held against, one line a method.
+
+    Args:
+        places: run folders, folders above them, or glob patterns; may be empty.
+        metric: key in `metrics.jsonl`.
+        by: as in `group_runs`.
+
+    Raises:
+        DataMissing: a place without a run, or metrics that cannot be read.
+        SettingsError: a name in `by` that is no setting.
+    """
+    groups = group_runs(find_runs(places), by)
+    found = []
+    for members, label in zip(groups, labels_of(groups, by), strict=True):
+        logged = [run.curve(metric) for run in members]
+        ends = np.array([curve[max(curve)] for curve in logged], dtype=np.float64)
+        found.append(Reference(label, ends))
+    return found
 
 
 def labels_of(groups: Sequence[list[FoundRun]], by: Sequence[str] = ()) -> list[str]:
@@ -153,6 +192,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DASHES = ("-", "--", "-.", ":")
 """The next style when the colours are used up."""
 
+REFERENCES = ("--", ":", "-.")
+"""Of the grey lines across the picture."""
+
 COLUMN_INCHES = 3.4
 """Width of a column of a two-column paper."""
 
@@ -181,6 +223,7 @@ def curves(
     metric: str = "eval/top-1-acc",
     by: Sequence[str] = (),
     band: str = "std",
+    references: Sequence[str] = (),
 ) -> list[str]:
     """Draw the mean of each method's runs with a band over its seeds, to a PNG and an SVG.
 
@@ -190,6 +233,7 @@ def curves(
         metric: key in `metrics.jsonl`.
         by: settings whose values make a group; empty for all settings but the seeds.
         band: `std` or `range`.
+        references: places of runs whose mean last value is drawn as a line, such as fully supervised ones.
 
     Returns:
         Lines to show: what was drawn, with remarks, and the two files.
@@ -201,21 +245,26 @@ def curves(
     members = group_runs(find_runs(places), by)
     named = zip(members, labels_of(members, by), strict=True)
     groups = [make_group(runs, label, metric) for runs, label in named]
+    lines = make_references(references, metric, by)
     with matplotlib.rc_context(STYLE):
-        files = _save(draw_groups(groups, metric, band), out)
-    return [line for group in groups for line in _said(group, band)] + files
+        files = _save(draw_groups(groups, metric, band, lines), out)
+    said = [line for group in groups for line in _said(group, band)]
+    return said + [f"{line.text}: {line.ends.mean():.4g}" for line in lines] + files
 
 
-def draw_groups(groups: Sequence[CurveGroup], metric: str, band: str) -> Figure:
+def draw_groups(
+    groups: Sequence[CurveGroup], metric: str, band: str, references: Sequence[Reference] = ()
+) -> Figure:
     """The picture: a line and a band a group, and what they are in the legend.
 
     Args:
         groups: one or more.
         metric: its key; an accuracy is drawn in percent.
         band: `std` or `range`.
+        references: a horizontal line each, in grey.
     """
     scale, name = (100.0, "top-1 accuracy (%)") if metric.endswith("top-1-acc") else (1.0, metric)
-    height = AXES_INCHES + LINE_INCHES * (len(groups) + 1)
+    height = AXES_INCHES + LINE_INCHES * (len(groups) + len(references) + 1)
     figure = Figure(figsize=(COLUMN_INCHES, height), layout="constrained")
     axes = figure.subplots()
     for number, group in enumerate(groups):
@@ -226,6 +275,11 @@ def draw_groups(groups: Sequence[CurveGroup], metric: str, band: str) -> Figure:
         line.set(label=_label(group), marker="o" if len(group.steps) == 1 else "")
         if len(group.curves) > 1:
             axes.fill_between(group.steps, low, high, color=colour, alpha=0.18, linewidth=0.4)
+    for number, end in enumerate(references):
+        style = REFERENCES[number % len(REFERENCES)]
+        axes.axhline(
+            scale * float(end.ends.mean()), ls=style, color="0.4", linewidth=0.9, label=end.text
+        )
     axes.set(xlabel="step", ylabel=name)
     axes.grid(alpha=0.3, linewidth=0.4)
     banded = any(len(group.curves) > 1 for group in groups)

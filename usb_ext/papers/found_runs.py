@@ -2,6 +2,7 @@
 
 import glob
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
-from usb_ext.core.files import RunFolder
+from usb_ext.core.files import RunFolder, check_seal, json_of, text_of
 from usb_ext.core.folders import REPLACED
+from usb_ext.core.result import is_as_left
 from usb_ext.data.origins import (
     Origin,
     by_origin,
@@ -47,8 +49,9 @@ class FoundRun:
         if not file.exists():
             return {}
         try:
-            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            content: dict[str, Any] = json_of(file)
+            check_seal(content if isinstance(content, dict) else {})
+        except (OSError, ValueError) as error:
             raise DataMissing(f"{file} cannot be read: {reason(error)}") from error
         missing = NEEDED - set(content if isinstance(content, dict) else ())
         if missing:
@@ -69,7 +72,7 @@ class FoundRun:
     @cached_property
     def _given(self) -> dict[str, Any]:
         file = RunFolder(self.path).config
-        if not file.exists():
+        if not file.is_file():
             raise DataMissing(f"{file} is missing: without the settings the run cannot be placed")
         try:
             return influential(read_yaml(file))
@@ -106,6 +109,22 @@ class FoundRun:
             return "it has no result.json: it has not finished"
         return None if status == "completed" else f"it is {status}; continue it with --resume"
 
+    def curve(self, key: str) -> dict[int, float]:
+        """A metric by step, as `read_curve` gives it.
+
+        Args:
+            key: such as `eval/top-1-acc`.
+
+        Raises:
+            DataMissing: as there, or the file is not as the finished run left it.
+        """
+        file = RunFolder(self.path).metrics
+        if not is_as_left(file, self.record):
+            raise DataMissing(
+                f"{file} is not as the run left it; put it back, or leave the run out"
+            )
+        return read_curve(file, key)
+
     def but_seeds(self) -> dict[str, Any]:
         """The settings but for the seeds: what runs of one method have in common."""
         return {name: value for name, value in self.settings.items() if name not in SEEDS}
@@ -134,6 +153,7 @@ def find_runs(places: Sequence[str]) -> list[FoundRun]:
 
 
 def _expanded(place: str) -> list[Path]:
+    place = os.path.expanduser(place)
     if Path(place).exists():
         return [Path(place)]
     return [Path(name) for name in sorted(glob.glob(place, recursive=True))]
@@ -182,7 +202,7 @@ def read_curve(path: Path, key: str) -> dict[int, float]:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = text_of(path).splitlines()
     except (OSError, ValueError) as error:
         raise DataMissing(f"{path} cannot be read: {reason(error)}") from error
     return [_row(path, n, line) for n, line in enumerate(lines, start=1) if line.strip()]

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from usb_ext.settings.algorithms import EXTENSIONS, parts_of
 from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
 from usb_ext.settings.kinds import is_path
+from usb_ext.settings.layermatch import MechanismSettings
 from usb_ext.settings.model import DEAD, GROUPS, Settings, default_of, options_of
 from usb_ext.settings.run import DistributedSettings
 from usb_ext.settings.smooth import CALIBRATE
@@ -29,6 +30,7 @@ WITHOUT_INFLUENCE: frozenset[str] = frozenset(
 ).union(
     DistributedSettings.model_fields,
     DEAD,
+    MechanismSettings.model_fields,
     SelfSupervisedSettings.model_fields,
     AS3LSettings.model_fields,
 )

@@ -133,7 +133,11 @@ def _name_of(flag: str) -> str:
     if flag.startswith("--") and (name == CONFIG or name in Settings.model_fields):
         return name
     near = nearest(flag.lstrip("-"))
-    hint = f"did you mean --{near}?" if near else "see `usb-ext train --help` for all settings"
+    hint = (
+        f"did you mean --{near}?"
+        if near
+        else "see `usb-ext settings WORD`, or train --help-all for all"
+    )
     raise SettingsError(f"unknown flag {flag}: {hint}")
 
 

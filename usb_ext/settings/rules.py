@@ -20,7 +20,9 @@ from usb_ext.settings.data import (
     without_test_contradictions,
 )
 from usb_ext.settings.influence import influence_contradictions
+from usb_ext.settings.layermatch import layermatch_contradictions
 from usb_ext.settings.limits import limit_contradictions
+from usb_ext.settings.networks import network_contradictions
 from usb_ext.settings.smooth import smooth_contradictions
 from usb_ext.settings.step import step_contradictions
 from usb_ext.settings.usb_options import imbalance_contradictions, instant_contradictions
@@ -54,6 +56,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _processes,
         _schedule,
         _network,
+        network_contradictions,
         _label_file,
         _class_list,
         _labelled,
@@ -66,6 +69,7 @@ def contradictions(settings: "Settings") -> list[str]:
         text_contradictions,
         audio_contradictions,
         step_contradictions,
+        layermatch_contradictions,
         as3l_contradictions,
         smooth_contradictions,
         influence_contradictions,

@@ -1,7 +1,8 @@
 """Settings in words: one readable line for everything that is wrong, and the help page by group."""
 
+import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from textwrap import wrap
 from typing import Any
@@ -64,7 +65,11 @@ def unknown(name: str) -> str:
         name: as it was written.
     """
     near = nearest(name)
-    hint = f"did you mean {near}?" if near else "see `usb-ext train --help` for all settings"
+    hint = (
+        f"did you mean {near}?"
+        if near
+        else "see `usb-ext settings WORD`, or train --help-all for all"
+    )
     return f"unknown setting {name}: {hint}"
 
 
@@ -118,10 +123,69 @@ def help_text() -> str:
     return "\n".join(_group_text(group) for group in GROUPS)
 
 
-def _group_text(group: type[SettingsGroup]) -> str:
-    """One group under its heading."""
+MOST_USED: tuple[str, ...] = tuple(
+    "algorithm extensions dataset data_dir num_labels label_file num_classes net pretrain_path "
+    "num_train_iter batch_size uratio lr seed device amp save_dir save_name resume overwrite".split()
+)
+"""What the first help page lists: a method, data, a network, how long, and where to."""
+
+
+def first_help(command: str) -> str:
+    """One page: how a command is called, the settings that most runs name, and where the others are.
+
+    Args:
+        command: its name.
+    """
+    lines = [
+        f"usage: usb-ext {command} [--c FILE] [--NAME VALUE ...]",
+        "",
+        "FILE is a settings file, or a name of `usb-ext configs`; a flag wins over the file. Most used:",
+        "",
+    ]
+    for name in MOST_USED:
+        field = Settings.model_fields[name]
+        first = re.split(r"[:;.] | \(", field.description or "")[0].rstrip(".")
+        text = f"--{name}".ljust(18) + f"{first} ({_default(field.default)})"
+        lines += wrap(text, WIDTH, initial_indent="  ", subsequent_indent=" " * 20)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"all {len(Settings.model_fields)}: `usb-ext {command} --help-all`; those about something: "
+            "`usb-ext settings WORD`;",
+            "methods: `usb-ext algorithms`; whether a file is right: `usb-ext check-config FILE`",
+            "",
+        ]
+    )
+
+
+def help_about(words: Sequence[str]) -> str:
+    """The settings whose name, heading or description holds every one of some words, by group.
+
+    Args:
+        words: in any case; dashes count as underscores in names.
+
+    Returns:
+        Lines of at most 100 characters, ending with a newline; empty where there is none.
+    """
+    asked = [word.lower() for word in words]
+
+    def meant(group: type[SettingsGroup], name: str) -> bool:
+        text = f"{name} {group.heading} {group.model_fields[name].description}".lower()
+        return all(word in text or word.strip("-").replace("-", "_") in text for word in asked)
+
+    found = {group: [n for n in group.model_fields if meant(group, n)] for group in GROUPS}
+    return "\n".join(_group_text(group, names) for group, names in found.items() if names)
+
+
+def _default(value: object) -> str:
+    return "no default" if value is None else f"default: {value if value != () else 'none'}"
+
+
+def _group_text(group: type[SettingsGroup], names: Iterable[str] | None = None) -> str:
+    """One group under its heading, or some of it."""
     lines = [f"{group.heading}:"]
-    for name in group.model_fields:
+    for name in group.model_fields if names is None else names:
         lines += _setting_lines(group, name)
     return "\n".join(lines) + "\n"
 

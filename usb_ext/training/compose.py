@@ -14,16 +14,22 @@ from usb_ext.engine.parts import Parts, Watch
 from usb_ext.methods.as3l.consistency import watch_consistency
 from usb_ext.methods.influence.boundary import watch_boundary
 from usb_ext.methods.layermatch.grad_relu import WithGradReLU
+from usb_ext.methods.layermatch.mechanism import watch_mechanism
 from usb_ext.methods.named import NAMED, on_base, register
 from usb_ext.methods.step.registry import RULES
 from usb_ext.methods.step.step import WeakStrong
 from usb_ext.settings import Settings
 from usb_ext.settings.digest import idle_options
+from usb_ext.settings.influence import mask_of
 from usb_ext.upstream.running import Arguments
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS, SSL_Argument
 from usb_ext.upstream.usb_algorithms import check_pair, forced_settings, mended
 
-WATCHES: tuple[Watch, ...] = (watch_consistency, watch_boundary)
+WATCHES: tuple[Watch, ...] = (
+    watch_consistency,
+    watch_boundary,
+    watch_mechanism,
+)
 """What may look on in any run, each where the settings or the data ask for it."""
 
 
@@ -42,8 +48,7 @@ def algorithm_classes(settings: Settings) -> tuple[type, ...]:
         raise _unknown("algorithm", name, ALGORITHMS.keys())
     if imbalanced is not None and imbalanced not in IMB_ALGORITHMS:
         raise _unknown("imb_algorithm", imbalanced, IMB_ALGORITHMS.keys())
-    for part in (name, settings.base or name):
-        check_pair(part, imbalanced)
+    check_pair(name, imbalanced, settings.base)
     ours = settings.step == "ours" and (imbalanced is None or settings.extensions)
     algorithm: type = on_base(name) if name in RULES and ours else ALGORITHMS[name]
     if settings.base is not None and issubclass(algorithm, WeakStrong):
@@ -100,6 +105,8 @@ def resolved(settings: Settings, classes: tuple[type, ...]) -> Settings:
         if values.get(name) is None and name not in idle:
             values[name] = declared.default
     values.update(forced_settings(classes))
+    if "influence_mask" not in idle:
+        values["influence_mask"] = mask_of(values["influence_weights"], values["influence_mask"])
     if values["label_seed"] is None:
         values["label_seed"] = values["seed"]
     return Settings.model_validate(values)

@@ -3,7 +3,6 @@
 The one place that puts settings, weights, classes and preprocessing together; it changes nothing there.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from usb_ext.core.errors import DataMissing, SettingsError, reason
-from usb_ext.core.files import RunFolder, check_is_run
+from usb_ext.core.files import RunFolder, check_is_run, check_seal, json_of
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.model_file import read_interface
@@ -167,11 +166,12 @@ def _result(path: Path) -> RunResult | None:
         DataMissing: it is damaged.
     """
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json_of(path)
+        check_seal(content)
         return RunResult.from_json(content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DataMissing(
             f"{path} is damaged ({reason(error)}); take it away, and the run is opened without its record"
         ) from error

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError, our_errors
-from usb_ext.core.files import RunFolder, write_json, write_text
+from usb_ext.core.files import RunFolder, sealed, write_json, write_text
 from usb_ext.core.folders import Hold, holding
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, seed_everything
@@ -283,5 +283,5 @@ def _train(algorithm: Engine, state: State | None) -> None:
 def _finish(algorithm: Engine, settings: Settings, data: Prepared, status: str) -> RunResult:
     folder = algorithm.folder
     result = make_result(algorithm, settings, data, status, config_sha256(settings))
-    write_json(folder.result, result.to_json())
+    write_json(folder.result, sealed(result.to_json()))
     return result

@@ -14,9 +14,11 @@ from torch import nn
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.own_nets import Builder, own_builder
+from usb_ext.upstream.zoo_nets import is_zoo, zoo_builder
 
 # isort: split
 import semilearn.nets as usb_nets
+from semilearn.nets.resnet.resnet import ResNet50
 from semilearn.nets.wrn import WideResNet
 
 
@@ -99,21 +101,59 @@ def wrn_10_1(
     return net
 
 
-OURS: dict[str, Builder] = {"wrn_10_1": wrn_10_1, "mlp_100_100": mlp_100_100}
+class ResNet50WithHead(ResNet50):  # type: ignore[misc]
+    """USB's ResNet-50, whose `only_fc` asks for a layer `fc` that it does not have.
+
+    (Removed by: "resnet50: only_fc by the classifier".)
+    """
+
+    def forward(
+        self, x: torch.Tensor, only_fc: bool = False, only_feat: bool = False, **named: object
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
+        """`{"logits": (B, C), "feat": (B, 2048)}` of images (B, 3, H, W), as `MLP.forward` of points."""
+        if only_fc:
+            logits: torch.Tensor = self.classifier(x)
+            return logits
+        found: torch.Tensor | dict[str, torch.Tensor] = super().forward(
+            x, only_feat=only_feat, **named
+        )
+        return found
+
+
+def resnet50(
+    num_classes: int, pretrained: bool = False, pretrained_path: str | None = None
+) -> torch.nn.Module:
+    """ResNet-50 on USB's class (He et al., 2016).
+
+    Args:
+        num_classes: C, outputs of the head `classifier`.
+        pretrained: ignored; weights are loaded by `usb_ext.upstream.weights`.
+        pretrained_path: ignored likewise.
+
+    Returns:
+        A module from images (B, 3, H, W) to {"logits": (B, C), "feat": (B, 2048)}.
+    """
+    net: torch.nn.Module = ResNet50WithHead(num_classes=num_classes)
+    return net
+
+
+OURS: dict[str, Builder] = {"wrn_10_1": wrn_10_1, "resnet50": resnet50, "mlp_100_100": mlp_100_100}
 
 
 def net_names() -> list[str]:
-    """Every name `net:` accepts besides `package.module:function`."""
+    """Every name `net:` accepts besides `timm/NAME`, `torchvision/NAME` and `package.module:function`."""
     usb = [n for n in vars(usb_nets) if callable(getattr(usb_nets, n))]
     return sorted(set(usb) | set(OURS))
 
 
-def net_builder(name: str) -> Builder:
+def net_builder(name: str, img_size: int | None = None) -> Builder:
     """The builder of a network by its name.
 
     Args:
-        name: a name of `net_names()`, or `package.module:function` for the user's own network, called
-            as `function(num_classes=C)`; one whose forward gives logits alone is wrapped (`own_nets.py`).
+        name: a name of `net_names()`; `timm/NAME` or `torchvision/NAME` (`zoo_nets.py`); or
+            `package.module:function` for the user's own network, called as `function(num_classes=C)`; one
+            whose forward gives logits alone is wrapped (`own_nets.py`).
+        img_size: S, side of the images in pixels, which some of timm's and torchvision's have to know.
 
     Returns:
         A callable with keyword arguments `num_classes`, `pretrained`, `pretrained_path`.
@@ -121,6 +161,8 @@ def net_builder(name: str) -> Builder:
     Raises:
         SettingsError: for an unknown name.
     """
+    if is_zoo(name):
+        return zoo_builder(name, img_size)
     if ":" in name:
         return own_builder(name)
     if name in OURS:
@@ -130,7 +172,7 @@ def net_builder(name: str) -> Builder:
         near = get_close_matches(name.lower(), net_names(), n=1, cutoff=0.85)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise SettingsError(
-            f"net is {name!r}{hint}; known: {', '.join(net_names())}; "
-            "a network of your own is package.module:function"
+            f"net is {name!r}{hint}; known: {', '.join(net_names())}; networks of timm and torchvision are "
+            "timm/NAME and torchvision/NAME, a network of your own is package.module:function"
         )
     return builder

@@ -33,6 +33,7 @@ from semilearn.imb_algorithms.saw.saw import SAW
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings
+from usb_ext.settings.algorithms import served_as
 from usb_ext.upstream.usb import ALGORITHMS
 
 
@@ -148,21 +149,34 @@ REFUSED: dict[str, tuple[str, ...]] = {
 }
 
 
-def check_pair(algorithm: str, imbalanced: str | None) -> None:
+REFUSED_BASES: dict[str, tuple[str, ...]] = {
+    "abc": ("pseudolabel",),
+    "daso": ("pseudolabel",),
+    "debiaspl": ("instant",),
+    "saw": ("dash", "instant"),
+}
+"""Bases of ours for which the same holds, under whatever name they go; CoSSL does with one view."""
+
+
+def check_pair(algorithm: str, imbalanced: str | None, base: str | None = None) -> None:
     """Refuse an imbalanced algorithm on one that it does not work on.
 
     Args:
         algorithm: name as registered.
         imbalanced: name as registered, or None.
+        base: name as in the setting `base`, or None.
 
     Raises:
         SettingsError: naming the algorithms that it works on.
     """
-    if imbalanced is None or algorithm in supported(imbalanced):
+    if imbalanced is None:
         return
+    on = supported(imbalanced)
+    if algorithm in on and base not in REFUSED_BASES.get(imbalanced, ()):
+        return
+    what = f"algorithm {algorithm}" + (f" with base {base}" if algorithm in on else "")
     raise SettingsError(
-        f"imb_algorithm {imbalanced} does not work on algorithm {algorithm}; it does on: "
-        f"{', '.join(supported(imbalanced))}"
+        f"imb_algorithm {imbalanced} does not work on {what}; it does on: {', '.join(on)}"
     )
 
 
@@ -174,4 +188,5 @@ def supported(imbalanced: str) -> list[str]:
     """
     if imbalanced in ONLY:
         return [ONLY[imbalanced]]
-    return sorted(set(ALGORITHMS.keys()) - set(REFUSED.get(imbalanced, ())))
+    refused = REFUSED.get(imbalanced, ())
+    return sorted(n for n in ALGORITHMS.keys() if not {n, served_as(n)} & set(refused))

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings.data import TOYS
+
+GROWING = ("crest", "crest+")
+"""Imbalanced algorithms whose labelled set grows by images of the unlabelled one, as arrays of bytes."""
 
 EVERY_CLASS = {
     "abc": "weights each class by its number of labels",
@@ -28,6 +32,12 @@ def check_imbalanced_options(settings: Any) -> None:
         SettingsError: the option, its value and what works.
     """
     s = settings
+    if s.imb_algorithm in GROWING and s.dataset in TOYS:
+        raise SettingsError(
+            f"imb_algorithm {s.imb_algorithm} adds pseudo-labelled images to the labelled ones, and dataset "
+            f"{s.dataset} is points of the plane; use a data set of images, or another imb_algorithm, "
+            "such as debiaspl"
+        )
     if s.imb_algorithm == "daso" and s.daso_num_pretrain_iter < s.daso_num_pl_dist_iter:
         raise SettingsError(
             f"daso_num_pretrain_iter is {s.daso_num_pretrain_iter}, but daso mixes by the pseudo-labels it "

@@ -1,6 +1,7 @@
 """`metrics.jsonl`: what is written when, and that a resumed run cuts it back."""
 
 import json
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -173,3 +174,34 @@ def test_a_run_that_starts_over_keeps_its_rows_beside(tmp_path: Path) -> None:
     assert (tmp_path / "metrics_first.jsonl").read_bytes() == kept
     drive(hook, run, range(2))
     assert [row["it"] for row in rows(path)] == [2]
+
+
+def test_rows_that_were_changed_or_lost_are_said_when_a_run_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    hook = hook_on(path)
+    drive(hook, algorithm(), range(4))
+    state, whole = hook.state_dict(), path.read_text()
+    hook_on(path).load_state_dict(state)
+    assert caplog.text == ""
+    path.write_text(whole.replace('"it": 2', '"it": 3'))
+    hook_on(path).load_state_dict(state)
+    assert "is not what the run wrote before the checkpoint" in caplog.text
+    path.unlink()
+    hook_on(path).load_state_dict(state)
+    assert "has not the rows from before the checkpoint" in caplog.text
+
+
+def test_the_crc_is_that_of_the_file_over_sittings_and_restarts(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    hook, run = hook_on(path), algorithm()
+    drive(hook, run, range(4))
+    second = hook_on(path)
+    second.load_state_dict(hook.state_dict())
+    drive(second, run, range(4, 8))
+    assert second.crc == zlib.crc32(path.read_bytes())
+    second.restart(run, "gen_0")
+    assert second.state_dict()["crc"] == 0
+    drive(second, run, range(4))
+    assert second.crc == zlib.crc32(path.read_bytes())

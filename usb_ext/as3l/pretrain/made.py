@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.core.errors import DataMissing, SettingsError
-from usb_ext.core.files import RunFolder, read_json
+from usb_ext.core.files import RunFolder, check_seal, read_json
 from usb_ext.engine import checkpoint
 from usb_ext.settings import Settings
 from usb_ext.settings.as3l import AUTO
@@ -17,7 +17,7 @@ FILES = ("backbone.pth", "features.npz", "pretrain.json")
 def pretrain_folder(settings: Settings) -> Path:
     """Where pre-training leaves its files: save_dir/ssl_name."""
     s = settings
-    made = f"{s.ssl_method}_{s.dataset}_{s.net.replace(':', '.')}_s{s.ssl_seed}"
+    made = f"{s.ssl_method}_{s.dataset}_{s.net.replace(':', '.').replace('/', '.')}_s{s.ssl_seed}"
     return Path(s.save_dir) / (s.ssl_name or made)
 
 
@@ -48,6 +48,10 @@ def finished(folder: RunFolder, settings: Settings) -> dict[str, Any] | None:
     done = read_json(path, "the record of pre-training", remedy)
     if not (isinstance(done, dict) and isinstance(done.get("made_with"), dict)):
         raise DataMissing(f"{path} does not say what pre-training was made with; {remedy}")
+    try:
+        check_seal(done)
+    except ValueError as error:
+        raise DataMissing(f"{path} is damaged ({error}); {remedy}") from error
     _refuse_other(folder, {**done["made_with"], "num_classes": settings.num_classes}, settings)
     return done
 

@@ -13,7 +13,7 @@ from usb_ext.as3l.pretrain.loop import Pretraining, in_words, restore, seconds_a
 from usb_ext.as3l.pretrain.made import finished, found_checkpoint, made_with, pretrain_folder
 from usb_ext.as3l.pretrain.watch import Watch
 from usb_ext.core.errors import SettingsError, our_errors
-from usb_ext.core.files import RunFolder, replace_file, write_json, write_text
+from usb_ext.core.files import RunFolder, replace_file, sealed, write_json, write_text
 from usb_ext.core.folders import PRETRAIN, Hold, holding
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, versions
 from usb_ext.data.features import Features, read_features, write_features
@@ -157,7 +157,7 @@ def _finish(
         "device": device_name(device),
         "versions": versions(),
     }
-    write_json(folder.path / "pretrain.json", record)
+    write_json(folder.path / "pretrain.json", sealed(record))
     return _summary(folder, record)
 
 

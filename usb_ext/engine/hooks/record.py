@@ -12,6 +12,7 @@ import logging
 import shutil
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ import torch
 from tqdm import tqdm
 
 from usb_ext.core.errors import from_os_error
-from usb_ext.core.files import cut_lines, replace_file
+from usb_ext.core.files import cut_lines, file_crc32, replace_file
 from usb_ext.core.runtime import Screen
 from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
+
+_log = logging.getLogger(__name__)
 
 
 class Progress:
@@ -115,6 +118,7 @@ class RecordHook(Hook):
         self.seconds_before = 0.0
         self.started = time.perf_counter()
         self.anew = False
+        self.crc = 0
 
     @property
     def seconds(self) -> float:
@@ -137,11 +141,13 @@ class RecordHook(Hook):
 
     def _write(self, algorithm: OnEngine) -> None:
         row = {"it": algorithm.it + 1, "time": round(self.seconds, 3), **algorithm.log_dict}
+        line = json.dumps(row) + "\n"
         try:
             with self.path.open("w" if self.anew else "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(line)
         except OSError as error:
             raise from_os_error(error, f"{self.path} could not be written") from error
+        self.crc = zlib.crc32(line.encode(), 0 if self.anew else self.crc)
         self.anew = False
         if algorithm.tb_log is not None:
             algorithm.tb_log.update(algorithm.log_dict, algorithm.it)
@@ -163,11 +169,18 @@ class RecordHook(Hook):
             self.anew = True
 
     def state_dict(self) -> State:
-        """Length of the metrics file (bytes) and seconds trained."""
+        """Length of the metrics file (bytes), its CRC-32, and seconds trained."""
         size = self.path.stat().st_size if self.path.exists() and not self.anew else 0
-        return {"bytes": size, "seconds": self.seconds}
+        return {"bytes": size, "crc": 0 if self.anew else self.crc, "seconds": self.seconds}
 
     def load_state_dict(self, state: State) -> None:
         """Cut the file back to where it stood and go on counting."""
         self.seconds_before = state["seconds"]
         cut_lines(self.path, state["bytes"])
+        self.crc = file_crc32(self.path)
+        if self.crc != state.get("crc", self.crc):  # a checkpoint of an older version has none
+            what = "is not what the run wrote" if self.path.exists() else "has not the rows from"
+            _log.warning(
+                "%s %s before the checkpoint; the curves hang on it, weights and scores do not",
+                *(self.path, what),
+            )

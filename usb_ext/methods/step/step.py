@@ -127,6 +127,8 @@ class WeakStrong(Base):
             losses = self._losses(views, y_lb, weights, targets)
             unsup = self.rule.unsup_weight(self) * losses["unsup_loss"]
             total = unsup + sum(v for k, v in losses.items() if k != "unsup_loss")
+        terms = {**losses, "unsup_loss": unsup}
+        self.call_hook("after_losses", weak=weak, weights=weights, terms=terms)  # likewise
         return self._results(views, y_lb, weights, losses, total)
 
     def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:

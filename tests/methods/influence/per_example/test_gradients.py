@@ -100,3 +100,37 @@ def test_parameters_that_every_example_shares_are_found() -> None:
     layers, shared = sort_parameters(net)
     assert set(shared) == {"cls_token", "pos_embed"}
     assert {name.rsplit(".")[-1] for name in layers} >= {"proj", "norm1", "qkv", "fc1", "head"}
+
+
+class WordsFirst(nn.Module):
+    """(B, S, 3) as (S, B, 3) through a layer, or one layer on a table of places that all examples share."""
+
+    def __init__(self, places: bool) -> None:
+        super().__init__()
+        self.places = nn.Embedding(4, 3) if places else None
+        self.inner = nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.places is not None:
+            x = x + self.places(torch.arange(x.shape[1]))
+        first: torch.Tensor = self.inner(x.transpose(0, 1)).tanh().transpose(0, 1)
+        return first
+
+
+@pytest.mark.parametrize("num", [2, 3, 4, 5])
+@pytest.mark.parametrize("words", [2, 3, 4])
+def test_words_before_examples_are_refused_also_where_there_are_as_many(
+    num: int, words: int
+) -> None:
+    """A batch of as many examples as words would have given the gradients of the words."""
+    x = torch.randn(num, words, 3, generator=torch.Generator().manual_seed(0))
+    net = WordsFirst(places=False)
+    with pytest.raises(ValueError, match=r"layer inner \(Linear\) got .*first dimension"):
+        per_example_gradients(net, squares, x)
+    assert not any(m._forward_pre_hooks for m in net.modules())
+
+
+def test_places_that_all_examples_share_are_not_taken_for_examples() -> None:
+    x = torch.randn(4, 4, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=r"layer places \(Embedding\) got \(4,\)"):
+        per_example_gradients(WordsFirst(places=True), squares, x)
