@@ -20,12 +20,13 @@ NUMBER = re.compile(
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\.\d)")
 WORD = re.compile(
     r"accurac|error|consistency|AUROC|steps a second|"
-    r"\b(mean|averages?|std|gains?|p|costs?|takes?|faster|slower|better|worse|beats?|helps?|ours|it/s|\w+Match)\b",
+    r"\bours /|\b(mean(?! (?:0|and variance))|averages?|std|gains?"
+    r"|p|costs?|takes?|faster|slower|better|worse|beats?|helps?|it/s|\w+Match)\b",
     re.I,
 )
 CODE = re.compile(r"^```.*?^```\s*$|^<!--.*?-->\s*$", re.M | re.S)
-INLINE = re.compile(r"`[^`]*`|\]\([^)]*\)")
-SETTINGS = re.compile(r"\|[^\n]*\b(setting|option|default|versions|flags|patch)")
+INLINE = re.compile(r"`[^`]*`(?: [\d.]+\b)?|\]\([^)]*\)")
+SETTINGS = re.compile(r"ours[:,]|\|[^\n]*\b(setting|option|default|versions|flags|patch)")
 SET = re.compile(
     r"\b(?:threshold|weight|momentum|Theorem|Lemma|Secs?\.|Eqs?\.|"
     r"Python|torch|torchvision|timm|transformers) [\d.]+(?:(?:,| or| to|) [\d.]+)*"
@@ -36,13 +37,13 @@ TEXT = [p for p in PAGES if RESULTS not in p.parents and name_of(p) not in ELSEW
 
 
 def blocks_of(text: str) -> Iterator[tuple[str, str]]:
-    """Each block that holds results, and where its links stand: in itself, for a table also before it."""
+    """Each block that holds results, bare, and where its links stand: in itself, for a table also before."""
     before = ""
     for raw in re.split(r"\n\s*\n", CODE.sub("", text)):
         block = raw.strip()
         bare = SET.sub("", INLINE.sub("", block))
         if NUMBER.search(bare) and WORD.search(bare) and not SETTINGS.match(block):
-            yield block, before + block if block.startswith("|") else block
+            yield bare, before + block if block.startswith("|") else block
         before = block
 
 
@@ -56,7 +57,7 @@ def unborne(page: Path, text: str) -> list[str]:
             continue
         there = " ".join(text_of(path) for path in linked)
         known = {float(number) for number in DECIMAL.findall(there)}
-        for number in DECIMAL.findall(INLINE.sub("", block)):
+        for number in DECIMAL.findall(block):
             half = 0.5001 * 10 ** -len(number.partition(".")[2])
             if not any(abs(value - float(number)) <= half for value in known):
                 found.append(

@@ -169,6 +169,11 @@ def test_a_run_that_logs_the_mechanism(tmp_path: Path) -> None:
     assert "mechanism/theorem_4_2" in metrics.read_text()
 
 
+def test_a_figure_that_needs_no_run(tmp_path: Path) -> None:
+    assert main([*command_of("Fig. 6", "smooth-shapes"), "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "smooth-shapes.png").exists()
+
+
 def test_studies_grids_and_pictures_of_features(tmp_path: Path) -> None:
     targets = load_digits_arrays(16).train_targets
     noise = np.random.default_rng(0).normal(scale=0.05, size=(len(targets), 10))
