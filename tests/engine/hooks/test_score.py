@@ -122,3 +122,17 @@ def test_held_out_images_are_scored_beside_and_choose_nothing() -> None:
         "eval/top-1-acc": 0.4, "eval/F1": 0.2, "validation/top-1-acc": 0.9, "validation/loss": 2.0,
     }  # fmt: skip
     assert (run.best_eval_acc, hook.confusion) == (0.5, [[40, 0], [0, 1]])
+
+
+def test_without_a_test_split_held_out_images_are_scored_alone() -> None:
+    hook, run = ScoreHook(), algorithm([], steps=4, every=3)
+    run.loader_dict = {"validation": ()}
+    held_out = iter([0.1, 0.9])
+    run.evaluate = lambda split: {f"{split}/top-1-acc": next(held_out), f"{split}/loss": 2.0}
+    rows = []
+    for run.it in range(4):
+        run.log_dict = {}
+        hook.after_train_step(run)
+        rows.append(run.log_dict.get("validation/top-1-acc"))
+    assert rows == [None, None, 0.1, 0.9]
+    assert hook.history == [] and (run.best_eval_acc, run.best_is_new) == (0.0, False)

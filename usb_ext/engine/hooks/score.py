@@ -86,7 +86,8 @@ def held_out_scores(algorithm: OnEngine) -> Scores:
 class ScoreHook(Hook):
     """Owns the history of evaluations: step, scores, predicted classes, the last confusion matrix.
 
-    Without a test split (`without_test`) there is nothing to evaluate, and the history stays empty.
+    Without a test split (`without_test`) the images that `num_val` holds out are scored alone, where there
+    are any; they choose nothing, and the history stays empty.
 
     Across processes each one evaluates the whole split, so the state is the same in all of them.
 
@@ -105,9 +106,12 @@ class ScoreHook(Hook):
     def after_train_step(self, algorithm: OnEngine) -> None:
         """Evaluate every `num_eval_iter` steps and at the last one."""
         due = self.every_n_iters(algorithm, algorithm.num_eval_iter)
-        if not (due or self.is_last_iter(algorithm)) or "eval" not in algorithm.loader_dict:
+        if not (due or self.is_last_iter(algorithm)):
             return
         held_out = held_out_scores(algorithm)
+        if "eval" not in algorithm.loader_dict:
+            algorithm.log_dict.update(held_out)
+            return
         scores = algorithm.evaluate("eval")
         algorithm.log_dict.update({**scores, **held_out})
         self.history.append({"it": algorithm.it + 1, **scores})
