@@ -75,6 +75,28 @@ def test_the_command_trains_reports_and_takes_any_setting(
     assert (other / "compare.csv").read_text().count("fixmatch,10,3,3,True") == 1
 
 
+def test_against_takes_another_comparison_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fixmatch: error 50 there, 40 with the other momentum; the data set must be the same."""
+    for name, accuracy in (("plain", 0.5), ("changed", 0.6)):
+        given = {**GIVEN, "algorithm": "fixmatch", "momentum": 0.9 if name == "plain" else 0.8}
+        place = {"save_dir": str(tmp_path / name), "save_name": "run"}
+        leave(load_settings({**given, **place}).settings, accuracy)
+        words = ["compare", "--from", str(tmp_path / name), "--out", str(tmp_path / f"page_{name}")]
+        assert cli.main([*words, *(["--against", "page_plain"] if name == "changed" else [])]) == 0
+    page = capsys.readouterr().out
+    assert "gain of each method over its own runs in page_plain" in page
+    assert "| gain, mean | +10.00 |" in page
+    assert cli.main([*words, "--against", "nothing"]) == 3
+    err = capsys.readouterr().err
+    assert "--against nothing: there is no compare.json" in err and err.count("\n") == 1
+    report = tmp_path / "page_plain" / "compare.json"
+    report.write_text(report.read_text().replace('"digits"', '"svhn"'))
+    assert cli.main([*words, "--against", "page_plain"]) == 2
+    assert "is on svhn, this comparison on digits" in capsys.readouterr().err
+
+
 def test_from_takes_folders_above_runs_and_patterns(tmp_path: Path) -> None:
     """Two seeds of one method; a pre-training beside them is no run."""
     from usb_ext.cli.main import main

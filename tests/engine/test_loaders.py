@@ -42,16 +42,18 @@ def test_sizes_workers_and_streams(tmp_path: Path, asked: list[dict[str, Any]]) 
         (VALIDATION, 30, 30, 0, 8),
     ]
     assert {of["seed"] for of in asked} == {5} and {of["start_iter"] for of in asked} == {0}
-    assert list(algorithm.loader_dict) == ["train_lb", "train_ulb", "val", "eval"]
+    assert list(algorithm.loader_dict) == ["train_lb", "train_ulb", "val", "eval", "validation"]
     assert (algorithm.args.lb_dest_len, algorithm.args.ulb_dest_len) == (10, 1267)
 
 
 def test_what_a_run_does_not_look_at_has_no_loader(
     tmp_path: Path, asked: list[dict[str, Any]]
 ) -> None:
-    """Validation images that no extension reads, and splits that there are not."""
+    """A training loader of validation images that no extension reads, and splits that there are not."""
     held_out = built(tmp_path, algorithm="fixmatch", num_val=30)
     assert "val" in held_out.dataset_dict and "val" not in held_out.loader_dict
+    scored = [batch["y_lb"] for batch in held_out.loader_dict["validation"]]
+    assert torch.equal(torch.cat(scored), torch.as_tensor(held_out.dataset_dict["val"].targets))
     asked.clear()
     datasets = {"train_lb": [0, 1, 2], "train_ulb": None, "eval": None, "test": None}
     alone = Loaders.__new__(Loaders)

@@ -219,6 +219,16 @@ def test_a_mistake_is_one_line(study: Study, words: tuple[str, ...], code: int, 
     assert found == code and said in err and len(err.strip().splitlines()) == 1
 
 
+def test_runs_of_two_commits_are_averaged_only_where_asked(study: Study, runs: Runs) -> None:
+    def outcome(run: Planned) -> Any:
+        return {**runs.left(run), "commit": f"of seed {min(run.fold.seed, 1)}"}
+
+    runs.outcome = outcome
+    words = ("smooth-momentum", "--seeds", "0", "1", "2")
+    assert "10 of 30 runs are in no mean" in study(*words)[1]
+    assert "in no mean" not in study(*words, "--allow-mixed")[1]
+
+
 def test_a_table_of_a_study_that_is_none_is_said(study: Study, tmp_path: Path) -> None:
     folder = tmp_path / "study_smooth-momentum"
     folder.mkdir()
@@ -234,6 +244,10 @@ def test_runs_that_are_lost_are_said(study: Study, runs: Runs, tmp_path: Path) -
     runs.outcome = one_fails
     code, out, _ = study("smooth-momentum", "--seeds", "0")
     assert code == 0 and "2 of 10 runs are in no mean" in out
+    assert (
+        "recipe of FixMatch m 0.9: fixmatch in place of smoothfixmatch"
+        in (tmp_path / "study_smooth-momentum" / "compare" / "compare.md").read_text()
+    )
     runs.outcome = lambda run: {"status": "interrupted"}
     code, _, err = study("smooth-momentum", "--seeds", "1")
     assert code == 1 and "no fold has a run of every arm" in err

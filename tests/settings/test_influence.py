@@ -5,7 +5,7 @@ import pytest
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import load_settings
 from usb_ext.settings.algorithms import EXTENSIONS
-from usb_ext.settings.influence import InfluenceSettings, scope_of
+from usb_ext.settings.influence import InfluenceSettings, mask_of, scope_of
 
 GIVEN: dict[str, object] = {"algorithm": "influence_uda", "num_val": 100, "num_train_iter": 200}
 
@@ -96,3 +96,23 @@ def test_the_extension_declares_what_the_settings_hold() -> None:
     }
     fields = {n: f.default for n, f in InfluenceSettings.model_fields.items()}
     assert declared == {n: v for n, v in fields.items() if n not in EXTENSIONS}
+
+
+@pytest.mark.parametrize("mask", ["objective", "authors"])
+def test_only_one_weight_for_all_has_a_mask(mask: str) -> None:
+    text = refusal(influence_mask=mask)
+    assert f"influence_mask is {mask}" in text and "influence_weights: single" in text
+    assert load_settings({**GIVEN, "influence_weights": "single", "influence_mask": mask})
+
+
+def test_the_mask_of_one_weight_is_the_objectives_unless_said() -> None:
+    assert mask_of("single", None) == "objective" and mask_of("single", "authors") == "authors"
+    assert mask_of("per_example", None) is None
+
+
+@pytest.mark.parametrize("inverse", ["identity", "neumann"])
+def test_a_damping_by_the_trace_is_the_heads(inverse: str) -> None:
+    changed = {"influence_inverse": inverse, "influence_damping_scale": "trace"}
+    text = refusal(**changed)
+    assert "influence_damping_scale is trace" in text and "influence_params: head" in text
+    assert load_settings({**GIVEN, **changed, "influence_params": "head"})

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.run import assert_same_state, checkpoint_of, run
+from support.run import assert_same_state, checkpoint_of, metrics_of, run
 from support.ssl import TINY as TINY_SSL
 
 from usb_ext.cli.main import main
@@ -88,6 +88,23 @@ def test_a_stopped_run_goes_on_bit_by_bit(call: Any, tmp_path: Path) -> None:
     states = [checkpoint_of(tmp_path / name) for name in ("whole", "again")]
     for part in ("model", "ema_model", "optimizer"):
         assert_same_state(*(state[part] for state in states))
+
+
+def test_images_held_out_are_scored_where_there_is_no_test_split(call: Any, tmp_path: Path) -> None:
+    """`call` has made the images, half of them bright; here they lie in a folder a class."""
+    for number in range(24):
+        place = tmp_path / "classes" / "train" / ("bright" if number % 2 else "dark")
+        place.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"photos/train/{number:02d}.png").rename(place / f"{number:02d}.png")
+    result = run(
+        tmp_path / "run", algorithm="fixmatch", dataset="imagefolder", num_classes=2, num_labels=4,
+        data_dir=str(tmp_path / "classes"), img_size=8, without_test=True, num_val=6, epoch=1,
+        num_train_iter=4, num_eval_iter=2, num_log_iter=4,
+    )  # fmt: skip
+    assert result is not None
+    scored = {row["it"]: row["validation/top-1-acc"] for row in metrics_of(tmp_path / "run")}
+    assert list(scored) == [2, 4] and scored[4] == result.val_top1_last is not None
+    assert (result.top1_last, result.top1_best) == (None, None)
 
 
 def test_without_the_word_a_missing_test_split_is_a_mistake(call: Any) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.methods.step.head_tap import find_head
 from usb_ext.settings import load_settings
 from usb_ext.upstream.nets import net_builder
 from usb_ext.upstream.own_nets import own_builder
@@ -27,6 +28,14 @@ class Plain(nn.Module):
 class Dict(Plain):
     def forward(self, x):
         return {"logits": super().forward(x)}
+
+class Pair(Plain):
+    def forward(self, x):
+        return super().forward(x), x
+
+class NoLogits(Plain):
+    def forward(self, x):
+        return {"out": super().forward(x)}
 
 class Headless(nn.Module):
     def __init__(self, num_classes):
@@ -104,3 +113,20 @@ def test_a_module_beside_the_settings_file_is_found(
     load_settings(folder / "c.yaml")
     assert isinstance(net_builder("nets_beside:Plain")(num_classes=4), nn.Module)
     assert sys.path.index(str(folder)) > 0  # after all others: nothing is taken in their place
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Pair", "tuple"), ("NoLogits", "dict")])
+def test_an_output_without_logits_is_refused_in_one_line(own: str, name: str, kind: str) -> None:
+    net = net_builder(f"{own}:{name}")(num_classes=4)
+    with pytest.raises(SettingsError, match=f"{name} gives a {kind}; return the logits, or a dict"):
+        net(torch.zeros(2, 3, 2, 2))
+
+
+def test_the_head_of_a_wrapped_network_is_found_whatever_it_is_called(own: str) -> None:
+    """Grad-ReLU's and influence's search, and none of the wrapper's tensors stands twice."""
+    net: Any = net_builder(f"{own}:Plain")(num_classes=4)
+    net.net.last = net.net.fc
+    del net.net.fc
+    net.head = "last"
+    assert find_head(net, 4) is net.net.last
+    assert set(net.state_dict()) == {f"net.{name}" for name in net.net.state_dict()}

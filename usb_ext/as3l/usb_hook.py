@@ -22,9 +22,9 @@ from usb_ext.data.prior_file import prior_of
 from usb_ext.data.training_set import TrainingSet, load_training_set
 from usb_ext.methods.as3l.prior import posterior
 from usb_ext.settings import Settings
+from usb_ext.upstream.pretrained import load_weights
 from usb_ext.upstream.running import Batch, Running, served
 from usb_ext.upstream.usb import Hook
-from usb_ext.upstream.weights import load_pretrained
 
 CARRIERS = ("FixMatch", "FlexMatch")
 """Classes of USB's that make probabilities of the weak views alone, once a step: there priors can join."""
@@ -66,7 +66,7 @@ class AS3LHook(Hook):
         unlabelled = self._put_data(algorithm, s, training)
         if s.use_pretrain and algorithm.it == 0:
             network = getattr(algorithm.model, "module", algorithm.model)
-            load_pretrained(network, str(s.pretrain_path), s.num_classes)
+            load_weights(network, s.net, str(s.pretrain_path), s.num_classes, s.img_size)
             averaged = getattr(algorithm.ema_model, "module", algorithm.ema_model)
             averaged.load_state_dict(network.state_dict())
         if "prior_label" in s.active_extensions:

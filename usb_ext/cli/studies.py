@@ -51,6 +51,8 @@ def run_study(words: Sequence[str], show: Show) -> int:
         out=Path(own.out).expanduser() if own.out else usual.out,
         given=_given(loaded),
         jobs=own.jobs,
+        retry=own.retry,
+        allow_mixed=own.allow_mixed,
     )
     return show(run(name, loaded.settings, order, show))
 
@@ -70,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="runs at a time (smooth-...)"
+    )
+    parser.add_argument("--retry", action="store_true", help="try failed runs again (smooth-...)")
+    parser.add_argument(
+        "--allow-mixed", action="store_true", help="average runs of several commits (smooth-...)"
     )
     parser.add_argument("--out", metavar="DIR", help="default: save_dir/study_NAME")
     return parser

@@ -54,9 +54,22 @@ def read_other(name: str, out: Path) -> Other:
         raise SettingsError(f"--against {name} is this comparison's own folder; give another --out")
     remedy = "run that comparison again, which trains nothing that is there"
     report = read_json(found / REPORT, "the report of a comparison", remedy)
-    if not isinstance(report, dict) or not isinstance(report.get("runs"), list):
+    if not isinstance(report, dict) or not _has_runs(report.get("runs")):
         raise DataMissing(f"{found / REPORT} is no report of a comparison; {remedy}")
     return Other(name, report)
+
+
+def _has_runs(runs: object) -> bool:
+    """Whether these are rows of runs as `report.run_row` makes them."""
+    needed = {
+        "method",
+        "num_labels",
+        "label_seed",
+        "seed",
+        "used",
+        *(f"error_{m}" for m in METRICS),
+    }
+    return isinstance(runs, list) and all(isinstance(r, dict) and needed <= r.keys() for r in runs)
 
 
 def against(other: Other, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def instability_table(part: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
         The table; None where no run says anything of it.
     """
     own = [r for r in runs if r["used"] and r["num_labels"] == part["num_labels"]]
-    if all(run["largest_drop"] is None for run in own):
+    if all(run.get("largest_drop") is None for run in own):
         return None
     rows = [_drops(m, [r for r in own if r["method"] == m]) for m in part["methods"]]
     header = ["method", "largest drop", "greatest", "label seed, seed", "from step", "to step"]

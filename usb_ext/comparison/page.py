@@ -66,14 +66,14 @@ def tables(report: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[Table]
     """The tables in order: over label counts, by fold, collapse, instability, time, what is left out.
 
     Args:
-        report: from `report.make_report`.
+        report: from `report.make_report`, also of a version without Holm's, pooled gains and instability.
         metrics: whose tables, the leading one first.
     """
     parts = report["comparisons"]
     if len(parts) > 1:
         for metric in metrics:
             yield overview_table(parts, metric)
-            if report["pooled"]["metrics"].get(metric):
+            if report.get("pooled", {}).get("metrics", {}).get(metric):
                 yield pooled_table(report["pooled"], metric)
             yield steps_table(report["monotonicity"], metric)
     for part in parts:
@@ -83,7 +83,7 @@ def tables(report: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[Table]
                 yield collapsed_table(part, report["runs"])
             if unstable := instability_table(part, report["runs"]):
                 yield unstable
-    if held := report["against"]:
+    if held := report.get("against"):
         yield from (against_table(held, part, m) for part in held["parts"] for m in metrics)
     yield from (time_table(part) for part in report["time_to"] if part["methods"])
     if report["left_out"]:
@@ -131,7 +131,7 @@ def facts_of(report: Mapping[str, Any]) -> list[str]:
         ),
         *_uncovered(report["runs"]),
         *_untimed(report["time_to"]),
-        *_against(report["against"]),
+        *_against(report.get("against")),
         f"data: {_list(env['dataset'])}; steps a run: {_list(env['iterations'])}",
         f"measured on: {_list(env['measured_on'])}",
         f"{env['runs']} runs, {mean:.1f} seconds a run on average; hardware: {_list(env['hardware'])}",
@@ -157,8 +157,8 @@ def _holm(report: Mapping[str, Any]) -> Iterator[str]:
         for values in part["metrics"].get(report["metric"], {}).values()
         if "gain" in values
     ]
-    family = max((gain["test"]["family"] for gain in gains), default=0)
-    if family > 1 or len(report["comparisons"]) > 1 or report["against"]:
+    family = max((gain["test"].get("family", 0) for gain in gains), default=0)
+    if family > 1 or (family and (len(report["comparisons"]) > 1 or report["against"])):
         yield (
             "p (Holm): corrected for all p-values of one question, metric and direction on this page "
             f"(gains over the first method: {family})"

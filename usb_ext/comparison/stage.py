@@ -88,6 +88,9 @@ def report(entries: Sequence[Entry], order: Order) -> dict[str, Any]:
     Returns:
         The report, with `page`, its Markdown.
     """
+    if order.other is not None:
+        records = [entry.record for entry in entries if entry.record is not None]
+        refuse_other_data_set(order.other, [record.raw.get("dataset") for record in records])
     of_one = of_one_source(entries, order.allow_mixed)
     made = make_report(of_one, order.metric, order.target, order.about, order.other)
     claim_outputs(order.out, REPORT)

@@ -152,7 +152,7 @@ def holm_value(gain: Mapping[str, Any], side: str) -> str:
 
 def shows_holm(found: Sequence[Mapping[str, Any] | None]) -> bool:
     """Whether these gains' p-values are some of several, so that the corrected ones are other numbers."""
-    return any(gain is not None and gain["test"]["family"] > 1 for gain in found)
+    return any(gain is not None and gain["test"].get("family", 0) > 1 for gain in found)
 
 
 def overview_table(parts: Sequence[Mapping[str, Any]], metric: str) -> Table:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,14 @@ from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
 from usb_ext.data.decode import BadImage, decode_file
 from usb_ext.data.folder_scan import FolderScan, Listing
 from usb_ext.data.streamed import StreamedImages
+from usb_ext.settings.networks import Channels
 
 _CHUNK = 64  # files a task: enough to hide the pool's overhead
 _MOST_THREADS = 8  # Pillow decodes outside Python's lock, so threads are enough
 _log = logging.getLogger(__name__)
+
+Look: TypeAlias = tuple[Channels, Channels]
+"""Mean and standard deviation of the channels."""
 
 
 class BadImages(DataMissing):
@@ -73,9 +78,14 @@ def decode_all(
 
 
 def load_scanned(
-    scan: FolderScan, *, img_size: int, budget_bytes: int = 2**31, skip_bad_images: bool = False
+    scan: FolderScan,
+    *,
+    img_size: int,
+    budget_bytes: int = 2**31,
+    skip_bad_images: bool = False,
+    look: Look = (IMAGENET_MEAN, IMAGENET_STD),
 ) -> ImageArrays:
-    """Load a scanned folder as a data set with ImageNet's mean and standard deviation.
+    """Load a scanned folder as a data set.
 
     Both splits are decoded into memory if together they fit the budget; otherwise images are
     decoded each time they are asked for. Either way they are prepared by `decode.prepare_image`.
@@ -86,6 +96,8 @@ def load_scanned(
         budget_bytes: most memory for decoded images, in bytes (img_size**2 * 3 an image).
         skip_bad_images: leave out files that cannot be decoded, before any split, and list them in
             `skipped`. When streaming this takes one pass over all files.
+        look: mean and standard deviation of each channel, of pixels in [0, 1]; a folder says nothing of
+            them, so they are ImageNet's, or those that the network was made for.
 
     Raises:
         DataMissing: a file that cannot be decoded (when streaming without `skip_bad_images`: at the
@@ -107,8 +119,8 @@ def load_scanned(
         test_images=tested,
         test_targets=np.array(test_kept.targets, dtype=np.int64),
         classes=scan.classes,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
+        mean=look[0],
+        std=look[1],
         hflip=True,
         train_names=train_kept.names,
         skipped=_skipped(scan.train, train_bad) | _skipped(scan.test, test_bad),

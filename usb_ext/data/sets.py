@@ -12,11 +12,17 @@ import torch
 
 from usb_ext.augment.usb_views import Jitter, View, eval_transform, strong_transform, weak_transform
 from usb_ext.core.errors import SettingsError
-from usb_ext.data.arrays import ImageArrays, Images, load_digits_arrays
+from usb_ext.data.arrays import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ImageArrays,
+    Images,
+    load_digits_arrays,
+)
 from usb_ext.data.folder_scan import FolderScan, read_class_list, scan_folder
 from usb_ext.data.folds import fold_summary, unlabelled_summary
 from usb_ext.data.image_names import ImageIds
-from usb_ext.data.imagefolder import load_scanned
+from usb_ext.data.imagefolder import Look, load_scanned
 from usb_ext.data.label_csv import label_file_classes
 from usb_ext.data.prepared import IntArray, Prepared, Split, choose_split
 from usb_ext.data.toy import TOYS, PointArrays, load_toy
@@ -24,6 +30,7 @@ from usb_ext.data.validation import without
 from usb_ext.settings import Settings
 from usb_ext.settings.algorithms import served_as
 from usb_ext.settings.data import AUDIO, TEXTS
+from usb_ext.settings.networks import made_for
 from usb_ext.upstream.running import Arguments, Datasets, served
 from usb_ext.upstream.usb import BasicDataset, RandAugment
 from usb_ext.upstream.usb_datasets import IMAGES, load_usb_datasets
@@ -139,7 +146,14 @@ def load_arrays(args: Settings, source: Source) -> ImageArrays | PointArrays:
         img_size=args.img_size,
         budget_bytes=args.cache_budget_mb * MEBIBYTE,
         skip_bad_images=args.skip_bad_images,
+        look=_look(args.net),
     )
+
+
+def _look(net: str) -> Look:
+    """Mean and deviation for a folder's images: those that the network was made for, or ImageNet's."""
+    made = made_for(net)
+    return (IMAGENET_MEAN, IMAGENET_STD) if made is None else (made.mean, made.std)
 
 
 def _none() -> IntArray:

@@ -10,6 +10,7 @@ from usb_ext.data.batched import batched_eval_loader, batched_train_loader
 from usb_ext.data.batches import SeededImages
 from usb_ext.data.image_store import MEBIBYTE
 from usb_ext.data.loaders import eval_loader, stop_workers, train_loader
+from usb_ext.engine.hooks.score import HELD_OUT
 from usb_ext.upstream.running import (
     Batch,
     Collate,
@@ -62,6 +63,8 @@ class Loaders(Base):
         for split in ("eval", "test"):
             if data.get(split) is not None:
                 loaders[split] = self.evaluation_loader(split)
+        if held_out is not None:
+            loaders[HELD_OUT] = self.evaluation_loader("val")
         return loaders
 
     def evaluation_loader(self, split: str, stream: int | None = None) -> Iterable[Batch]:

@@ -9,11 +9,12 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.engine.hooks.average import evaluated_state
 from usb_ext.settings import Settings
 from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder
-from usb_ext.upstream.own_nets import Builder, bare
+from usb_ext.upstream.own_nets import Builder
+from usb_ext.upstream.pretrained import load_weights
 from usb_ext.upstream.running import State
 from usb_ext.upstream.text_nets import HUB, text_net
 from usb_ext.upstream.usb_algorithms import second_head, wrappings
-from usb_ext.upstream.weights import load_pretrained, misfits, misfits_in_words
+from usb_ext.upstream.weights import misfits, misfits_in_words
 
 
 def builder(settings: Settings) -> Builder:
@@ -22,7 +23,7 @@ def builder(settings: Settings) -> Builder:
     Returns:
         A callable as USB expects it; text and audio networks load their own weights.
     """
-    build = net_builder(settings.net)
+    build = net_builder(settings.net, settings.img_size)
     own_loading = settings.net in TEXT_AND_AUDIO
 
     def build_net(
@@ -36,7 +37,7 @@ def builder(settings: Settings) -> Builder:
             )
         net = build(num_classes=num_classes)
         if pretrained:
-            load_pretrained(bare(net), pretrained_path or "", num_classes)
+            load_weights(net, settings.net, pretrained_path or "", num_classes, settings.img_size)
         return net
 
     return build_net

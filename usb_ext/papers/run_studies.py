@@ -17,7 +17,7 @@ from usb_ext.comparison.against import Other
 from usb_ext.comparison.methods import OWN, Method
 from usb_ext.comparison.methods import Order as Comparison
 from usb_ext.comparison.numbers import correct, gain
-from usb_ext.comparison.plan import make_plan, pair_seeds
+from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
 from usb_ext.comparison.stage import compare
 from usb_ext.comparison.statistics import mean_and_spread
 from usb_ext.comparison.tables import holm_value, p_value, signed
@@ -83,13 +83,16 @@ def run_arms(
     out, methods = order.out / folder, [arm.method for arm in arms]
     folds = pair_seeds(order.seeds, None, settings)
     plan = make_plan(file, methods, folds, sorted(order.budgets), out, flags)
-    about: dict[str, Any] = {
-        "command": shlex.join(("usb-ext", *sys.argv[1:])),
-        "methods": {
-            m.label: {"algorithm": m.algorithm, "settings": dict(m.values)} for m in methods
-        },
-    }
-    report = compare(plan, Comparison(out=out, jobs=order.jobs, about=about, other=other), say=show)
+    about = {"command": shlex.join(("usb-ext", *sys.argv[1:])), "methods": _about(plan)}
+    asked = Comparison(
+        out=out,
+        jobs=order.jobs,
+        allow_mixed=order.allow_mixed,
+        retry=order.retry,
+        about=about,
+        other=other,
+    )
+    report = compare(plan, asked, say=show)
     rows = _rows(arms, report["runs"])
     if lost := len(report["runs"]) - len(rows):
         show(f"{lost} of {len(report['runs'])} runs are in no mean; {out}/compare.md says why")
@@ -98,6 +101,18 @@ def run_arms(
             f"no fold has a run of every arm; {out}/compare.md says what became of them"
         )
     return rows
+
+
+def _about(plan: Sequence[Planned]) -> dict[str, dict[str, object]]:
+    """Of each method's label its algorithm, own settings, and recipe."""
+    return {
+        run.method.label: {
+            "algorithm": run.method.algorithm,
+            "settings": dict(run.method.values),
+            "recipe": run.settings.recipe,
+        }
+        for run in plan
+    }
 
 
 def _refuse_own(order: Order) -> None:

@@ -30,6 +30,8 @@ class Order:
         out: folder of what is made and of the table.
         given: what the settings file says, and what the flags say, which wins also over recipes.
         jobs: runs at a time, in studies of runs.
+        retry: try runs again that failed, in studies of runs.
+        allow_mixed: average runs of several commits and versions, in studies of runs.
     """
 
     budgets: Sequence[int]
@@ -38,6 +40,8 @@ class Order:
     out: Path
     given: Given = field(default_factory=lambda: Given({}, {}))
     jobs: int = 1
+    retry: bool = False
+    allow_mixed: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,7 +142,11 @@ class DatasetSettings(SettingsGroup):
         default=4096,
         description="Memory for decoded images in MiB; 0 decodes each image every time.",
     )
-    img_size: Count = Field(default=32, description="Height and width of an image in pixels.")
+    img_size: Count = Field(
+        default=32,
+        description="Height and width of an image in pixels; with net: timm/NAME or torchvision/NAME, where "
+        "it is not given, what that network was made for.",
+    )
     crop_ratio: Ratio = Field(
         default=0.875,
         description="Share of the resized image that a crop keeps, in (0, 1].",

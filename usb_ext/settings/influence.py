@@ -40,6 +40,11 @@ class InfluenceSettings(SettingsGroup):
         description="Added to the diagonal of the Hessian beside weight_decay; 1 is in effect what the "
         "authors' code has.",
     )
+    influence_damping_scale: Literal["trace"] | None = Field(
+        default=None,
+        description="trace: influence_damping is a share of trace(H) / P, the mean eigenvalue, P the head's "
+        "parameters; None: a number on the diagonal as it is.",
+    )
     influence_inverse: Literal["auto", "exact", "cg", "identity", "neumann"] = Field(
         default="auto",
         description="Inverse Hessian: exact by Cholesky; cg by conjugate gradients; auto is exact up to "
@@ -72,6 +77,11 @@ class InfluenceSettings(SettingsGroup):
     influence_weights: Literal["per_example", "single"] = Field(
         default="per_example", description="A weight for each example, or one for all (Fig. 4)."
     )
+    influence_mask: Literal["objective", "authors"] | None = Field(
+        default=None,
+        description="Derivative of one weight for all: objective sums over what the base selects, as the "
+        "loss does; authors sums over all examples, as their code does; None is objective.",
+    )
     influence_optimizer: Literal["m_adam", "adam", "sgd"] = Field(
         default="m_adam", description="Optimizer of the weights (Sec. 3.1; Fig. 4)."
     )
@@ -97,6 +107,16 @@ def scope_of(inverse: str, given: str | None) -> str:
         given: as in the setting `influence_params`.
     """
     return given or {"neumann": "last_block", "identity": "network"}.get(inverse, "head")
+
+
+def mask_of(weights: str, given: str | None) -> str | None:
+    """How one weight for all is derived: as given, or along the objective; None for a weight an example.
+
+    Args:
+        weights: as in the setting `influence_weights`.
+        given: as in the setting `influence_mask`.
+    """
+    return (given or "objective") if weights == "single" else given
 
 
 def influence_contradictions(settings: "Settings") -> Iterator[str]:
@@ -139,6 +159,16 @@ def _influence(s: "Settings") -> Iterator[str]:
         yield (
             f"influence_params is {s.influence_params} but influence_inverse {s.influence_inverse} is "
             "for the head alone; use influence_params: head, or influence_inverse: identity or neumann"
+        )
+    if s.influence_damping_scale and scope_of(s.influence_inverse, s.influence_params) != "head":
+        yield (
+            f"influence_damping_scale is {s.influence_damping_scale} but only the head's Hessian has a trace "
+            "in closed form; use influence_params: head, or leave influence_damping_scale out"
+        )
+    if s.influence_mask is not None and s.influence_weights != "single":
+        yield (
+            f"influence_mask is {s.influence_mask} but with influence_weights: {s.influence_weights} each "
+            "derivative is that of Eq. 6, unmasked; leave it out, or use influence_weights: single"
         )
     if s.influence_weights == "single" and s.influence_weights_file is not None:
         yield (

@@ -23,6 +23,7 @@ from usb_ext.settings.layermatch import (
     MechanismSettings,
 )
 from usb_ext.settings.names import run_name
+from usb_ext.settings.networks import made_for
 from usb_ext.settings.rules import check
 from usb_ext.settings.run import (
     DeadSettings,
@@ -78,6 +79,15 @@ class Settings(
         if not (isinstance(algorithm, str) and isinstance(base, str | None)):
             return raw
         return {**other_defaults(algorithm, base), **raw}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size_of_the_network(cls, raw: Any) -> Any:
+        """Images of the size that a network of timm or torchvision was made for, where none is given."""
+        if not isinstance(raw, Mapping) or "img_size" in raw:
+            return raw
+        made = made_for(str(raw.get("net", "")))
+        return raw if made is None else {**raw, "img_size": made.size}
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

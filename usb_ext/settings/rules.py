@@ -22,6 +22,7 @@ from usb_ext.settings.data import (
 from usb_ext.settings.influence import influence_contradictions
 from usb_ext.settings.layermatch import layermatch_contradictions
 from usb_ext.settings.limits import limit_contradictions
+from usb_ext.settings.networks import network_contradictions
 from usb_ext.settings.smooth import smooth_contradictions
 from usb_ext.settings.step import step_contradictions
 from usb_ext.settings.usb_options import imbalance_contradictions, instant_contradictions
@@ -55,6 +56,7 @@ def contradictions(settings: "Settings") -> list[str]:
         _processes,
         _schedule,
         _network,
+        network_contradictions,
         _label_file,
         _class_list,
         _labelled,

@@ -109,7 +109,7 @@ class NetworkSettings(SettingsGroup):
     """Which network, and which weights it starts from.
 
     A network of USB takes `only_fc` and `only_feat` and returns `{"logits", "feat"}`; one of the
-    user's own, named by module and function, must do the same.
+    user's own, named by module and function, may return the logits alone, or in a dict.
     """
 
     heading: ClassVar[str] = "Network"
@@ -117,9 +117,10 @@ class NetworkSettings(SettingsGroup):
     net: Text = Field(
         default="wrn_28_2",
         description="Network: a name of USB's (wrn_28_2, wrn_28_8, wrn_var_37_2, resnet50, "
-        "vit_small_patch2_32, bert_base_uncased, ...), wrn_10_1, or your own as "
-        "package.module:function, found from the settings file's folder and the working folder too. Its "
-        "module is imported, which runs its code: use only settings and modules that you trust.",
+        "vit_small_patch2_32, bert_base_uncased, ...), wrn_10_1, timm/NAME or torchvision/NAME for an image "
+        "classifier of those libraries, or your own as package.module:function, found from the settings "
+        "file's folder and the working folder too. Its module is imported, which runs its code: use only "
+        "settings and modules that you trust.",
     )
     net_from_name: bool = Field(
         default=False,
@@ -130,5 +131,7 @@ class NetworkSettings(SettingsGroup):
     )
     pretrain_path: FilePath | None = Field(
         default=None,
-        description="File or URL of the weights; USB writes '' for None.",
+        description="File (of torch or safetensors) or URL of the weights; timm or torchvision for those "
+        "that the library of net offers; package for ImageNet's in usb_ext[pretrained]. USB writes '' for "
+        "None.",
     )

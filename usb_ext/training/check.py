@@ -26,9 +26,11 @@ from usb_ext.settings.data import AUDIO_NETS, TEXT_NETS, TOYS
 from usb_ext.training.compose import algorithm_classes, resolved
 from usb_ext.upstream.loggers import check_loggers
 from usb_ext.upstream.nets import net_builder
+from usb_ext.upstream.pretrained import BY_WORD, check_named
 from usb_ext.upstream.usb_datasets import check_dataset, check_sounds
 from usb_ext.upstream.usb_imbalanced import check_imbalanced_options
 from usb_ext.upstream.usb_own_loops import check_feature_maps
+from usb_ext.upstream.zoo_nets import is_zoo
 
 FILES = ("label_file", "val_index_file", "class_list", "prior_file", "consistency_features")
 """Settings that name a file that training reads."""
@@ -116,6 +118,8 @@ def check_files(settings: Settings, *, staged: bool = False) -> None:
     named = {name: getattr(settings, name) for name in FILES}
     if settings.use_pretrain and settings.net not in (*TEXT_NETS, *AUDIO_NETS):
         named["pretrain_path"] = settings.pretrain_path or ""
+        if settings.pretrain_path in BY_WORD:
+            check_named(named.pop("pretrain_path"), settings.net)
     made = [name for name, value in named.items() if value == AUTO]
     if made and not staged:
         raise SettingsError(
@@ -189,7 +193,12 @@ def shape_of(net: str, num_classes: int, size: int, layered: bool) -> Shape:
         layered: whether `layer_decay` asks where its layers stand.
     """
     place = torch.device("cpu" if ":" in net else "meta")
-    module = net_builder(net)(num_classes=num_classes).to(place)
+    try:
+        module = net_builder(net, size or None)(num_classes=num_classes).to(place)
+    except SettingsError as error:
+        if not is_zoo(net):
+            raise
+        return Shape(str(error), 0)
     images = torch.zeros((2, 3, size, size) if size else (2, 2), device=place)
     if layered and not hasattr(module, "group_matcher"):
         return Shape("layer_decay needs a method group_matcher of it, as USB's have", 0)

@@ -20,6 +20,7 @@ from usb_ext.methods.step.registry import RULES
 from usb_ext.methods.step.step import WeakStrong
 from usb_ext.settings import Settings
 from usb_ext.settings.digest import idle_options
+from usb_ext.settings.influence import mask_of
 from usb_ext.upstream.running import Arguments
 from usb_ext.upstream.usb import ALGORITHMS, IMB_ALGORITHMS, SSL_Argument
 from usb_ext.upstream.usb_algorithms import check_pair, forced_settings, mended
@@ -104,6 +105,8 @@ def resolved(settings: Settings, classes: tuple[type, ...]) -> Settings:
         if values.get(name) is None and name not in idle:
             values[name] = declared.default
     values.update(forced_settings(classes))
+    if "influence_mask" not in idle:
+        values["influence_mask"] = mask_of(values["influence_weights"], values["influence_mask"])
     if values["label_seed"] is None:
         values["label_seed"] = values["seed"]
     return Settings.model_validate(values)

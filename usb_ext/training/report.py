@@ -25,7 +25,7 @@ from usb_ext.data.origins import origins_of, selection_of, self_supervised_of
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import OWN
 from usb_ext.engine.engine import Engine
-from usb_ext.engine.hooks.score import ScoreHook
+from usb_ext.engine.hooks.score import HELD_OUT, ScoreHook
 from usb_ext.engine.statistics import in_force
 from usb_ext.methods.influence.boundary import BoundaryHook, Panel
 from usb_ext.methods.influence.report import (
@@ -41,7 +41,6 @@ from usb_ext.upstream.running import Datasets, served
 _log = logging.getLogger(__name__)
 MARKERS = "os^vDPX"
 COLUMNS = 4
-HELD_OUT = "held_out"
 SHADES = "Greys"
 LABELLED, LINE = "tab:orange", "tab:blue"
 
@@ -228,9 +227,11 @@ def _test_scores(algorithm: Engine, status: str) -> _TestScores:
 
 def _validation_score(algorithm: Engine, status: str) -> float | None:
     """Accuracy of the last weights on the images held out, in order; `val` itself is a training loader."""
-    if algorithm.dataset_dict.get("val") is None or status != "completed":
+    if HELD_OUT not in algorithm.loader_dict or status != "completed":
         return None
-    algorithm.loader_dict[HELD_OUT] = algorithm.evaluation_loader("val")
+    algorithm.loader_dict[HELD_OUT] = algorithm.evaluation_loader(
+        "val"
+    )  # the run's workers have ended
     return float(algorithm.evaluate(HELD_OUT)[f"{HELD_OUT}/top-1-acc"])
 
 

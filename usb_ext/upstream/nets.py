@@ -14,6 +14,7 @@ from torch import nn
 from usb_ext.core.errors import SettingsError
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.own_nets import Builder, own_builder
+from usb_ext.upstream.zoo_nets import is_zoo, zoo_builder
 
 # isort: split
 import semilearn.nets as usb_nets
@@ -140,17 +141,19 @@ OURS: dict[str, Builder] = {"wrn_10_1": wrn_10_1, "resnet50": resnet50, "mlp_100
 
 
 def net_names() -> list[str]:
-    """Every name `net:` accepts besides `package.module:function`."""
+    """Every name `net:` accepts besides `timm/NAME`, `torchvision/NAME` and `package.module:function`."""
     usb = [n for n in vars(usb_nets) if callable(getattr(usb_nets, n))]
     return sorted(set(usb) | set(OURS))
 
 
-def net_builder(name: str) -> Builder:
+def net_builder(name: str, img_size: int | None = None) -> Builder:
     """The builder of a network by its name.
 
     Args:
-        name: a name of `net_names()`, or `package.module:function` for the user's own network, called
-            as `function(num_classes=C)`; one whose forward gives logits alone is wrapped (`own_nets.py`).
+        name: a name of `net_names()`; `timm/NAME` or `torchvision/NAME` (`zoo_nets.py`); or
+            `package.module:function` for the user's own network, called as `function(num_classes=C)`; one
+            whose forward gives logits alone is wrapped (`own_nets.py`).
+        img_size: S, side of the images in pixels, which some of timm's and torchvision's have to know.
 
     Returns:
         A callable with keyword arguments `num_classes`, `pretrained`, `pretrained_path`.
@@ -158,6 +161,8 @@ def net_builder(name: str) -> Builder:
     Raises:
         SettingsError: for an unknown name.
     """
+    if is_zoo(name):
+        return zoo_builder(name, img_size)
     if ":" in name:
         return own_builder(name)
     if name in OURS:
@@ -167,7 +172,7 @@ def net_builder(name: str) -> Builder:
         near = get_close_matches(name.lower(), net_names(), n=1, cutoff=0.85)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise SettingsError(
-            f"net is {name!r}{hint}; known: {', '.join(net_names())}; "
-            "a network of your own is package.module:function"
+            f"net is {name!r}{hint}; known: {', '.join(net_names())}; networks of timm and torchvision are "
+            "timm/NAME and torchvision/NAME, a network of your own is package.module:function"
         )
     return builder

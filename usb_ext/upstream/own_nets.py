@@ -90,13 +90,36 @@ def _as_usb(net: nn.Module) -> bool:
     return True
 
 
-class TensorNet(nn.Module):
+class Wrapped(nn.Module):
+    """A network within the interface of USB's networks.
+
+    Args:
+        net: as its author wrote it.
+
+    Attributes:
+        heads: beginnings of the names that its classification layer's weights have, which no file fills;
+            None where they are to be found by `weights.head_name`.
+    """
+
+    heads: tuple[str, ...] | None = None
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    @property
+    def classifier(self) -> nn.Linear:
+        """The classification layer, under a name that USB's networks have (`heads.HEAD_NAMES`)."""
+        raise NotImplementedError
+
+
+class TensorNet(Wrapped):
     """The interface of USB's networks around one from images to logits, such as torchvision's.
 
     Its features are what its last linear layer gets.
 
     Args:
-        net: from (B, 3, H, W) to (B, C), or to a dict with `logits`.
+        net: from (B, 3, H, W) to (B, C), or to a dict with `logits`; no tuple, whose order nobody knows.
         num_classes: C.
 
     Raises:
@@ -104,12 +127,13 @@ class TensorNet(nn.Module):
     """
 
     def __init__(self, net: nn.Module, num_classes: int) -> None:
-        super().__init__()
-        self.net = net
+        super().__init__(net)
         self.head = _last_linear(net, num_classes)
-        self.num_features = self._layer().in_features
+        self.num_features = self.classifier.in_features
 
-    def _layer(self) -> nn.Linear:
+    @property
+    def classifier(self) -> nn.Linear:
+        """The last linear layer, weight of shape (C, d)."""
         found: Any = self.net.get_submodule(self.head)
         return found  # type: ignore[no-any-return]
 
@@ -120,16 +144,25 @@ class TensorNet(nn.Module):
             x: inputs, or features (B, d) with `only_fc`.
             only_fc: give the head's logits (B, C) alone.
             only_feat: give the features (B, d) alone.
+
+        Raises:
+            SettingsError: the network gives neither logits nor a dict with them, or does not call its last
+                layer.
         """
         if only_fc:
-            return self._layer()(x)
+            return self.classifier(x)
         kept: list[torch.Tensor] = []
-        handle = self._layer().register_forward_pre_hook(lambda _, given: kept.append(given[0]))
+        handle = self.classifier.register_forward_pre_hook(lambda _, given: kept.append(given[0]))
         try:
             found = self.net(x)
         finally:
             handle.remove()
-        logits = found["logits"] if isinstance(found, dict) else found
+        logits = found.get("logits") if isinstance(found, dict) else found
+        if not isinstance(logits, torch.Tensor):
+            raise SettingsError(
+                f"the network {type(self.net).__name__} gives a {type(found).__name__}; return the logits, "
+                "or a dict with logits"
+            )
         if not kept:
             raise SettingsError(
                 f"the network {type(self.net).__name__} does not call its last linear layer as a module, so "
@@ -144,7 +177,7 @@ def bare(net: nn.Module) -> nn.Module:
     Args:
         net: what a builder has given.
     """
-    return net.net if isinstance(net, TensorNet) else net
+    return net.net if isinstance(net, Wrapped) else net
 
 
 def _last_linear(net: nn.Module, num_classes: int) -> str:

@@ -152,7 +152,8 @@ REFUSED: dict[str, tuple[str, ...]] = {
 REFUSED_BASES: dict[str, tuple[str, ...]] = {
     "abc": ("pseudolabel",),
     "daso": ("pseudolabel",),
-    "saw": ("dash",),
+    "debiaspl": ("instant",),
+    "saw": ("dash", "instant"),
 }
 """Bases of ours for which the same holds, under whatever name they go; CoSSL does with one view."""
 

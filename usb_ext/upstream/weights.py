@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from usb_ext.core.errors import DataMissing, reason
@@ -68,13 +69,19 @@ def head_name(net: nn.Module, num_classes: int | None = None) -> str | None:
     return fitting[-1] if fitting else None
 
 
-def load_pretrained(net: nn.Module, source: str, num_classes: int | None = None) -> nn.Module:
+def load_pretrained(
+    net: nn.Module,
+    source: str,
+    num_classes: int | None = None,
+    heads: tuple[str, ...] | None = None,
+) -> nn.Module:
     """Fill a network with weights from a file or an address.
 
     Args:
         net: the network; its head keeps its fresh values.
         source: a path, or a URL that is fetched into torch's cache.
         num_classes: C, by which the head is known; None knows it by its name.
+        heads: beginnings of the head's names, where they are known.
 
     Returns:
         The same network.
@@ -82,20 +89,35 @@ def load_pretrained(net: nn.Module, source: str, num_classes: int | None = None)
     Raises:
         DataMissing: no such file, an address that cannot be fetched, or weights that do not match.
     """
-    head = head_name(net, num_classes)
-    own = f"{head}." if head else None
-    wanted = {k: v for k, v in net.state_dict().items() if own is None or not k.startswith(own)}
-    places = _places(_read(source), wanted, _numbered(net))
+    if heads is None:
+        head = head_name(net, num_classes)
+        heads = (f"{head}.",) if head else ()
+    return fill(net, read_weights(source), source, heads)
+
+
+def fill(net: nn.Module, content: Any, source: str, heads: tuple[str, ...]) -> nn.Module:
+    """Fill a network with the tensors of a file, all but its head.
+
+    Args:
+        net: the network.
+        content: what was read: tensors by name, maybe in dicts of dicts.
+        source: where from, for the messages.
+        heads: beginnings of the head's names, in the network and in the file.
+
+    Returns:
+        The same network.
+
+    Raises:
+        DataMissing: weights that do not match.
+    """
+    wanted = {k: v for k, v in net.state_dict().items() if not k.startswith(heads)}
+    places = _places(content, wanted, _numbered(net))
     if not places:
         raise DataMissing(
             f"pretrain_path {source} holds no weights (a dict of tensors was expected)"
         )
     found = places[0]
-    given = {
-        k: v
-        for k, v in found.below(wanted).items()
-        if own is None or k in wanted or not k.startswith(own)
-    }
+    given = {k: v for k, v in found.below(wanted).items() if k in wanted or not k.startswith(heads)}
     if "pos_embed" in given and "pos_embed" in wanted:
         given["pos_embed"] = _fitted_positions(given["pos_embed"], wanted["pos_embed"])
     _compare(source, wanted, given, places)
@@ -222,12 +244,22 @@ def _fitted_positions(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor
     return resized
 
 
-def _read(source: str) -> Any:
+def read_weights(source: str) -> Any:
+    """What a file of weights holds, of torch's or safetensors; no code in it is run.
+
+    Args:
+        source: a path, or a URL that is fetched into torch's cache.
+
+    Raises:
+        DataMissing: it is not there, cannot be fetched or cannot be read.
+    """
     path = Path(source).expanduser()
     try:
         with torch.serialization.safe_globals(
             [argparse.Namespace]
         ):  # the arguments of MAE, DINO, ...
+            if path.is_file() and path.suffix == ".safetensors":
+                return load_file(path)
             if path.is_file():
                 if bad := broken_part(path):
                     raise ValueError(f"the checksum of its part {bad} is wrong")

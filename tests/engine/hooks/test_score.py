@@ -98,3 +98,41 @@ def test_without_a_test_split_nothing_is_asked_and_nothing_reported() -> None:
     run.loader_dict = {}
     assert drive(hook, run) == []
     assert run.asked == [] and hook.history == [] and hook.instability() is None
+
+
+def test_held_out_images_are_scored_beside_and_choose_nothing() -> None:
+    """The confusion matrix and the best belong to `eval`, whatever the validation images say."""
+    hook, run = ScoreHook(), algorithm([0.5, 0.4], steps=2, every=1)
+    run.loader_dict["validation"] = ()
+    scored, held_out = run.evaluate, iter([0.1, 0.9])
+
+    def evaluate(split: str) -> dict[str, float]:
+        if split == "eval":
+            return scored(split)  # type: ignore[no-any-return]
+        run.last_confusion = [[0, 0], [0, 0]]
+        return {
+            "validation/top-1-acc": next(held_out),
+            "validation/loss": 2.0,
+            "validation/F1": 0.0,
+        }
+
+    run.evaluate = evaluate
+    assert drive(hook, run) == [1]
+    assert run.log_dict == {
+        "eval/top-1-acc": 0.4, "eval/F1": 0.2, "validation/top-1-acc": 0.9, "validation/loss": 2.0,
+    }  # fmt: skip
+    assert (run.best_eval_acc, hook.confusion) == (0.5, [[40, 0], [0, 1]])
+
+
+def test_without_a_test_split_held_out_images_are_scored_alone() -> None:
+    hook, run = ScoreHook(), algorithm([], steps=4, every=3)
+    run.loader_dict = {"validation": ()}
+    held_out = iter([0.1, 0.9])
+    run.evaluate = lambda split: {f"{split}/top-1-acc": next(held_out), f"{split}/loss": 2.0}
+    rows = []
+    for run.it in range(4):
+        run.log_dict = {}
+        hook.after_train_step(run)
+        rows.append(run.log_dict.get("validation/top-1-acc"))
+    assert rows == [None, None, 0.1, 0.9]
+    assert hook.history == [] and (run.best_eval_acc, run.best_is_new) == (0.0, False)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from support.built import built
 from support.run import assert_same_state, checkpoint_of, metrics_of, run
 
 from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.methods.influence.extension import options_of
 from usb_ext.settings import load_settings
+from usb_ext.settings.digest import config_sha256, differing_keys
 from usb_ext.training.compose import algorithm_classes, resolved
 
 GIVEN: dict[str, Any] = {
@@ -58,7 +61,12 @@ def test_without_a_step_size_it_is_the_base_with_the_same_images_held_out(tmp_pa
             checkpoint_of(tmp_path / "influence")[part], checkpoint_of(tmp_path / "base")[part]
         )
     rows = zip(metrics_of(tmp_path / "influence"), metrics_of(tmp_path / "base"), strict=True)
-    assert all(row["train/total_loss"] == other["train/total_loss"] for row, other in rows)
+    shown = [(row.get("validation/top-1-acc"), other.get("validation/top-1-acc"))
+             for row, other in rows
+             if row["train/total_loss"] == other["train/total_loss"]]  # fmt: skip
+    assert len(shown) == len(metrics_of(tmp_path / "base")) > 0
+    assert all(weighted == base for weighted, base in shown)
+    assert shown[-1][1] == plain.val_top1_last is not None  # both arms, as Table 3 compares them
 
 
 def test_a_list_of_an_earlier_run_gives_the_same_validation_set(tmp_path: Path) -> None:
@@ -107,6 +115,40 @@ def test_mistakes_are_named_before_any_work(
     with pytest.raises(error, match=message):
         run(tmp_path, **given)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("scale", "shift", "relative"), [(None, 2.5, 0.0), ("trace", 0.5, 2.0)])
+def test_a_damping_is_a_number_or_a_share(scale: str | None, shift: float, relative: float) -> None:
+    given = {**GIVEN, "influence_damping": 2.0, "weight_decay": 0.5, "num_train_iter": 200}
+    settings = load_settings({**given, "influence_damping_scale": scale}).settings
+    found = resolved(settings, algorithm_classes(settings))
+    options = options_of(SimpleNamespace(**found.model_dump()))
+    assert (options.shift, options.relative) == (shift, relative)
+
+
+def test_the_mask_of_one_weight_is_part_of_what_a_run_is() -> None:
+    """A weight an example has none, so its runs keep their hash; one weight for all names its own."""
+    given = {**GIVEN, "num_train_iter": 200}
+    apart, one, authors = (
+        resolved(settings, algorithm_classes(settings))
+        for settings in (
+            load_settings({**given, **changed}).settings
+            for changed in (
+                {},
+                {"influence_weights": "single"},
+                {"influence_weights": "single", "influence_mask": "authors"},
+            )  # fmt: skip
+        )
+    )
+    assert (apart.influence_mask, one.influence_mask, authors.influence_mask) == (
+        None, "objective", "authors",
+    )  # fmt: skip
+    before = one.model_copy(
+        update={"influence_mask": None}
+    )  # as a run of an earlier version has it
+    assert len({config_sha256(s) for s in (apart, one, authors, before)}) == 4
+    changed = differing_keys(before.model_dump(), one.model_dump())
+    assert changed == {"influence_mask": (None, "objective")}
 
 
 @pytest.mark.parametrize("base", ["fixmatch", "uda", None])

@@ -4,7 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from usb_ext.methods.influence.gradients import InverseSettings, inverse_product, weight_gradients
+from usb_ext.methods.influence.gradients import (
+    InverseSettings,
+    cosine,
+    inverse_product,
+    weight_gradients,
+)
 from usb_ext.methods.influence.last_layer import Curvature, mean_gradient, residuals, with_bias
 
 CLASSES, DIM, LABELLED, UNLABELLED, HELD_OUT, DECAY = 3, 3, 300, 30, 50, 0.5
@@ -203,3 +208,51 @@ def test_numbers_that_are_none_and_unknown_kinds_are_refused() -> None:
     fine = Curvature(torch.full((2, 2), 0.5), torch.ones(2, 1), torch.ones(2), 1.0)
     with pytest.raises(ValueError, match="diagonal.*neumann"):
         inverse_product(fine, torch.ones(2, 1), InverseSettings("diagonal"))
+
+
+@pytest.mark.parametrize("kind", ["exact", "cg", "neumann", "identity"])
+def test_what_a_solution_leaves_is_told(kind: str) -> None:
+    kernel = trained(WEIGHTS, HARD)
+    curvature = Curvature(torch.softmax(X_LB @ kernel.T, dim=-1), X_LB,
+                          torch.ones(LABELLED).double(), DECAY)  # fmt: skip
+    right = mean_gradient(residuals(X_VAL @ kernel.T, Y_VAL), X_VAL)
+    found = inverse_product(
+        curvature, right, InverseSettings(kind, cg_iterations=2, neumann_terms=3)
+    )
+    left = curvature.matrix() @ found.value.flatten() - right.flatten()
+    assert found.residual.item() == pytest.approx((left.norm() / right.norm()).item(), abs=1e-12)
+    assert found.converged == (kind != "cg")  # two steps are too few for twelve parameters
+    assert (found.residual < 1e-10) == (kind == "exact")
+
+
+def test_nothing_to_solve_leaves_nothing_and_points_nowhere() -> None:
+    curvature = Curvature(torch.full((2, 2), 0.5), torch.eye(2), torch.ones(2), 1.0)
+    found = inverse_product(curvature, torch.zeros(2, 2), InverseSettings("exact"))
+    assert found.residual == 0 and found.converged
+    assert cosine(found.value, torch.ones(2, 2)) == 0
+
+
+def test_a_large_damping_turns_the_exact_inverse_into_the_identity() -> None:
+    """At a damping far above H's largest eigenvalue the directions agree, far below they do not."""
+    probs = torch.softmax(X_LB @ trained(WEIGHTS, HARD).T, dim=-1)
+    right = mean_gradient(residuals(X_VAL @ trained(WEIGHTS, HARD).T, Y_VAL), X_VAL)
+    even = torch.full((LABELLED,), 1 / LABELLED).double()
+    top = torch.linalg.eigvalsh(Curvature(probs, X_LB, even, 0.0).matrix()).max().item()
+    turned = []
+    for share in (1e3, 1e-3):
+        curvature = Curvature(probs, X_LB, even, share * top)
+        wanted = torch.linalg.solve(curvature.matrix(), right.flatten())
+        found = cosine(inverse_product(curvature, right, InverseSettings("exact")).value, right)
+        turned.append(found.item())
+        assert found.item() == pytest.approx(
+            F.cosine_similarity(wanted, right.flatten(), dim=0).item(), abs=1e-10
+        )
+    assert turned[0] > 1 - 1e-6 and turned[1] < 0.99
+
+
+def test_the_mean_diagonal_is_the_mean_eigenvalue_without_the_shift() -> None:
+    probs = torch.softmax(X_ULB @ trained(WEIGHTS, HARD).T, dim=-1)
+    bare = torch.linalg.eigvalsh(Curvature(probs, X_ULB, WEIGHTS, 0.0).matrix())
+    for shift in (0.0, 0.7):
+        found = Curvature(probs, X_ULB, WEIGHTS, shift).mean_diagonal
+        assert found == pytest.approx(bare.mean().item(), rel=1e-12)

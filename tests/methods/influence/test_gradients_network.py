@@ -98,11 +98,15 @@ def test_against_a_loop_over_examples(kind: str) -> None:
         for u in range(6)
     ]
     how = InverseSettings(kind, neumann_rate=0.2, neumann_terms=5)
-    found, products = network_weight_gradients(
+    found, products, turned = network_weight_gradients(
         parameters, losses["train"], losses["validation"], losses["unlabelled"], SHIFT, how
     )
     assert products == (5 if kind == "neumann" else 0)
     torch.testing.assert_close(found, torch.stack(wanted), rtol=1e-8, atol=1e-12)
+    straight = flat_gradient(losses["validation"], parameters)
+    torch.testing.assert_close(
+        turned, torch.nn.functional.cosine_similarity(inverse, straight, dim=0)
+    )
     assert not found.requires_grad
 
 

@@ -88,7 +88,12 @@ def hook_of(run: Any, **changed: Any) -> InfluenceWeightingHook:
 
 
 def expected(
-    run: Any, step: dict[str, Any], validation: dict[str, Any], names: list[str], how: str
+    run: Any,
+    step: dict[str, Any],
+    validation: dict[str, Any],
+    names: list[str],
+    how: str,
+    relative: float = 0.0,
 ) -> torch.Tensor:
     """Eq. 6 from gradients and a full Hessian in the named parameters, weights all 1."""
     model = run.model.eval()
@@ -112,7 +117,8 @@ def expected(
     (inverse,) = torch.autograd.grad(held_out, leaf)
     if how == "exact":
         curved = torch.autograd.functional.hessian(objective, start)
-        inverse = torch.linalg.inv(curved + SHIFT * torch.eye(len(start))) @ inverse
+        shift = SHIFT + relative * curved.trace() / len(start)
+        inverse = torch.linalg.inv(curved + shift * torch.eye(len(start))) @ inverse
     of_each = losses(leaf, x_ulb, step["targets"])
     grads = [torch.autograd.grad(each, leaf, retain_graph=True)[0] for each in of_each]
     model.train()
@@ -135,6 +141,20 @@ def test_an_update_is_equation_6_in_the_head(soft: bool, bias: bool) -> None:
     assert all(torch.equal(b, before[n]) for n, b in run.model.named_buffers())
     assert all(m.training for m in run.model.modules())
     assert all(p.grad is None for p in run.model.parameters())
+
+
+def test_a_damping_by_the_trace_goes_with_the_mean_eigenvalue() -> None:
+    run, steps = setting()
+    names = ["classifier.weight", "classifier.bias"]
+    held_out = run.loader_dict["val"].batches[0]
+    wanted = expected(run, steps[1], held_out, names, "exact", relative=20.0)
+    hook = hook_of(run, relative=20.0)
+    drive(hook, run, steps[:2])
+    moved = torch.ones(N_ULB).double()
+    moved[steps[1]["indices"]] -= 0.1 * wanted
+    torch.testing.assert_close(hook.weights.double(), moved, rtol=1e-6, atol=1e-7)
+    absolute = expected(run, steps[1], held_out, names, "exact")
+    assert (wanted - absolute).abs().max() > 0.05 * absolute.abs().max()
 
 
 @pytest.mark.parametrize(
@@ -176,9 +196,9 @@ def test_weights_stay_in_their_range(largest: float, top: float | None) -> None:
     assert 0 < run.log_dict["train/influence_weight_zero"] < 1
 
 
-def test_one_weight_for_all_moves_by_the_sum() -> None:
+def test_the_authors_one_weight_moves_by_the_unmasked_sum() -> None:
     run, steps = setting()
-    apart, together = hook_of(run), hook_of(run, single=True)
+    apart, together = hook_of(run), hook_of(run, single=True, masked=False)
     drive(apart, run, steps[:2])
     run.it, run.loader_dict["val"].batch_sampler.start_iter = 0, 0
     drive(together, run, steps[:2])
@@ -208,6 +228,32 @@ def test_a_restored_hook_goes_on_as_if_nothing_had_been(changed: dict[str, Any],
     untouched = hook_of(again, **changed)
     untouched.load_state_dict(state)
     assert untouched.updates == stop // 2  # what was saved has not moved on
+
+
+def test_with_nothing_selected_one_weight_stays_where_it_is() -> None:
+    run, steps = setting()
+    steps[1]["mask"] = torch.zeros(U).double()
+    hook, authors = hook_of(run, single=True), hook_of(run, single=True, masked=False)
+    drive(hook, run, steps[:2])
+    run.it, run.loader_dict["val"].batch_sampler.start_iter = 0, 0
+    drive(authors, run, steps[:2])
+    assert hook.updates == authors.updates == 1
+    assert hook.weights[0] == 1 and authors.weights[0] != 1
+
+
+def test_conjugate_gradients_that_stop_early_say_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    run, steps = setting()
+    hook = hook_of(run, shift=1e-3, inverse=InverseSettings("cg", cg_iterations=2))
+    with caplog.at_level(logging.WARNING):
+        drive(hook, run, steps)
+    left = float(run.log_dict["train/influence_residual"])
+    assert caplog.text.count("conjugate gradients stopped after 2 iterations") == 1
+    assert "step 2:" in caplog.text and "influence_cg_iter" in caplog.text and left > 1e-3
+    assert hook.unsolved == hook.updates == hook.state_dict()["unsolved"] == 2
+    solved = hook_of(run, inverse=InverseSettings("cg", cg_iterations=500))
+    run.it = 0
+    drive(solved, run, steps)
+    assert solved.unsolved == 0 and run.log_dict["train/influence_residual"] < 1e-6
 
 
 def test_an_indefinite_hessian_is_said_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,7 +17,7 @@ FILES = ("backbone.pth", "features.npz", "pretrain.json")
 def pretrain_folder(settings: Settings) -> Path:
     """Where pre-training leaves its files: save_dir/ssl_name."""
     s = settings
-    made = f"{s.ssl_method}_{s.dataset}_{s.net.replace(':', '.')}_s{s.ssl_seed}"
+    made = f"{s.ssl_method}_{s.dataset}_{s.net.replace(':', '.').replace('/', '.')}_s{s.ssl_seed}"
     return Path(s.save_dir) / (s.ssl_name or made)
 
 

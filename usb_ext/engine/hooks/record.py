@@ -22,6 +22,7 @@ from tqdm import tqdm
 from usb_ext.core.errors import from_os_error
 from usb_ext.core.files import cut_lines, file_crc32, replace_file
 from usb_ext.core.runtime import Screen
+from usb_ext.engine.hooks.score import HELD_OUT
 from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
 
@@ -131,7 +132,7 @@ class RecordHook(Hook):
 
     def after_train_step(self, algorithm: OnEngine) -> None:
         """Write the step if it is due."""
-        evaluated = "eval/top-1-acc" in algorithm.log_dict
+        evaluated = not {"eval/top-1-acc", f"{HELD_OUT}/top-1-acc"}.isdisjoint(algorithm.log_dict)
         due = evaluated or self.every_n_iters(algorithm, algorithm.num_log_iter)
         if due:
             algorithm.log_dict["lr"] = algorithm.optimizer.param_groups[-1]["lr"]

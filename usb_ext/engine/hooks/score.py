@@ -15,10 +15,13 @@ import numpy.typing as npt
 
 from usb_ext.core.classification import rarely_predicted
 from usb_ext.core.result import Instability
-from usb_ext.upstream.running import OnEngine, State
+from usb_ext.upstream.running import OnEngine, Scores, State
 from usb_ext.upstream.usb import Hook
 
 IntArray = npt.NDArray[np.int64]
+
+HELD_OUT = "validation"
+"""The loader, and the prefix in `metrics.jsonl`, of the images that `num_val` holds out, all and in order."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,26 @@ def largest_drop(
     return Drop(float(drops[lowest]), best, lowest, emptied, after)
 
 
+def held_out_scores(algorithm: OnEngine) -> Scores:
+    """Top-1 and loss of the averaged weights on the images that `num_val` holds out; empty without any.
+
+    Ren et al. (2020, Table 3, Figs. 3 and 4) show them for runs with and without learned weights. It goes
+    before the scores of `eval`, whose confusion matrix is the one to keep.
+
+    Args:
+        algorithm: the running algorithm with its loaders.
+    """
+    if HELD_OUT not in algorithm.loader_dict:
+        return {}
+    wanted = (f"{HELD_OUT}/top-1-acc", f"{HELD_OUT}/loss")
+    return {name: value for name, value in algorithm.evaluate(HELD_OUT).items() if name in wanted}
+
+
 class ScoreHook(Hook):
     """Owns the history of evaluations: step, scores, predicted classes, the last confusion matrix.
 
-    Without a test split (`without_test`) there is nothing to evaluate, and the history stays empty.
+    Without a test split (`without_test`) the images that `num_val` holds out are scored alone, where there
+    are any; they choose nothing, and the history stays empty.
 
     Across processes each one evaluates the whole split, so the state is the same in all of them.
 
@@ -87,10 +106,14 @@ class ScoreHook(Hook):
     def after_train_step(self, algorithm: OnEngine) -> None:
         """Evaluate every `num_eval_iter` steps and at the last one."""
         due = self.every_n_iters(algorithm, algorithm.num_eval_iter)
-        if not (due or self.is_last_iter(algorithm)) or "eval" not in algorithm.loader_dict:
+        if not (due or self.is_last_iter(algorithm)):
+            return
+        held_out = held_out_scores(algorithm)
+        if "eval" not in algorithm.loader_dict:
+            algorithm.log_dict.update(held_out)
             return
         scores = algorithm.evaluate("eval")
-        algorithm.log_dict.update(scores)
+        algorithm.log_dict.update({**scores, **held_out})
         self.history.append({"it": algorithm.it + 1, **scores})
         self.confusion = algorithm.last_confusion
         self.predicted.append([sum(column) for column in zip(*self.confusion, strict=True)])

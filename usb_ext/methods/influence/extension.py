@@ -76,6 +76,7 @@ def options_of(args: Arguments) -> InfluenceOptions:
         neumann_rate=args.influence_neumann_rate,
         neumann_terms=args.influence_neumann_terms,
     )
+    relative = args.influence_damping_scale == "trace"
     return InfluenceOptions(
         every=args.influence_every,
         lr=args.influence_lr,
@@ -84,7 +85,9 @@ def options_of(args: Arguments) -> InfluenceOptions:
         weight_max=args.influence_weight_max or math.inf,
         bias=args.influence_bias,
         scope=scope_of(args.influence_inverse, args.influence_params),
-        shift=args.influence_damping + args.weight_decay,
+        shift=args.weight_decay + (0.0 if relative else args.influence_damping),
         inverse=inverse,
         mean=getattr(args, "ulb_loss_mean", "batch"),
+        masked=args.influence_mask != "authors",
+        relative=args.influence_damping if relative else 0.0,
     )

@@ -69,12 +69,16 @@ class Inverse:
     Attributes:
         value: (C, D).
         raises: how often the damping had to be raised tenfold.
-        iterations: products with H.
+        iterations: products with H that the solver made.
+        residual: ||g_V - H x|| / ||g_V|| of x = `value`, shape (), made anew from H; 0 where g_V is 0.
+        converged: False where conjugate gradients stopped at their last iteration above their tolerance.
     """
 
     value: torch.Tensor
     raises: int
     iterations: int
+    residual: torch.Tensor
+    converged: bool
 
 
 def inverse_product(curvature: Curvature, right: torch.Tensor, how: InverseSettings) -> Inverse:
@@ -92,9 +96,35 @@ def inverse_product(curvature: Curvature, right: torch.Tensor, how: InverseSetti
     for raises in range(MAX_RAISES):
         found = _solve(curvature, right, how)
         if found.positive:
-            return Inverse(found.value, raises, found.iterations)
+            return _checked(found, curvature, right, how, raises)
         curvature = replace(curvature, shift=_raised(curvature))
     raise ArithmeticError("the curvature of the last layer holds infinities or NaN")
+
+
+def _checked(
+    found: Solution, curvature: Curvature, right: torch.Tensor, how: InverseSettings, raises: int
+) -> Inverse:
+    """A solution with what it leaves of the right side; only a solver out of iterations waits for it."""
+    left = (right - curvature.product(found.value)).norm()
+    residual = left / right.norm().clamp(min=torch.finfo(right.dtype).tiny)
+    out = found.iterations >= how.cg_iterations and how.kind in ("auto", "cg")
+    converged = not out or bool(residual <= how.cg_tolerance)
+    return Inverse(found.value, raises, found.iterations, residual, converged)
+
+
+def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Cosine of the angle between two tensors of one shape (...), shape (); 0 where one of them is 0.
+
+    Between H^-1 g_V and g_V it says what the inverse does: at 1 it is the identity of Luketina et al.
+    (2016) up to length, which Adam does not notice (Ren et al., 2020, Sec. 4.3).
+
+    Args:
+        a: (...).
+        b: (...).
+    """
+    length = (a.norm() * b.norm()).clamp(min=torch.finfo(a.dtype).tiny)
+    turned: torch.Tensor = (a * b).sum() / length
+    return turned
 
 
 def _solve(curvature: Curvature, right: torch.Tensor, how: InverseSettings) -> Solution:
@@ -146,7 +176,7 @@ def network_weight_gradients(
     unlabelled_losses: Loss,
     shift: float,
     how: InverseSettings,
-) -> tuple[torch.Tensor, int]:
+) -> tuple[torch.Tensor, int, torch.Tensor]:
     """d L_V / d lambda_u of each example for any chosen parameters (Eq. 6).
 
     ours: attention runs on its mathematical form here, the only one with second and forward derivatives.
@@ -160,7 +190,7 @@ def network_weight_gradients(
         how: `neumann` with its rate and terms, or `identity`.
 
     Returns:
-        (U,) derivatives and the number of products with H.
+        (U,) derivatives, the number of products with H, and the cosine between H^-1 g_V and g_V.
 
     Raises:
         ValueError: for another kind.
@@ -168,15 +198,16 @@ def network_weight_gradients(
     """
     if how.kind not in ("identity", "neumann"):
         raise ValueError(f"kind is {how.kind!r}; beyond the head: identity, neumann")
-    found = Solution(_flat_gradient(validation_loss, parameters), True, 0)
+    right = _flat_gradient(validation_loss, parameters)
+    found = Solution(right, True, 0)
     if how.kind == "neumann":
         product = hessian_product(train_loss, parameters, shift)
-        found = neumann_series(product, found.value, how.neumann_rate, how.neumann_terms)
+        found = neumann_series(product, right, how.neumann_rate, how.neumann_terms)
     fixed = {name: value.detach() for name, value in parameters.items()}
     direction = _named(found.value, fixed)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         slopes: torch.Tensor = torch.func.jvp(unlabelled_losses, (fixed,), (direction,))[1]
-    return -slopes, found.iterations
+    return -slopes, found.iterations, cosine(found.value, right)
 
 
 def hessian_product(loss: Loss, parameters: Parameters, shift: float) -> Product:

@@ -72,6 +72,10 @@ class InfluenceWeightingHook(Hook):
     were trained with. Inputs go once more through the network in evaluation mode; the validation batch is
     the next of a seeded endless permutation, of which only the number of updates is state.
 
+    One weight for all (`single`) stands before a sum, so its derivative is the sum over u of the factor of
+    l_u in the objective (mask, base's weight, mean and loss weight) times Eq. 6; with nothing selected it is
+    0. The authors sum over all examples, selected or not (`masked` is False then).
+
     Across processes: each moves the weights of its own examples by its own validation batch; nothing is
     reduced yet, so a distributed run would have to share both tables. It is refused for now.
 
@@ -84,6 +88,7 @@ class InfluenceWeightingHook(Hook):
         table: (N_ulb,) weights, or (1,) with `single`.
         updates: updates so far.
         raised: tenfold raises of the damping so far.
+        unsolved: updates so far for which conjugate gradients did not reach their tolerance.
     """
 
     def __init__(self, head: nn.Linear, weights: torch.Tensor, options: InfluenceOptions) -> None:
@@ -91,11 +96,13 @@ class InfluenceWeightingHook(Hook):
         self.head, self.options, self.num = head, options, len(weights)
         self.table = weights[:1].clone() if options.single else weights.clone()
         self.optimizer = ScalarTableOptimizer(len(self.table), options.lr, options.optimizer)
-        self.updates, self.raised = 0, 0
+        self.updates, self.raised, self.unsolved = 0, 0, 0
         self.summary: dict[str, torch.Tensor] = {}
         self.validation = ValidationBatches()
         self._inputs: tuple[Inputs, torch.Tensor, Inputs] | None = None
         self._indices: torch.Tensor | None = None
+        self._base: torch.Tensor | None = None
+        self._units: torch.Tensor | None = None
         self._seen: Seen | None = None
 
     @property
@@ -116,23 +123,36 @@ class InfluenceWeightingHook(Hook):
         if indices is None:
             raise SettingsError("influence needs idx_ulb, the positions of the unlabelled examples")
         self._follow(weights.device)
-        self._indices = indices
+        self._indices, self._base = indices, weights.detach()
         return weights * self.weights[indices].to(weights)
 
     def remember(self, targets: torch.Tensor, weights: torch.Tensor, scale: float) -> None:
         """Remember targets (U,) or (U, C), final weights (U,) and the weight of the unlabelled loss."""
-        if self._inputs is None or self._indices is None:
+        if self._inputs is None or self._indices is None or self._base is None:
             return
         x_lb, y_lb, x_ulb = self._inputs
         shares = scale * example_shares(weights.detach(), self.options.mean)
+        if self.options.single and self.options.masked:
+            self._units = scale * example_shares(
+                self._apart(weights, self._base), self.options.mean
+            )
         self._seen = Seen(x_lb, y_lb, x_ulb, self._indices, targets.detach(), shares)
+
+    def _apart(self, weights: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        """What one weight for all is multiplied with, (U,): the final weights without it.
+
+        Extensions that come later may have multiplied too; a weight of 0 has left only what came before.
+        """
+        own = self.table.to(weights)
+        final = weights.detach() / own.clamp(min=torch.finfo(own.dtype).tiny)
+        return torch.where(own > 0, final, base)
 
     def after_train_step(self, algorithm: Running) -> None:
         """Update the weights every N steps; log them; let go of the step's tensors."""
         if self._seen is not None and (algorithm.it + 1) % self.options.every == 0:
             self.update(algorithm, self._seen)
         algorithm.log_dict.update(self.summary)
-        self._inputs = self._indices = self._seen = None
+        self._inputs = self._indices = self._base = self._units = self._seen = None
 
     def update(self, algorithm: Running, seen: Seen) -> None:
         """Lines 7 to 12 of Algorithm 1, and the clip."""
@@ -145,8 +165,11 @@ class InfluenceWeightingHook(Hook):
                 raise ArithmeticError("a derivative is not a number; try a smaller lr")
         except ArithmeticError as error:
             raise RunFailed(f"influence at step {algorithm.it + 1}: {error}") from error
-        rows = torch.zeros_like(seen.indices) if self.options.single else seen.indices
-        self.optimizer.step(self.table, rows, found.gradients)
+        rows, slopes = seen.indices, found.gradients
+        if self.options.single:
+            rows = torch.zeros_like(rows)
+            slopes = slopes if self._units is None else slopes * self._units.to(slopes)
+        self.optimizer.step(self.table, rows, slopes)
         self.table.clamp_(0, self.options.weight_max)
         self.updates += 1
         self._note(algorithm, found)
@@ -160,6 +183,16 @@ class InfluenceWeightingHook(Hook):
                 algorithm.it + 1,
                 found.raises,
             )
+        if not found.converged and not self.unsolved:
+            _log.warning(
+                "step %d: conjugate gradients stopped after %d iterations at a relative residual of %.2g, "
+                "above influence_cg_tol (remedy: a higher influence_cg_iter or influence_damping). Every "
+                "update logs train/influence_residual and, as their steps, train/influence_products",
+                algorithm.it + 1,
+                found.iterations,
+                float("nan") if found.residual is None else float(found.residual),
+            )
+        self.unsolved += not found.converged
         self.raised += found.raises
         self.summary = summary(self.table, found, self.raised)
 
@@ -177,6 +210,7 @@ class InfluenceWeightingHook(Hook):
             "optimizer": self.optimizer.state_dict(),
             "updates": self.updates,
             "raised": self.raised,
+            "unsolved": self.unsolved,
             "summary": {k: v.cpu() for k, v in self.summary.items()},
         }
 
@@ -185,6 +219,7 @@ class InfluenceWeightingHook(Hook):
         self.table = state["table"].to(self.table, copy=True)
         self.optimizer.load_state_dict(state["optimizer"])
         self.updates, self.raised = state["updates"], state["raised"]
+        self.unsolved = state.get("unsolved", 0)  # older checkpoints do not count it
         self.summary = {k: v.to(self.table.device) for k, v in state["summary"].items()}
         self.validation = ValidationBatches()
 

@@ -84,6 +84,16 @@ class Curvature:
         """Parameters of the layer, C * D."""
         return self.probs.shape[1] * self.features.shape[1]
 
+    @property
+    def mean_diagonal(self) -> float:
+        """trace(H) / P without the shift: the mean eigenvalue, which a relative damping is a share of.
+
+        sum_i w_i (sum_c p_ic (1 - p_ic)) ||h_i||^2 / (C D); it waits for the device once.
+        """
+        spread = (self.probs * (1 - self.probs)).sum(dim=-1)
+        trace = (self.weights * spread * self.features.square().sum(dim=-1)).sum()
+        return float(trace) / self.size
+
     def product(self, vector: torch.Tensor) -> torch.Tensor:
         """H V for V of shape (C, D), in memory n * (C + D) (Sec. 3.1).
 

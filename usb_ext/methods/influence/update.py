@@ -5,7 +5,7 @@ What one update of the weights found, and what is logged of it.
 What the influence hook is told: its settings, and which parameters an inverse looks at.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -13,6 +13,7 @@ from torch import nn
 from usb_ext.methods.influence.gradients import (
     InverseSettings,
     Parameters,
+    cosine,
     inverse_product,
     network_weight_gradients,
     weight_gradients,
@@ -39,13 +40,19 @@ class Found:
         gradients: (U,), d L_V / d lambda_u.
         validation_loss: mean cross-entropy of the validation batch, shape ().
         raises: tenfold raises of the damping.
-        iterations: products with H.
+        iterations: products with H; steps of conjugate gradients.
+        cosine: between H^-1 g_V and g_V, shape ().
+        residual: ||g_V - H x|| / ||g_V|| of what was found for H^-1 g_V, shape (); in the head alone.
+        converged: False where conjugate gradients ran out of steps.
     """
 
     gradients: torch.Tensor
     validation_loss: torch.Tensor
     raises: int
     iterations: int
+    cosine: torch.Tensor | None = None
+    residual: torch.Tensor | None = None
+    converged: bool = True
 
 
 def summary(table: torch.Tensor, found: Found, raised: int) -> dict[str, torch.Tensor]:
@@ -64,6 +71,8 @@ def summary(table: torch.Tensor, found: Found, raised: int) -> dict[str, torch.T
         "damping_raised": torch.tensor(float(raised)),
         "products": torch.tensor(float(found.iterations)),
     }
+    measured = {"cosine": found.cosine, "residual": found.residual}
+    values |= {name: value for name, value in measured.items() if value is not None}
     return {
         f"train/influence_{name}": value.detach().to(table.device, torch.float32)
         for name, value in values.items()
@@ -85,6 +94,9 @@ class InfluenceOptions:
         shift: damping plus weight decay, on the diagonal of H.
         inverse: how H^-1 is applied.
         mean: `batch` or `selected`, what the unlabelled loss is divided by.
+        masked: whether one weight for all moves along the derivative of the objective it stands in (the sum
+            over what the base selects and weighs); False is the sum over all examples, as the authors have.
+        relative: damping as a share of trace(H) / P, added to `shift`.
     """
 
     every: int
@@ -97,6 +109,8 @@ class InfluenceOptions:
     shift: float
     inverse: InverseSettings
     mean: str
+    masked: bool = True
+    relative: float = 0.0
 
 
 def head_gradients(
@@ -125,10 +139,21 @@ def head_gradients(
     unlabelled = through(seen.x_ulb, seen.targets)
     held_out = through(*validation)
     curvature = training_curvature(labelled, unlabelled, seen, options.shift)
+    if options.relative:
+        shift = options.shift + options.relative * curvature.mean_diagonal
+        curvature = replace(curvature, shift=shift)
     right = mean_gradient(held_out.residual, held_out.features)
     inverse = inverse_product(curvature, right, options.inverse)
     gradients = weight_gradients(inverse.value, unlabelled.residual, unlabelled.features)
-    return Found(gradients, held_out.loss, inverse.raises, inverse.iterations)
+    return Found(
+        gradients,
+        held_out.loss,
+        inverse.raises,
+        inverse.iterations,
+        cosine(inverse.value, right),
+        inverse.residual,
+        inverse.converged,
+    )
 
 
 def training_curvature(
@@ -185,7 +210,7 @@ def network_gradients(
         unlabelled = losses(given, seen.x_ulb, seen.targets)
         return labelled + (seen.shares.to(unlabelled) * unlabelled).sum()
 
-    gradients, products = network_weight_gradients(
+    gradients, products, turned = network_weight_gradients(
         parameters,
         objective,
         lambda given: losses(given, *validation).mean(),
@@ -195,4 +220,4 @@ def network_gradients(
     )
     with torch.no_grad():
         held_out = losses(parameters, *validation).mean()
-    return Found(gradients, held_out, 0, products)
+    return Found(gradients, held_out, 0, products, turned)

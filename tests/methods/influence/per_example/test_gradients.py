@@ -9,7 +9,11 @@ from support.gradients import Scaled, assert_equal, by_hand, squares
 from support.nets import case, prepared
 from torch import nn
 
-from usb_ext.methods.influence.per_example.gradients import per_example_gradients, sort_parameters
+from usb_ext.methods.influence.per_example.gradients import (
+    Method,
+    per_example_gradients,
+    sort_parameters,
+)
 
 
 class Zoo(nn.Module):
@@ -100,3 +104,80 @@ def test_parameters_that_every_example_shares_are_found() -> None:
     layers, shared = sort_parameters(net)
     assert set(shared) == {"cls_token", "pos_embed"}
     assert {name.rsplit(".")[-1] for name in layers} >= {"proj", "norm1", "qkv", "fc1", "head"}
+
+
+class WordsFirst(nn.Module):
+    """(B, S, 3) as (S, B, 3) through a layer, or one layer on a table of places that all examples share."""
+
+    def __init__(self, places: bool) -> None:
+        super().__init__()
+        self.places = nn.Embedding(4, 3) if places else None
+        self.inner = nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.places is not None:
+            x = x + self.places(torch.arange(x.shape[1]))
+        first: torch.Tensor = self.inner(x.transpose(0, 1)).tanh().transpose(0, 1)
+        return first
+
+
+@pytest.mark.parametrize("num", [2, 3, 4, 5])
+@pytest.mark.parametrize("words", [2, 3, 4])
+def test_words_before_examples_are_refused_also_where_there_are_as_many(
+    num: int, words: int
+) -> None:
+    """A batch of as many examples as words would have given the gradients of the words."""
+    x = torch.randn(num, words, 3, generator=torch.Generator().manual_seed(0))
+    net = WordsFirst(places=False)
+    with pytest.raises(ValueError, match=r"layer inner \(Linear\) got .*first dimension"):
+        per_example_gradients(net, squares, x)
+    assert not any(m._forward_pre_hooks for m in net.modules())
+
+
+def test_places_that_all_examples_share_are_not_taken_for_examples() -> None:
+    x = torch.randn(4, 4, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=r"layer places \(Embedding\) got \(4,\)"):
+        per_example_gradients(WordsFirst(places=True), squares, x)
+
+
+class Sequences(nn.Module):
+    """Sequences of vectors (3,) to (B, 2): each through two layers, then their mean over `words`."""
+
+    def __init__(self, words: int) -> None:
+        super().__init__()
+        self.inner, self.outer, self.words = nn.Linear(3, 5), nn.Linear(5, 2), words
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean: torch.Tensor = self.outer(self.inner(x).tanh()).mean(dim=self.words)
+        return mean
+
+
+@pytest.mark.parametrize("method", ["layers", "func", "loop"])
+@pytest.mark.parametrize("words", [2, 3, 4])
+@pytest.mark.parametrize("num", [2, 3, 4])
+def test_a_batch_with_words_first_is_refused_by_every_method(
+    num: int, words: int, method: Method
+) -> None:
+    """With as many words as examples the losses have the right shape, and the rows are words."""
+    x = torch.randn(words, num, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=r"losses ha(ve|d) shape"):
+        per_example_gradients(Sequences(0), squares, x, method=method)
+
+
+@pytest.mark.parametrize("words", [2, 4])
+def test_the_same_batch_with_examples_first_is_taken(words: int) -> None:
+    x = torch.randn(4, words, 3, generator=torch.Generator().manual_seed(0)).double()
+    net = Sequences(1).double()
+    assert_equal(per_example_gradients(net, squares, x), by_hand(net, squares, x))
+
+
+def test_losses_that_know_the_whole_batch_are_refused_in_a_sentence() -> None:
+    x, y = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
+    with pytest.raises(
+        ValueError, match="must take any rows of the batch, but with 2 of 4: Expect"
+    ):
+        per_example_gradients(
+            nn.Linear(3, 3),
+            lambda net, batch: F.cross_entropy(net(batch), y, reduction="none"),
+            x,
+        )

@@ -53,6 +53,8 @@ def test_inputs_and_losses_that_do_not_fit_are_named() -> None:
             lambda n, x: n(x.view(2, 6, 3)).sum((1, 2)).repeat(2),
             torch.ones(4, 3, 3),
         )
+    with pytest.raises(ValueError, match="must take any rows of the batch, but with 2 of 4"):
+        per_example_gradients(net, lambda n, x: n(x.view(4, 3)).sum(1), torch.ones(4, 3))
     with pytest.raises(ValueError, match="method is 'fast'"):
         per_example_gradients(net, squares, torch.ones(4, 3), method="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="a batch is"):

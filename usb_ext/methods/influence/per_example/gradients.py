@@ -165,17 +165,60 @@ def per_example_gradients(
         chunk: examples that `func` takes at a time.
 
     Raises:
-        ValueError: a layer that `layers` does not know (it is named), losses not of shape (B,), or an input
-            that was overwritten after its layer had read it.
+        ValueError: a layer that `layers` does not know (it is named); a batch or a layer's input with
+            something else than the examples in its first dimension (sequence first); losses not of shape
+            (B,), or that do not take some rows alone; an input overwritten after its layer had read it.
     """
     if method == "layers":
         num = batch_size(batch)
-        return gradients_by_layers(module, lambda net: _summed(losses(net, batch), num), num)
+        found = gradients_by_layers(module, lambda net: _summed(losses(net, batch), num), num)
+        _examples_first(module, losses, batch, num)
+        return found
     if method == "func":
         return _by_func(module, losses, batch, chunk)
     if method == "loop":
         return _by_loop(module, losses, batch)
     raise ValueError(f"method is {method!r}; known: layers, func, loop")
+
+
+def _examples_first(module: nn.Module, losses: Losses, batch: Nested, num: int) -> None:
+    """Refuse a batch or a layer whose first dimension is not the examples though it is as long: words first.
+
+    Two rows of the batch go through once more, without gradient: what is still as long as all of them were is
+    something else, and so are rows that do not give a loss each.
+    """
+    few = min(2, num - 1)
+    if not few or any(m.training for m in module.modules() if isinstance(m, _BatchNorm)):
+        return  # a batch norm on statistics of the batch is refused by name afterwards
+    odd: list[str] = []
+
+    def look(name: str) -> Callable[..., None]:
+        def check(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            shape = tuple((args[0] if args else kwargs["input"]).shape)
+            if shape[0] == num:
+                odd.append(f"layer {name} ({type(layer).__name__}) got {shape}")
+
+        return check
+
+    layers, _ = sort_parameters(module)
+    handles = [m.register_forward_pre_hook(look(n), with_kwargs=True) for n, m in layers.items()]
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            shape = tuple(losses(module, _mapped(batch, lambda t: t[:few])).shape)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"the losses must take any rows of the batch, but with {few} of {num}: {error}"
+        ) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    if shape != (few,):
+        odd.append(f"losses had shape {shape}")
+    if odd:
+        raise ValueError(
+            f"{odd[0]} for {few} of the {num} rows of the batch: its first dimension is not the examples; "
+            "per-example gradients need them there (batch_first)"
+        )
 
 
 def batch_size(batch: Nested) -> int:
