@@ -152,6 +152,21 @@ def test_words_have_no_gradient_and_are_left_out() -> None:
     assert hook._theorem(made) == {}
 
 
+def test_the_probe_sees_the_network_that_is_evaluated(tmp_path: Path) -> None:
+    """Batch-norm statistics of training images change the quantity, and nothing of the run's pulls."""
+    given: dict[str, Any] = {"num_train_iter": 2, "num_eval_iter": 2, "augment": "batched"}
+    rows = []
+    for kind in ("running", "fresh"):
+        run(tmp_path / kind, **given, log_mechanism=True, bn_statistics=kind)
+        rows.append(metrics_of(tmp_path / kind)[-1])
+    running, fresh = ({k.removeprefix(PREFIX): v for k, v in row.items()} for row in rows)
+    assert running["theorem_4_2"] != fresh["theorem_4_2"] > 0
+    assert running["head_by_sup"] == fresh["head_by_sup"] > 0
+    plain = checkpoint_of(tmp_path / "fresh")
+    run(tmp_path / "off", **given, bn_statistics="fresh")
+    assert_same_state(checkpoint_of(tmp_path / "off")["ema_model"], plain["ema_model"])
+
+
 def test_a_run_logs_it_resumes_and_ends_as_without(tmp_path: Path) -> None:
     """Dropout and batch norm would show a random number or a statistic too many."""
     given: dict[str, Any] = {"num_train_iter": 4, "num_eval_iter": 2, "augment": "batched"}

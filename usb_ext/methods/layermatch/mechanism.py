@@ -15,6 +15,7 @@ from torch import nn
 
 from usb_ext.engine.evaluation import to_device
 from usb_ext.engine.processes import mean_over_processes
+from usb_ext.engine.statistics import averaged_network
 from usb_ext.methods.layermatch.avg_clustering import AvgClusteringHook
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.head_tap import find_head
@@ -196,11 +197,9 @@ class MechanismHook(Hook):
             self.probe = batch[:PROBE].cpu() if isinstance(batch, torch.Tensor) else {}
         if not isinstance(self.probe, torch.Tensor) or not self.probe.is_floating_point():
             return {}  # words have no gradient
-        network = algorithm.ema_model.eval()
-        try:
-            values, slopes = consistency_slope(network, to_device(self.probe, algorithm.device))
-        finally:
-            network.train()
+        probe = to_device(self.probe, algorithm.device)
+        with torch.random.fork_rng(devices=[]), averaged_network(algorithm) as network:
+            values, slopes = consistency_slope(network, probe)
         return {"theorem_4_2": float(values.mean()), "log_odds_slope": float(slopes.mean())}
 
     def restart(self, algorithm: OnEngine, name: str) -> None:
