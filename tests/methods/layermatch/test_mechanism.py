@@ -98,7 +98,7 @@ def looked_on(algorithm: type, steps: int = 3, **changed: Any) -> tuple[Any, Mec
         ("layermatch", {"grad_relu": False}, {"sup_loss", "unsup_loss"}),
         ("freematch", {}, {"sup_loss", "unsup_loss", "ent_loss"}),
     ],
-    ids=str,
+    ids=["layermatch", "no-grad-relu", "freematch"],
 )
 def test_pulls_add_up_to_the_heads_way_under_gradient_descent(
     name: str, changed: dict[str, Any], pulling: set[str]
