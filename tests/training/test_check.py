@@ -42,6 +42,7 @@ POINTS = {"dataset": "moons", "net": "mlp_100_100", "num_classes": 2}
         ({"dataset": "CIFAR10"}, "did you mean cifar10"),
         ({"net": "vit_tiny_patch2_32", "img_size": 64}, "use img_size: 32"),
         ({"algorithm": "crmatch"}, "use --img_size 32"),
+        ({"algorithm": "crmatch", "net": "timm/test_resnet"}, "not those of net timm/test_resnet"),
         ({"img_size": 10**6}, "the biggest lever is --img_size"),
         ({"batch_size": 10**9}, "the biggest lever is --batch_size"),
         ({"uratio": 10**9}, "the biggest lever is --uratio"),

@@ -31,7 +31,7 @@ def catalogue() -> str:
             *(f"  {extension}" for extension in EXTENSIONS.values()),
             f"USB's other algorithms: {', '.join(usb)}",
             f"USB's imbalanced algorithms (--imb_algorithm): {', '.join(sorted(IMB_ALGORITHMS.keys()))}",
-            f"networks: {', '.join(net_names())}",
+            f"networks: {', '.join(net_names())}, timm/NAME, torchvision/NAME",
             f"data sets: {', '.join((*OWN, *IMAGES, *TEXTS, *AUDIO))}",
         ]
     )

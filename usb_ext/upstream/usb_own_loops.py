@@ -11,6 +11,7 @@ from usb_ext.settings import Settings
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.running import Batch, LoaderDict
 from usb_ext.upstream.shared import ROTATED
+from usb_ext.upstream.zoo_nets import is_zoo
 
 # isort: split
 from semilearn.algorithms.crmatch.crmatch import CRMatch, CRMatch_Net
@@ -46,7 +47,7 @@ def check_feature_maps(backbone: Any, args: Settings) -> None:
         SettingsError: USB sets its input size by the data set's name, not by the image size.
     """
     kinds = ("wrn", "resnet", "vit", "bert", "wave2vec")
-    if not any(kind in args.net for kind in kinds):
+    if is_zoo(args.net) or not any(kind in args.net for kind in kinds):
         raise SettingsError(
             f"crmatch knows the feature maps of USB's networks ({', '.join(kinds)}), not those of net "
             f"{args.net}; use one of them, or another algorithm"
