@@ -19,8 +19,8 @@ from usb_ext.data.feature_views import (
     with_feature_size,
 )
 from usb_ext.data.features import Features, write_features
-from usb_ext.data.fingerprint import Fingerprint, write_fingerprint
-from usb_ext.data.sets import ADDED, OWN, add_dataset
+from usb_ext.data.fingerprint import Fingerprint, fingerprint_of, write_fingerprint
+from usb_ext.data.sets import ADDED, OWN, add_dataset, open_source
 from usb_ext.settings import Settings
 from usb_ext.training.load import load_run
 
@@ -73,6 +73,13 @@ def test_views_and_classes_are_found_by_folder_and_by_file(folder: Path) -> None
         assert np.array_equal(found.test_images.tensor()[:, 0].numpy(), whole[N * 6 :])
         assert found.train_targets.tolist() == [i % 3 for i in range(N)]
     assert with_feature_size(settings(folder)).feature_size == D
+
+
+def test_the_run_is_on_the_images_that_the_features_are_of(folder: Path) -> None:
+    given = settings(folder)
+    found = fingerprint_of(given, open_source(given))
+    assert (found.kind, found.train) == ("arrays", {"images": "1"})
+    assert found.inputs == {"feature_file": file_sha256(folder / "views.npy")}
 
 
 def damage_size(folder: Path) -> None:

@@ -240,8 +240,7 @@ def _fill(folder: Path, frozen: Frozen, record: dict[str, Any], stop: Stop) -> N
             record.update(done=end, seconds=round(before + now - began, 3))
             write_record(folder, record)
             noted = now
-            left = in_words((now - began) * (len(rows) - end) / max(1, end - record["done"] + 1))
-            _log.debug("%d of %d rows, %s", end, len(rows), left)
+            _log.debug("%d of %d rows", end, len(rows))
         if stop.requested and end < len(rows):
             raise Interrupted(
                 f"stopped after {end} of {len(rows)} rows, which are kept in {folder}; give the same command "
