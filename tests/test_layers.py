@@ -20,7 +20,7 @@ ROOMS = (
 INSIDE = {
     "engine": ("hooks", ""),
     "methods": ("step", "bases", "layermatch", "smooth", "influence", "as3l", ""),
-    "as3l": ("inputs", "clustering", "pretrain", "select", "propagate", ""),
+    "as3l": ("inputs", "clustering", "pretrain", "frozen", "select", "propagate", ""),
 }
 """Rooms within a room, from the ground up; "" are its own files."""
 

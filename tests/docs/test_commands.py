@@ -12,7 +12,7 @@ import pytest
 from support.pages import PAGES, ROOT, blocks, name_of
 
 import usb_ext
-from usb_ext.cli import studies
+from usb_ext.cli import frozen, studies
 from usb_ext.cli.main import build_parser, main
 from usb_ext.papers.studies import study_named
 from usb_ext.settings import load_settings, parse_flags
@@ -108,6 +108,9 @@ def check(words: list[str], folder: Path) -> None:
     elif words[0] == "prior-grid":
         own = words.index("--seeds") if "--seeds" in words else len(words)
         file, flags = parse_flags(words[1:own])
+        load_settings(file, flags)
+    elif words[0] == "features" and "--help" not in words:
+        file, flags = parse_flags(frozen._parser().parse_known_args(words[1:])[1])
         load_settings(file, flags)
     elif words[0] == "study" and "--help" not in words:
         study_named(words[1])

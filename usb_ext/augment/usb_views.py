@@ -115,3 +115,20 @@ class Jitter:
     def __call__(self, point: torch.Tensor) -> torch.Tensor:
         """A view, shape (d,)."""
         return point + self.std * torch.randn(point.shape) if self.std else point
+
+
+class KeptView:
+    """A view (d,) of an example whose views were kept: one of them, drawn uniformly.
+
+    Args:
+        first: its place among the kept ones, 0 for the plain view.
+        count: how many there are to draw from; 1 draws nothing. The numbers come from torch's generator.
+    """
+
+    def __init__(self, first: int, count: int) -> None:
+        self.first, self.count = first, count
+
+    def __call__(self, views: torch.Tensor) -> torch.Tensor:
+        """A view, float32 of shape (d,), of kept ones (V, d)."""
+        drawn = int(torch.randint(self.count, ())) if self.count > 1 else 0
+        return views[self.first + drawn].float()

@@ -15,6 +15,7 @@ from usb_ext.cli.command import Command, OneLineParser, SettingsCommand, Show, s
 from usb_ext.cli.compare import COMPARE
 from usb_ext.cli.configs import CONFIGS
 from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
+from usb_ext.cli.frozen import FEATURES
 from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR, SETTINGS
 from usb_ext.cli.papers import CURVES, TABLE
 from usb_ext.cli.patches import EXPORT_PATCHES
@@ -58,6 +59,7 @@ COMMANDS: tuple[Command | SettingsCommand, ...] = (
     AS3L,
     PRIOR_GRID,
     STUDY,
+    FEATURES,
     PREDICT,
     EVALUATE,
     EXPORT,

@@ -23,9 +23,11 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import file_sha256, json_of, write_json
 from usb_ext.core.runtime import versions
 from usb_ext.data.arrays import DIGITS_SIZE, load_digits_arrays
+from usb_ext.data.feature_views import KeptViews, feature_digest, feature_folder
 from usb_ext.data.folder_scan import FolderScan, Listing
 from usb_ext.data.sets import ADDED, Source, open_source
 from usb_ext.settings import Settings
+from usb_ext.settings.feature_set import FEATURES
 from usb_ext.upstream.usb_datasets import files_of
 
 FORMAT = 1
@@ -111,6 +113,10 @@ def _data(settings: Settings, source: Source) -> tuple[str, Marks, Marks, tuple[
         hashed = _may_be_hashed(scan.train.sizes + scan.test.sizes)
         marks = [_image_marks(scan, part, hashed) for part in (scan.train, scan.test)]
         return "images", marks[0], marks[1], scan.classes
+    if settings.dataset == FEATURES:
+        then = read_fingerprint(feature_folder(settings))
+        if then is not None:
+            return then.kind, then.train, then.test, tuple(then.classes)
     if source.arrays is not None:
         same = settings.dataset == "digits"  # one set of images, whatever size they are enlarged to
         arrays = load_digits_arrays(DIGITS_SIZE) if same else source.arrays
@@ -169,6 +175,8 @@ def _array_mark(array: Any) -> str:
 
     Images that are decoded when asked for have their type and shape alone.
     """
+    if isinstance(array, KeptViews):
+        array = array.values
     shape = tuple(array.shape)
     dtype = str(array.dtype).removeprefix("torch.")
     if not isinstance(array, np.ndarray | torch.Tensor):
@@ -188,7 +196,10 @@ def _inputs(settings: Settings) -> dict[str, str]:
     if not settings.use_pretrain:
         named["pretrain_path"] = None
     there = {n: Path(p) for n, p in named.items() if p is not None and Path(p).is_file()}
-    return {name: file_sha256(path) for name, path in there.items()}
+    found = {name: file_sha256(path) for name, path in there.items()}
+    if settings.dataset == FEATURES:
+        found["feature_file"] = feature_digest(settings)
+    return found
 
 
 def _modules(settings: Settings) -> dict[str, str]:

@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision import transforms
 
 from usb_ext.augment.recipe import recipe_of
-from usb_ext.augment.usb_views import Jitter, eval_transform
+from usb_ext.augment.usb_views import Jitter, KeptView, eval_transform
 from usb_ext.data.decode import prepare_image, upright_rgb
 
 Example: TypeAlias = Image.Image | ArrayLike
@@ -137,8 +137,8 @@ def preprocessing_of(datasets: Mapping[str, Any]) -> Preprocessing | None:
         datasets[name] for name in ("eval", "val", "train_lb") if datasets.get(name) is not None
     ]
     transform = getattr(there[0], "transform", None)
-    if isinstance(transform, Jitter):
-        return PointPreprocessing(int(there[0].data.shape[1]))
+    if isinstance(transform, Jitter | KeptView):
+        return PointPreprocessing(int(there[0].data.shape[-1]))
     recipe = recipe_of(transform)
     if recipe is not None:
         return ImagePreprocessing(recipe.size, recipe.mean, recipe.std)

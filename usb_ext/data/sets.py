@@ -6,11 +6,19 @@ From settings to the data sets of a run, under USB's names: train_lb, train_ulb,
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
-from usb_ext.augment.usb_views import Jitter, View, eval_transform, strong_transform, weak_transform
+from usb_ext.augment.usb_views import (
+    Jitter,
+    KeptView,
+    View,
+    eval_transform,
+    strong_transform,
+    weak_transform,
+)
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import (
     IMAGENET_MEAN,
@@ -19,6 +27,7 @@ from usb_ext.data.arrays import (
     Images,
     load_digits_arrays,
 )
+from usb_ext.data.feature_views import FeatureArrays, KeptViews, load_feature_set
 from usb_ext.data.folder_scan import FolderScan, read_class_list, scan_folder
 from usb_ext.data.folds import fold_summary, unlabelled_summary
 from usb_ext.data.image_names import ImageIds
@@ -30,29 +39,34 @@ from usb_ext.data.validation import without
 from usb_ext.settings import Settings
 from usb_ext.settings.algorithms import served_as
 from usb_ext.settings.data import AUDIO, TEXTS
+from usb_ext.settings.feature_set import FEATURES
 from usb_ext.settings.networks import made_for
 from usb_ext.upstream.running import Arguments, Datasets, served
 from usb_ext.upstream.usb import BasicDataset, RandAugment
 from usb_ext.upstream.usb_datasets import IMAGES, load_usb_datasets
 
-OWN: list[str] = ["digits", "imagefolder", *TOYS]
+Arrays: TypeAlias = ImageArrays | PointArrays | FeatureArrays
+AnyView: TypeAlias = Jitter | KeptView | View
+
+OWN: list[str] = ["digits", "imagefolder", FEATURES, *TOYS]
 """Their names, and those that `usb_ext.add_dataset` has added."""
 
 IN_MEMORY = ("digits", *TOYS)
 """Those of them that are made within a moment, without a file of the user's."""
 
-ADDED: dict[str, Callable[[Settings], ImageArrays]] = {}
+ADDED: dict[str, Callable[[Settings], ImageArrays | FeatureArrays]] = {}
 """What loads an added one, from the run's namespace."""
 
 MEBIBYTE = 2**20
 
 
-def add_dataset(name: str, load: Callable[[Settings], ImageArrays]) -> None:
+def add_dataset(name: str, load: Callable[[Settings], ImageArrays | FeatureArrays]) -> None:
     """Make a data set of your own known by its name, as a setting `dataset`.
 
     Args:
         name: one that no data set has yet.
-        load: called with the settings of a run, such as `img_size` and `data_dir`; gives the images.
+        load: called with the settings of a run, such as `img_size` and `data_dir`; gives the images or
+            features.
 
     Raises:
         ValueError: if the name is taken or empty.
@@ -73,7 +87,7 @@ class Source:
     """
 
     scan: FolderScan | None = None
-    arrays: ImageArrays | PointArrays | None = None
+    arrays: Arrays | None = None
 
 
 def open_source(args: Settings, *, images_alone: bool = False) -> Source:
@@ -88,6 +102,8 @@ def open_source(args: Settings, *, images_alone: bool = False) -> Source:
     """
     if args.dataset in ADDED:
         return Source(arrays=ADDED[args.dataset](args))
+    if args.dataset == FEATURES:
+        return Source(arrays=load_feature_set(args))
     if args.dataset in TOYS:
         return Source(arrays=load_toy(args))
     if args.dataset == "digits":
@@ -130,7 +146,7 @@ def prepare_own(args: Arguments, source: Source | None = None) -> Prepared:
     return replace(prepared, ids=ImageIds(len(targets), arrays.train_names))
 
 
-def load_arrays(args: Settings, source: Source) -> ImageArrays | PointArrays:
+def load_arrays(args: Settings, source: Source) -> Arrays:
     """All images of a data set of ours, before any split.
 
     Args:
@@ -160,10 +176,11 @@ def _none() -> IntArray:
     return np.empty(0, np.int64)
 
 
-def _views(
-    args: Settings, arrays: ImageArrays | PointArrays
-) -> tuple[Jitter | View, Jitter | View, Jitter | View]:
+def _views(args: Settings, arrays: Arrays) -> tuple[AnyView, AnyView, AnyView]:
     """The weak, the strong and the evaluation view."""
+    if isinstance(arrays, FeatureArrays):
+        counts = arrays.weak, arrays.strong
+        return KeptView(1, counts[0]), KeptView(1 + counts[0], counts[1]), KeptView(0, 1)
     if isinstance(arrays, PointArrays):
         return Jitter(args.toy_weak), Jitter(args.toy_strong), Jitter(0.0)
     size, ratio, flip = args.img_size, args.crop_ratio, arrays.hflip
@@ -173,7 +190,7 @@ def _views(
     return weak, strong, eval_transform(size, *look)
 
 
-def _datasets(args: Arguments, arrays: ImageArrays | PointArrays, split: Split) -> Datasets:
+def _datasets(args: Arguments, arrays: Arrays, split: Split) -> Datasets:
     """USB's BasicDataset three times; the algorithm's name decides which views it serves."""
     weak, strong, evaluation = _views(args, arrays)
     labelled, labels = split.labelled, split.labelled_targets
@@ -182,9 +199,9 @@ def _datasets(args: Arguments, arrays: ImageArrays | PointArrays, split: Split) 
         labels = arrays.train_targets[labelled]
 
     def dataset(
-        images: Images | torch.Tensor,
+        images: Images | torch.Tensor | KeptViews,
         targets: IntArray,
-        transform: Jitter | View,
+        transform: AnyView,
         unlabelled: bool,
     ) -> BasicDataset:
         strong_view = None if transform is evaluation else strong

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from usb_ext.data.batched import batched_eval_loader, batched_train_loader
 from usb_ext.data.batches import SeededImages
+from usb_ext.data.feature_batches import FeatureEvaluation, feature_train_loader, is_kept
 from usb_ext.data.image_store import MEBIBYTE
 from usb_ext.data.loaders import eval_loader, stop_workers, train_loader
 from usb_ext.engine.hooks.score import HELD_OUT
@@ -70,6 +71,8 @@ class Loaders(Base):
     def evaluation_loader(self, split: str, stream: int | None = None) -> Iterable[Batch]:
         """A split in order; with a stream each image's random view depends on its position alone."""
         data, args = served(self.dataset_dict, split), self.args
+        if is_kept(data) and stream is None:
+            return FeatureEvaluation(data, args.eval_batch_size)
         if args.augment == "batched" and stream is None:
             budget = args.image_budget_mb * MEBIBYTE
             found = batched_eval_loader(data, self.device, budget, args.eval_batch_size)
@@ -84,9 +87,12 @@ class Loaders(Base):
         self, split: str, batch_size: int, stream: int, weights: NDArray[np.float64] | None = None
     ) -> TrainingLoader:
         """The training loader of a split; USB gives the unlabelled one twice the workers."""
-        if self.args.augment == "batched":
-            return batched_train_loader(
-                served(self.dataset_dict, split),
+        data = served(self.dataset_dict, split)
+        kept = is_kept(data)  # whose views are drawn in blocks, whatever `augment` says of images
+        if kept or self.args.augment == "batched":
+            make = feature_train_loader if kept else batched_train_loader
+            return make(
+                data,
                 self.args.algorithm,
                 self.device,
                 self.args.image_budget_mb * MEBIBYTE,

@@ -23,7 +23,7 @@ def builder(settings: Settings) -> Builder:
     Returns:
         A callable as USB expects it; text and audio networks load their own weights.
     """
-    build = net_builder(settings.net, settings.img_size)
+    build = net_builder(settings.net, settings.img_size, features=settings.feature_size or 2)
     own_loading = settings.net in TEXT_AND_AUDIO
 
     def build_net(

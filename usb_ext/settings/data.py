@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from usb_ext.settings.feature_set import FEATURES, takes_vectors
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import (
     Count,
@@ -247,7 +248,20 @@ def toy_contradictions(settings: "Settings") -> Iterator[str]:
         settings: a model whose single values are already valid.
     """
     dataset, net = settings.dataset, settings.net
-    if ":" in net or (dataset in TOYS) == (net == POINT_NET):
+    points = dataset in TOYS or dataset == FEATURES
+    if ":" in net or (points or settings.feature_size is not None) == takes_vectors(net):
+        return
+    if dataset == FEATURES:
+        yield (
+            f"net is {net}, which does not take features; use net: linear, mlp_256 (hidden units), or your "
+            "own as package.module:function"
+        )
+        return
+    if settings.feature_size is not None:
+        yield (
+            f"feature_size is {settings.feature_size}, but net {net} takes no vectors; leave it out, or use "
+            "net: linear or mlp_256"
+        )
         return
     if dataset in TOYS:
         yield (
@@ -255,7 +269,7 @@ def toy_contradictions(settings: "Settings") -> Iterator[str]:
             f"{POINT_NET}, or your own as package.module:function"
         )
     else:
-        yield f"net is {net}, which takes points of two features, but dataset is {dataset}"
+        yield f"net is {net}, which takes points or features, but dataset is {dataset}"
 
 
 TEXTS: tuple[str, ...] = (
@@ -323,7 +337,7 @@ def without_test_contradictions(s: "Settings") -> Iterator[str]:
     """
     if not s.without_test:
         return
-    if s.dataset != "imagefolder":
+    if s.dataset not in ("imagefolder", FEATURES):
         yield (
             f"without_test is true, but dataset is {s.dataset}, which has a test split; leave it out, or "
             "use dataset: imagefolder"

@@ -14,6 +14,7 @@ from pydantic import model_validator
 from usb_ext.settings.algorithms import base_of, other_defaults, parts_of
 from usb_ext.settings.as3l import AS3LSettings, PriorSettings, SelfSupervisedSettings
 from usb_ext.settings.data import DatasetSettings, ToySettings
+from usb_ext.settings.feature_set import FeatureSetSettings
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.influence import InfluenceSettings
 from usb_ext.settings.kinds import allowed
@@ -53,6 +54,7 @@ class Settings(
     SpeedSettings,
     DatasetSettings,
     ToySettings,
+    FeatureSetSettings,
     ThresholdSettings,
     ConsistencySettings,
     ImbalanceSettings,

@@ -19,6 +19,7 @@ from usb_ext.settings.data import (
     unlabelled_contradictions,
     without_test_contradictions,
 )
+from usb_ext.settings.feature_set import feature_contradictions
 from usb_ext.settings.influence import influence_contradictions
 from usb_ext.settings.layermatch import layermatch_contradictions
 from usb_ext.settings.limits import limit_contradictions
@@ -66,6 +67,7 @@ def contradictions(settings: "Settings") -> list[str]:
         instant_contradictions,
         without_test_contradictions,
         toy_contradictions,
+        feature_contradictions,
         text_contradictions,
         audio_contradictions,
         step_contradictions,

@@ -18,6 +18,7 @@ from torch import nn
 
 from usb_ext.core.errors import DataMissing, SettingsError, UsbExtError, reason
 from usb_ext.core.runtime import check_precision, resolve_device
+from usb_ext.data.feature_views import with_feature_size
 from usb_ext.data.sets import OWN
 from usb_ext.engine.statistics import batch_norms
 from usb_ext.settings import LoadedSettings, Settings
@@ -75,7 +76,7 @@ def check_run(
     check_processes(environment)
     classes = algorithm_classes(given)
     check_dataset(given, OWN)
-    settings = resolved(given, classes)
+    settings = with_feature_size(resolved(given, classes))
     check_imbalanced_options(settings)
     net_builder(settings.net)
     check_files(settings, staged=staged)
@@ -162,15 +163,20 @@ def check_network(settings: Settings, device: torch.device) -> None:
     s = settings
     if s.net in (*TEXT_NETS, *AUDIO_NETS):
         return
-    points = s.dataset in TOYS
-    _check_memory(s, 2 if points else 3 * s.img_size**2, device)
-    found = shape_of(s.net, s.num_classes, 0 if points else s.img_size, s.layer_decay != 1)
+    points = (s.feature_size or 2) if s.dataset in TOYS or s.feature_size is not None else 0
+    _check_memory(s, points or 3 * s.img_size**2, device)
+    layered = s.layer_decay != 1
+    found = shape_of(s.net, s.num_classes, 0 if points else s.img_size, layered, points)
     if found.problem:
         fitting = [] if points else [size for size in SIZES if _takes(s, size)]
         remedy = (
             f"use img_size: {' or '.join(map(str, fitting[:4]))}" if fitting else "use another net"
         )
-        given = f"points of dataset {s.dataset}" if points else f"images of img_size {s.img_size}"
+        given = (
+            f"{points} numbers of dataset {s.dataset}"
+            if points
+            else f"images of img_size {s.img_size}"
+        )
         why = "" if fitting and ":" not in s.net else f" ({found.problem})"
         raise SettingsError(f"net {s.net} does not take {given}{why}; {remedy}")
     _check_memory(s, found.numbers, device)
@@ -183,23 +189,24 @@ def _takes(s: Settings, size: int) -> bool:
 
 
 @cache
-def shape_of(net: str, num_classes: int, size: int, layered: bool) -> Shape:
+def shape_of(net: str, num_classes: int, size: int, layered: bool, points: int = 2) -> Shape:
     """One pass of two images through a network, USB's without numbers, the user's own with zeros.
 
     Args:
         net: its name.
         num_classes: C.
-        size: side of the images in pixels; 0 for points of the plane.
+        size: side of the images in pixels; 0 for points and features.
         layered: whether `layer_decay` asks where its layers stand.
+        points: numbers that a point or a feature has.
     """
     place = torch.device("cpu" if ":" in net else "meta")
     try:
-        module = net_builder(net, size or None)(num_classes=num_classes).to(place)
+        module = net_builder(net, size or None, features=points)(num_classes=num_classes).to(place)
     except SettingsError as error:
         if not is_zoo(net):
             raise
         return Shape(str(error), 0)
-    images = torch.zeros((2, 3, size, size) if size else (2, 2), device=place)
+    images = torch.zeros((2, 3, size, size) if size else (2, points), device=place)
     if layered and not hasattr(module, "group_matcher"):
         return Shape("layer_decay needs a method group_matcher of it, as USB's have", 0)
     counted: list[int] = []

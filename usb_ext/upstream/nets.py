@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings.feature_set import hidden_units, takes_vectors
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
 from usb_ext.upstream.own_nets import Builder, own_builder
 from usb_ext.upstream.zoo_nets import is_zoo, zoo_builder
@@ -146,7 +147,23 @@ def net_names() -> list[str]:
     return sorted(set(usb) | set(OURS))
 
 
-def net_builder(name: str, img_size: int | None = None) -> Builder:
+def vector_net(name: str, features: int) -> Builder:
+    """The builder of a network for vectors.
+
+    Args:
+        name: `linear`, or `mlp_256_64` for hidden layers of 256 and 64 units.
+        features: d, numbers that an example has.
+    """
+
+    def build(
+        num_classes: int, pretrained: bool = False, pretrained_path: str | None = None
+    ) -> nn.Module:
+        return MLP(num_classes, features, hidden_units(name))
+
+    return build
+
+
+def net_builder(name: str, img_size: int | None = None, *, features: int = 2) -> Builder:
     """The builder of a network by its name.
 
     Args:
@@ -154,6 +171,7 @@ def net_builder(name: str, img_size: int | None = None) -> Builder:
             `package.module:function` for the user's own network, called as `function(num_classes=C)`; one
             whose forward gives logits alone is wrapped (`own_nets.py`).
         img_size: S, side of the images in pixels, which some of timm's and torchvision's have to know.
+        features: d, numbers that an example has, for networks of vectors (`linear`, `mlp_256`); 2 are points.
 
     Returns:
         A callable with keyword arguments `num_classes`, `pretrained`, `pretrained_path`.
@@ -165,6 +183,8 @@ def net_builder(name: str, img_size: int | None = None) -> Builder:
         return zoo_builder(name, img_size)
     if ":" in name:
         return own_builder(name)
+    if takes_vectors(name):
+        return vector_net(name, features)
     if name in OURS:
         return OURS[name]
     builder: Builder | None = getattr(usb_nets, name, None)

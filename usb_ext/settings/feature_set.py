@@ -1,0 +1,76 @@
+"""Settings of a data set of features: what a frozen network says of views, and the networks for it."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from usb_ext.settings.group import SettingsGroup
+from usb_ext.settings.kinds import Count, FilePath
+
+if TYPE_CHECKING:
+    from usb_ext.settings.model import Settings
+
+FEATURES = "features"
+"""The data set whose examples are features that `usb-ext features` has kept."""
+
+ROTATING: tuple[str, ...] = ("remixmatch",)
+"""Algorithms that turn an image, of which no feature is kept."""
+
+_VECTOR_NET = re.compile(r"linear|mlp(?:_[1-9]\d{0,5})+")
+
+
+class FeatureSetSettings(SettingsGroup):
+    """Training on vectors instead of images."""
+
+    heading: ClassVar[str] = "Features of a frozen network (dataset: features)"
+
+    feature_file: FilePath | None = Field(
+        default=None,
+        description="The folder that `usb-ext features` has left, or its views.npy; for dataset: features.",
+    )
+    feature_size: Count | None = Field(
+        default=None,
+        description="Numbers that an example of dataset: features, or of your own data set of vectors, has; "
+        "a run on features fills it in from the file.",
+    )
+
+
+def takes_vectors(net: str) -> bool:
+    """Whether a network is one of ours for vectors: `linear`, or `mlp_256_64` with hidden units.
+
+    Args:
+        net: its name.
+    """
+    return _VECTOR_NET.fullmatch(net) is not None
+
+
+def hidden_units(net: str) -> tuple[int, ...]:
+    """Units of the hidden layers, from the first to the last; none of `linear`.
+
+    Args:
+        net: a name that `takes_vectors`.
+    """
+    return tuple(int(part) for part in net.split("_")[1:])
+
+
+def feature_contradictions(s: "Settings") -> Iterator[str]:
+    """A set of features without its file, or an algorithm that needs more of an image than kept views.
+
+    Args:
+        s: a model whose single values are already valid.
+    """
+    if s.dataset != FEATURES:
+        if s.feature_file is not None:
+            yield f"feature_file is {s.feature_file!r}, but dataset is {s.dataset}; use dataset: features"
+        return
+    if s.feature_file is None:
+        yield (
+            "dataset: features needs feature_file, the folder that `usb-ext features --c FILE` has made"
+        )
+    if s.algorithm in ROTATING:
+        yield (
+            f"algorithm is {s.algorithm}, which turns images, and dataset: features keeps no turned views; "
+            "use another algorithm"
+        )
