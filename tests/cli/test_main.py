@@ -172,5 +172,5 @@ def test_every_error_has_an_exit_code_that_help_lists() -> None:
 def test_settings_are_found_by_a_word_and_what_is_not_found_is_said(call: Any) -> None:
     code, out, err = call("settings", "teacher")
     assert (code, err) == (0, "") and "--eman_m" in out and "--lr " not in out
-    code, out, err = call("settings", "learning_rat")
-    assert (code, out) == (2, "") and "did you mean lr?" in err and err.count("\n") == 1
+    code, out, err = call("settings", "batch_sice")
+    assert (code, out) == (2, "") and "did you mean batch_size?" in err and err.count("\n") == 1

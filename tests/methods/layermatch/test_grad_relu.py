@@ -19,7 +19,7 @@ from usb_ext.engine.hooks.update import ParameterUpdateHook
 from usb_ext.methods.layermatch.grad_relu import GradReLUHook
 from usb_ext.methods.step.head_tap import HeadTap, find_head, grad_relu_linear
 from usb_ext.methods.step.views import forward_apart
-from usb_ext.upstream.nets import net_builder
+from usb_ext.upstream.nets import ResNet50WithHead, net_builder
 
 ROWS, LABELLED, DIM, CLASSES = 7, 3, 5, 4
 
@@ -40,8 +40,7 @@ class TinyResNet(nn.Module):
 
 def usb_resnet(num_classes: int) -> nn.Module:
     """USB's ResNet-50 with one narrow block a stage; its head is `classifier`."""
-    builder = net_builder("resnet50")
-    return builder(num_classes=num_classes, layers=[1, 1, 1, 1], width_per_group=8)
+    return ResNet50WithHead(num_classes=num_classes, layers=[1, 1, 1, 1], width_per_group=8)
 
 
 class Encoder(nn.Module):
