@@ -406,3 +406,13 @@ def test_what_cannot_be_predicted_is_one_line(finished: Path, tmp_path: Path) ->
         assert "\n" not in str(caught.value)
     with pytest.raises(SettingsError, match="batch_size is 0"):
         loaded.predict([], batch_size=0)
+
+
+def test_an_older_checkpoint_in_the_place_of_the_latest_is_named(broken: Path) -> None:
+    """It is whole, so that only the record can tell."""
+    shutil.copyfile(broken / "previous_model.pth", broken / "latest_model.pth")
+    with pytest.raises(
+        DataMissing, match=r"latest_model\.pth is of step \d+, and result\.json .* of \d+"
+    ):
+        load_run(broken)
+    assert load_run(broken, which="previous").result is not None

@@ -99,7 +99,10 @@ def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto
         raise SettingsError(
             f"{place.path} is a run on {settings.dataset}; load_run opens runs on images and on points alone"
         )
-    network = _network(path, settings, f"there is {_others(place, which)}")
+    result = _result(place.result)
+    finished = result is not None and result.status == "completed" and which == "latest"
+    step = result.iterations if finished and result is not None else None
+    network = _network(path, settings, f"there is {_others(place, which)}", step)
     layout = memory_format(network, settings.channels_last and is_ours(settings))
     return TrainedRun(
         folder=place.path,
@@ -107,7 +110,7 @@ def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto
         network=network.to(memory_format=layout).to(target),
         classes=interface.classes,
         transform=interface.transform,
-        result=_result(place.result),
+        result=result,
     )
 
 
@@ -135,17 +138,28 @@ def _others(place: RunFolder, which: str) -> str:
     return " and ".join(f"which={name!r}" for name in there) or "no other"
 
 
-def _network(path: Path, settings: Settings, remedy: str) -> nn.Module:
+def _network(path: Path, settings: Settings, remedy: str, step: int | None) -> nn.Module:
     """The network of a checkpoint; the remedy is for a damaged one.
 
+    Args:
+        path: the checkpoint.
+        settings: of the run.
+        remedy: what else there is.
+        step: where it must stand, the end of a finished run; None for anywhere.
+
     Raises:
-        DataMissing: the file is damaged.
+        DataMissing: the file is damaged, or of another step.
         SettingsError: it is of another network.
     """
     try:
         state = checkpoint.read(path, remedy=remedy)
     except SettingsError as error:
         raise DataMissing(str(error)) from error
+    if step is not None and state["it"] != step:
+        raise DataMissing(
+            f"{path} is of step {state['it']}, and result.json beside it tells of {step}: another checkpoint "
+            f"was put in its place; {remedy}"
+        )
     then = state["usb_ext"]["settings"]
     for name in ("net", "num_classes"):
         if then.get(name) != getattr(settings, name):
