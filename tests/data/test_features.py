@@ -15,7 +15,12 @@ POINTS = random_points(6, 3, 0, np.float32)
 
 def test_everything_comes_back(tmp_path: Path) -> None:
     given = Features(
-        POINTS, np.array([f"{i}.jpg" for i in range(6)]), np.arange(6) - 1, "pets", ("a", "b"), True
+        POINTS,
+        np.array([f"{i}.jpg" for i in range(6)]),
+        np.arange(6) % 3 - 1,
+        "pets",
+        ("a", "b"),
+        True,
     )
     write_features(tmp_path / "f.npz", given)
     found = read_features(tmp_path / "f.npz")
@@ -66,4 +71,14 @@ def test_a_word_of_another_kind_is_named(tmp_path: Path, name: str, value: objec
     path = tmp_path / "f.npz"
     np.savez(path, features=np.ones((3, 2)), **{name: np.asarray(value)})
     with pytest.raises(DataMissing, match=f"{name} in .*expected"):
+        read_features(path)
+
+
+def test_targets_that_no_class_name_is_there_for_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.npz"
+    values = random_points(4, 3, 0, np.float32)
+    np.savez(
+        path, features=values, targets=np.array([0, 1, 2, -1]), class_names=np.array(["a", "b"])
+    )
+    with pytest.raises(DataMissing, match="class_names in .* are 2, but targets go up to 2"):
         read_features(path)

@@ -65,3 +65,10 @@ def test_headers_of_other_programs_are_no_labels(tmp_path, header):
 @pytest.mark.parametrize("line", ["image.png,label", "cat_01,label", "17,class", "name,cat"])
 def test_what_only_resembles_a_header_is_a_label(tmp_path, line):
     assert [row.line for row in label_rows(written(tmp_path, f"{line}\n"))] == [1]
+
+
+def test_a_line_without_end_is_quoted_in_part(tmp_path):
+    path = written(tmp_path, "a.jpg,cat\n" + "[" * 100_000 + "\n")
+    with pytest.raises(SettingsError) as caught:
+        list(label_rows(path))
+    assert len(str(caught.value)) < 300 + len(str(path)) and "is not two cells" in str(caught.value)

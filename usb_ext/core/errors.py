@@ -58,6 +58,13 @@ def reason(error: BaseException) -> str:
     return first[: LONGEST_REASON - 4].rsplit(" ", 1)[0] + " ..."
 
 
+def quoted(value: object) -> str:
+    """What a file holds as a message quotes it: its repr, cut in the middle after 120 characters."""
+    text = repr(value)
+    half = LONGEST_REASON // 2 - 2
+    return text if len(text) <= LONGEST_REASON else f"{text[:half]} ... {text[-half:]}"
+
+
 SETTINGS_ERRNO = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EEXIST})
 REMEDIES = {
     errno.ENOSPC: "free some space, or write elsewhere (--save_dir, --out)",

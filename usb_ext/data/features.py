@@ -71,7 +71,7 @@ def read_features(path: Path) -> Features:
         ids,
         _targets(path, arrays.get("targets"), len(values)),
         str(arrays["dataset"]) if "dataset" in arrays else None,
-        None if names is None else tuple(map(str, np.atleast_1d(names))),
+        _class_names(path, names, arrays.get("targets")),
         bool(arrays.get("tuned", False)),
     )
 
@@ -127,6 +127,19 @@ def _targets(path: Path, targets: Any, count: int) -> NDArray[np.int64] | None:
             f"targets in {path} are {targets.dtype} of shape {targets.shape}; expected {count} classes"
         )
     return np.asarray(targets, dtype=np.int64)
+
+
+def _class_names(path: Path, names: Any, targets: Any) -> tuple[str, ...] | None:
+    """The names of the classes, or None; there are as many as the targets call for."""
+    if names is None:
+        return None
+    found = tuple(map(str, np.atleast_1d(names)))
+    largest = -1 if targets is None or not targets.size else int(targets.max())
+    if largest >= len(found):
+        raise DataMissing(
+            f"class_names in {path} are {len(found)}, but targets go up to {largest}; make it again"
+        )
+    return found
 
 
 def _check_finite(path: Path, values: NDArray[np.float32], ids: Ids) -> None:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.errors import DataMissing, SettingsError, quoted
 from usb_ext.data.image_names import normal_name
 
 DELIMITERS = ",;\t"
@@ -116,7 +116,7 @@ def _row(path: Path, line: int, cells: list[str]) -> LabelRow:
     """One line's two cells."""
     if len(cells) != 2 or not cells[0]:
         raise SettingsError(
-            f"label file {path}, line {line}: {cells} is not two cells; "
+            f"label file {path}, line {line}: {quoted(cells)} is not two cells; "
             "expected: file name,class (a comma between them)"
         )
     return LabelRow(line, *cells)

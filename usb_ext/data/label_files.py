@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.errors import DataMissing, SettingsError, quoted
 from usb_ext.core.files import json_of, write_json
 from usb_ext.data.image_names import NameIndex, normal_name
 from usb_ext.data.label_csv import label_rows
@@ -213,15 +213,19 @@ def _read_named(
         label = class_of.get(normal_name(row.class_name))
         if label is None:
             known = ", ".join(list(classes)[:_SHOWN])
-            problems.append(f"line {row.line}: unknown class {row.class_name!r} (known: {known})")
+            problems.append(
+                f"line {row.line}: unknown class {quoted(row.class_name)} (known: {known})"
+            )
         elif targets[position] >= 0 and label != targets[position]:
             own = classes[targets[position]]
             problems.append(
-                f"line {row.line}: {row.file_name!r} is called {row.class_name!r} but lies in "
+                f"line {row.line}: {quoted(row.file_name)} is called {quoted(row.class_name)} but lies in "
                 f"the folder of {own!r}"
             )
         elif (before := first.setdefault(position, row.line)) != row.line:
-            problems.append(f"line {row.line}: {row.file_name!r} already stands on line {before}")
+            problems.append(
+                f"line {row.line}: {quoted(row.file_name)} already stands on line {before}"
+            )
         else:
             chosen[position] = label
     _raise_problems(path, problems, len(rows))
