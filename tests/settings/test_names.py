@@ -94,4 +94,5 @@ def test_the_name_lives_through_the_resolved_file_and_other_seeds(tmp_path: Path
 @pytest.mark.parametrize("file", sorted(Path("config").glob("*.yaml")), ids=lambda p: p.stem)
 def test_the_files_that_come_with_it_keep_their_short_names(file: Path) -> None:
     s = load_settings(file).settings
-    assert s.run_name == f"{s.algorithm}_{s.dataset}_{s.num_labels}_s{s.seed}"
+    method = "+".join([s.algorithm, *s.extensions])
+    assert s.run_name == f"{method}_{s.dataset}_{s.num_labels}_s{s.seed}"
