@@ -119,9 +119,19 @@ def test_home_is_expanded_in_every_path_of_the_settings(monkeypatch: pytest.Monk
     ]
     texts = [n for n in named if str in members(Settings.model_fields[n].annotation)]
     assert set(texts) == PATHS and len(texts) > 9
-    given = {"label_split": "file", "without_test": False, **dict.fromkeys(texts, "~/there")}
+    together = [
+        n for n in texts if n != "feature_file"
+    ]  # of which there is one with its own data set only
+    given = {"label_split": "file", "without_test": False, **dict.fromkeys(together, "~/there")}
     found = load_settings({"algorithm": "as3l", "dataset": "imagefolder", **given}).settings
-    assert {getattr(found, name) for name in texts} == {"/home/somebody/there"}
+    assert {getattr(found, name) for name in together} == {"/home/somebody/there"}
+    kept = {
+        "algorithm": "fixmatch",
+        "dataset": "features",
+        "net": "linear",
+        "feature_file": "~/there",
+    }
+    assert load_settings(kept).settings.feature_file == "/home/somebody/there"
     assert found.run_dir.is_relative_to("/home/somebody/there")
 
 
