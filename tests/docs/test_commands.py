@@ -120,7 +120,7 @@ def check(words: list[str], folder: Path) -> None:
         # the plan alone: every fold of every method, its settings resolved
         assert main([*without_out(words), "--no-train", "--out", str(folder)]) == 0
     elif "--help" not in words:
-        build_parser().parse_args(words)
+        build_parser(words).parse_args(words)
 
 
 def without_out(words: list[str]) -> list[str]:

@@ -118,7 +118,7 @@ def test_every_command_is_taken_as_it_stands(
         file, flags = parse_flags(words[1:])
         load_settings(file, flags)
     else:
-        build_parser().parse_args(words)
+        build_parser(words).parse_args(words)
 
 
 TOY = {

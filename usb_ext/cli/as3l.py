@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
+from usb_ext.cli.table import help_of
 from usb_ext.core.errors import SettingsError
-
-GRID_HELP = "prior pseudo-labels of every selection x propagation x number of labels, in one table"
 
 
 def run_pretrain(words: Sequence[str], show: Show) -> int:
@@ -86,7 +85,7 @@ def _grid_parser() -> argparse.ArgumentParser:
 
     parser = OneLineParser(
         prog="usb-ext prior-grid",
-        description=GRID_HELP,
+        description=help_of("prior-grid"),
         epilog="every setting (`usb-ext settings WORD`) is a flag here too; give --c FILE",
         allow_abbrev=False,
     )
@@ -98,14 +97,6 @@ def _grid_parser() -> argparse.ArgumentParser:
     return parser
 
 
-PRETRAIN = SettingsCommand(
-    "pretrain",
-    "learn features without labels (SimSiam, SimCLR, BYOL): backbone.pth and features.npz",
-    run_pretrain,
-)
-AS3L = SettingsCommand(
-    "as3l",
-    "all of AS3L: pretrain, select, propagate and train, each skipped where it is done",
-    run_as3l,
-)
-PRIOR_GRID = SettingsCommand("prior-grid", GRID_HELP, run_prior_grid)
+PRETRAIN = SettingsCommand(run_pretrain)
+AS3L = SettingsCommand(run_as3l)
+PRIOR_GRID = SettingsCommand(run_prior_grid)

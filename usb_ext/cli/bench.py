@@ -112,9 +112,4 @@ def _progress(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-BENCH = Command(
-    "bench",
-    "steps a second: USB's own loop, ours, and the limit, in one run",
-    bench_flags,
-    run_bench,
-)
+BENCH = Command(bench_flags, run_bench)

@@ -3,10 +3,12 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.settings import LoadedSettings, first_help, help_text, load_settings, parse_flags
+
+if TYPE_CHECKING:
+    from usb_ext.settings import LoadedSettings
 
 Show = Callable[[str], int]
 """Prints a text and gives exit code 0."""
@@ -29,15 +31,11 @@ class Command:
     """A subcommand with flags of its own.
 
     Attributes:
-        name: as typed.
-        help: its line on the help page.
         flags: adds its arguments to its parser.
         run: from parsed arguments and a way to print to the exit code.
         parser: further words for its parser, such as an epilog.
     """
 
-    name: str
-    help: str
     flags: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Show], int]
     parser: Mapping[str, Any] = field(default_factory=dict)
@@ -49,17 +47,13 @@ class SettingsCommand:
     comes with the package, and any `--name value`.
 
     Attributes:
-        name: as typed.
-        help: its line on the help page.
         run: from the words after the name and a way to print to the exit code.
     """
 
-    name: str
-    help: str
     run: Callable[[Sequence[str], Show], int]
 
 
-def settings_of(command: str, words: Sequence[str], show: Show) -> LoadedSettings | None:
+def settings_of(command: str, words: Sequence[str], show: Show) -> "LoadedSettings | None":
     """The settings that a command's words give, or None after showing the help page.
 
     Args:
@@ -70,6 +64,8 @@ def settings_of(command: str, words: Sequence[str], show: Show) -> LoadedSetting
     Raises:
         SettingsError: no words, or settings that are wrong.
     """
+    from usb_ext.settings import first_help, help_text, load_settings, parse_flags
+
     if "--help-all" in words:
         show(help_text())
         return None

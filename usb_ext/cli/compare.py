@@ -223,8 +223,6 @@ def _out(arguments: argparse.Namespace, given: Given, paper: "Experiment | None"
 
 
 COMPARE = Command(
-    "compare",
-    "run methods on the same folds, then table, test and plot them",
     compare_flags,
     run_compare,
     {

@@ -39,10 +39,4 @@ def run_configs(arguments: argparse.Namespace, show: Show) -> int:
     return show(str(target))
 
 
-CONFIGS = Command(
-    "configs",
-    "settings files that come with usb_ext, each a name for --c; `configs copy NAME` copies one",
-    configs_flags,
-    run_configs,
-    {"epilog": "start one with `usb-ext train --c NAME`"},
-)
+CONFIGS = Command(configs_flags, run_configs, {"epilog": "start one with `usb-ext train --c NAME`"})

@@ -234,16 +234,6 @@ def run_tsne(arguments: argparse.Namespace, show: Show) -> int:
     return show(tsne(order))
 
 
-SELECT = Command(
-    "select",
-    "choose images to label from their features: selected.json and a picture",
-    select_flags,
-    run_select,
-)
-PROPAGATE = Command(
-    "propagate",
-    "spread labels over features: prior.npz, accuracy and calibration",
-    propagate_flags,
-    run_propagate,
-)
-TSNE = Command("tsne", "draw features in the plane by t-SNE", tsne_flags, run_tsne)
+SELECT = Command(select_flags, run_select)
+PROPAGATE = Command(propagate_flags, run_propagate)
+TSNE = Command(tsne_flags, run_tsne)

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
+from usb_ext.cli.table import help_of
 from usb_ext.core.errors import SettingsError
-
-HELP = "keep a frozen network's features of weak and strong views, to train on (dataset: features)"
 
 
 def run_features(words: Sequence[str], show: Show) -> int:
@@ -40,7 +39,7 @@ def run_features(words: Sequence[str], show: Show) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="usb-ext features",
-        description=HELP,
+        description=help_of("features"),
         epilog="every setting of `usb-ext train --help` is a flag here too; give --c FILE",
         allow_abbrev=False,
     )
@@ -52,4 +51,4 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-FEATURES = SettingsCommand("features", HELP, run_features)
+FEATURES = SettingsCommand(run_features)

@@ -96,21 +96,10 @@ def check_config(file: str, flags: Mapping[str, object] | None = None) -> list[s
     return ["ok", *recipe, *rehearse(loaded)]
 
 
-DOCTOR = Command(
-    "doctor", "versions, device, what of USB works here and what is bridged", no_flags, run_doctor
-)
-ALGORITHMS = Command(
-    "algorithms", "names of the algorithms, bases and extensions", no_flags, run_algorithms
-)
-SETTINGS = Command(
-    "settings",
-    "settings about something: flag, default, what it is and takes",
-    settings_flags,
-    run_settings,
-)
+DOCTOR = Command(no_flags, run_doctor)
+ALGORITHMS = Command(no_flags, run_algorithms)
+SETTINGS = Command(settings_flags, run_settings)
 CHECK_CONFIG = Command(
-    "check-config",
-    "say of each settings file whether it is ok",
     check_config_flags,
     run_check_config,
     {

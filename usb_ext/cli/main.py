@@ -9,80 +9,19 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from usb_ext._version import __version__
-from usb_ext.cli.as3l import AS3L, PRETRAIN, PRIOR_GRID
-from usb_ext.cli.bench import BENCH
-from usb_ext.cli.command import Command, OneLineParser, SettingsCommand, Show, settings_of
-from usb_ext.cli.compare import COMPARE
-from usb_ext.cli.configs import CONFIGS
-from usb_ext.cli.features import PROPAGATE, SELECT, TSNE
-from usb_ext.cli.frozen import FEATURES
-from usb_ext.cli.info import ALGORITHMS, CHECK_CONFIG, DOCTOR, SETTINGS
-from usb_ext.cli.papers import CURVES, TABLE
-from usb_ext.cli.patches import EXPORT_PATCHES
-from usb_ext.cli.studies import STUDY
-from usb_ext.cli.use import EVALUATE, EXPORT, PREDICT, REPORT
+from usb_ext.cli.command import OneLineParser, SettingsCommand
+from usb_ext.cli.table import COMMANDS
 from usb_ext.core.errors import UsbExtError, from_os_error, our_errors
-from usb_ext.core.result import percent
 
 EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 130/143 interrupted"
 
 
-def run_train(words: Sequence[str], show: Show) -> int:
-    """Train one run, after the stages of AS3L where the settings ask for their files; gives the exit code.
+def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the subcommands; flags that are settings are parsed by `settings.parse_flags`.
 
     Args:
-        words: after the command's name.
-        show: prints a text, a line a stage.
-
-    Raises:
-        SettingsError, DataMissing, RunFailed, Interrupted: as in `training.train`.
+        words: of the command line; only the command that they name is imported, and has its flags.
     """
-    loaded = settings_of("train", words, show)
-    if loaded is None:
-        return 0
-    from usb_ext.as3l.driver import with_stages
-    from usb_ext.training.train import train
-
-    result = train(with_stages(loaded, show))
-    return show(f"top1_last {percent(result.top1_last)}  {result.path}/result.json")
-
-
-TRAIN = SettingsCommand(
-    "train",
-    "train one run: --c FILE (or a name) and any setting as --name value (see settings)",
-    run_train,
-)
-
-COMMANDS: tuple[Command | SettingsCommand, ...] = (
-    TRAIN,
-    PRETRAIN,
-    AS3L,
-    PRIOR_GRID,
-    STUDY,
-    FEATURES,
-    PREDICT,
-    EVALUATE,
-    EXPORT,
-    REPORT,
-    CONFIGS,
-    CHECK_CONFIG,
-    COMPARE,
-    TABLE,
-    CURVES,
-    SELECT,
-    PROPAGATE,
-    TSNE,
-    BENCH,
-    EXPORT_PATCHES,
-    DOCTOR,
-    ALGORITHMS,
-    SETTINGS,
-)
-"""In the order of the help page."""
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the subcommands; flags that are settings are parsed by `settings.parse_flags`."""
     parser = OneLineParser(
         prog="usb-ext",
         description="Methods, engine and protocol that USB (semilearn) lacks.",
@@ -90,11 +29,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"usb-ext {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        if isinstance(command, SettingsCommand):
-            commands.add_parser(command.name, add_help=False, help=command.help)
+    for listed in COMMANDS:
+        command = listed.load() if listed.name in words else None
+        if command is None or isinstance(command, SettingsCommand):
+            commands.add_parser(listed.name, add_help=False, help=listed.help)
         else:
-            own = commands.add_parser(command.name, help=command.help, **command.parser)
+            own = commands.add_parser(listed.name, help=listed.help, **command.parser)
             command.flags(own)
             own.set_defaults(run=command.run)
     return parser
@@ -146,11 +86,13 @@ def _fail(message: str, code: int) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    for command in COMMANDS:
-        if isinstance(command, SettingsCommand) and words[:1] == [command.name]:
-            return command.run(words[1:], _show)
+    for listed in COMMANDS:
+        if words[:1] == [listed.name]:
+            command = listed.load()
+            if isinstance(command, SettingsCommand):
+                return command.run(words[1:], _show)
     try:
-        arguments = build_parser().parse_args(words)
+        arguments = build_parser(words).parse_args(words)
     except SystemExit as stop:  # after --help or --version
         return int(stop.code or 0)
     return int(arguments.run(arguments, _show))

@@ -117,15 +117,5 @@ def run_curves(arguments: argparse.Namespace, show: Show) -> int:
     return show("\n".join(lines))
 
 
-TABLE = Command(
-    "table",
-    "a paper's table with the mean and spread of our runs beside it",
-    table_flags,
-    run_table,
-)
-CURVES = Command(
-    "curves",
-    "accuracy over steps of several runs, seeds as a band, to PNG and SVG",
-    curves_flags,
-    run_curves,
-)
+TABLE = Command(table_flags, run_table)
+CURVES = Command(curves_flags, run_curves)

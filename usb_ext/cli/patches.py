@@ -29,9 +29,4 @@ def run_export_patches(arguments: argparse.Namespace, show: Show) -> int:
     return show("\n".join(str(path) for path in made))
 
 
-EXPORT_PATCHES = Command(
-    "export-patches",
-    "make the patches for USB again, on the installed release",
-    export_patches_flags,
-    run_export_patches,
-)
+EXPORT_PATCHES = Command(export_patches_flags, run_export_patches)

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
+from usb_ext.cli.table import help_of
 from usb_ext.comparison.methods import Given
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import LoadedSettings
-
-HELP = "a paper's ablation: make what is missing, then table, CSV and picture (study --help lists them)"
 
 
 def run_study(words: Sequence[str], show: Show) -> int:
@@ -60,7 +59,7 @@ def run_study(words: Sequence[str], show: Show) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="usb-ext study NAME",
-        description=HELP,
+        description=help_of("study"),
         epilog="every setting (`usb-ext settings WORD`) is a flag here too; give --c FILE",
         allow_abbrev=False,
     )
@@ -106,4 +105,4 @@ def _named(words: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-STUDY = SettingsCommand("study", HELP, run_study)
+STUDY = SettingsCommand(run_study)

@@ -223,21 +223,7 @@ def run_report(arguments: argparse.Namespace, show: Show) -> int:
     return show("\n".join(write_report(order)))
 
 
-PREDICT = Command(
-    "predict", "the class of every image, in a CSV: a run's folder and files or folders", predict_flags,
-    run_predict,
-)  # fmt: skip
-EVALUATE = Command(
-    "evaluate", "how good a run is on images whose classes are known: scores, confusion, the worst",
-    evaluate_flags, run_evaluate,
-)  # fmt: skip
-EXPORT = Command(
-    "export", "the network as ONNX, as a torch program or as safetensors, compared before it is kept",
-    export_flags, run_export,
-)  # fmt: skip
-REPORT = Command(
-    "report",
-    "one HTML page of a run or of a comparison, pictures included",
-    report_flags,
-    run_report,
-)
+PREDICT = Command(predict_flags, run_predict)
+EVALUATE = Command(evaluate_flags, run_evaluate)
+EXPORT = Command(export_flags, run_export)
+REPORT = Command(report_flags, run_report)
