@@ -25,6 +25,38 @@ VIEWS, RECORD, PLAIN, TEST = "views.npy", "views.json", "features.npz", "test_ta
 REMEDY = "make it again with `usb-ext features --c FILE --overwrite`"
 
 
+@dataclass(frozen=True)
+class FrozenNetwork:
+    """The network that made features, as their record tells it.
+
+    Attributes:
+        net: its name, as the setting.
+        num_classes: outputs of its classification layer, which the features do not pass.
+        img_size: side of the images in pixels.
+        mean: of the three channels, of pixels in [0, 1].
+        std: likewise, > 0.
+        sha256: of the file of its weights.
+    """
+
+    net: str
+    num_classes: int
+    img_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sha256: str
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "FrozenNetwork":
+        """From what `dataclasses.asdict` gave.
+
+        Raises:
+            LookupError, TypeError, ValueError: something else.
+        """
+        mean, std = (tuple(float(v) for v in values[name]) for name in ("mean", "std"))
+        classes, size = int(values["num_classes"]), int(values["img_size"])
+        return cls(str(values["net"]), classes, size, mean, std, str(values["sha256"]))
+
+
 class KeptViews:
     """The views of some images, a row of the mapped file for each.
 
@@ -122,6 +154,22 @@ def read_record(folder: Path) -> dict[str, Any]:
 def feature_digest(settings: Settings) -> str:
     """SHA-256 of the file that a run on features reads."""
     return str(read_record(feature_folder(settings))["sha256"])
+
+
+def frozen_network(settings: Settings) -> FrozenNetwork | None:
+    """The network that made the features of a run; None for another data set, or where it was not kept.
+
+    Raises:
+        DataMissing: as in `read_record`, or the record is damaged.
+    """
+    if settings.dataset != FEATURES:
+        return None
+    folder = feature_folder(settings)
+    found = read_record(folder).get("network")
+    try:
+        return None if found is None else FrozenNetwork.from_json(found)
+    except (LookupError, TypeError, ValueError) as error:
+        raise DataMissing(f"{folder / RECORD} is damaged ({reason(error)}); {REMEDY}") from error
 
 
 def with_feature_size(settings: Settings) -> Settings:

@@ -58,6 +58,7 @@ def export_run(order: ExportOrder) -> list[str]:
     check_new(order.out.parent, [order.out.name], overwrite=order.overwrite)
     form.check()
     run = load_run(order.run, which=order.which, device="cpu")
+    run = run if run.frozen is None else run.on_images()
     claim_outputs(order.out.parent, [order.out.name])
     differences: list[float] = []
 
