@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import DataMissing, SettingsError, reason
 from usb_ext.core.files import file_sha256, read_json
 from usb_ext.data.features import Features, read_features
+from usb_ext.data.folder_scan import read_class_list
+from usb_ext.data.label_csv import label_file_classes
 from usb_ext.settings import Settings
 from usb_ext.settings.feature_set import FEATURES
 
@@ -243,7 +245,7 @@ def load_feature_set(settings: Settings) -> FeatureArrays:
         _targets(plain, count),
         KeptViews(rows[len(rows) - tested :][:, None]),
         np.load(folder / TEST).astype(np.int64),
-        plain.class_names or tuple(map(str, range(settings.num_classes))),
+        _classes(settings, plain, folder),
         record["weak"],
         record["strong"],
         tuple(map(str, plain.ids)) if plain.ids.dtype.kind == "U" else None,
@@ -253,3 +255,24 @@ def load_feature_set(settings: Settings) -> FeatureArrays:
 def _targets(plain: Features, count: int) -> NDArray[np.int64]:
     """(N,) classes, -1 where unknown."""
     return np.full(count, -1, np.int64) if plain.targets is None else plain.targets
+
+
+def _classes(settings: Settings, plain: Features, folder: Path) -> tuple[str, ...]:
+    """Names of the classes: the images' own, those of the class list or of the label CSV, or numbers.
+
+    Raises:
+        SettingsError: a class list that contradicts the images' own classes.
+    """
+    s, own = settings, plain.class_names or ()
+    if s.class_list is not None:
+        listed = read_class_list(Path(s.class_list), s.num_classes).names
+        if own and own != listed:
+            raise SettingsError(
+                f"class_list {s.class_list} says {', '.join(listed)}, but the images of {folder} have the "
+                f"classes {', '.join(own)}; leave it out"
+            )
+        return listed
+    label_file = str(s.label_file) if s.label_split == "file" else ""
+    if not own and label_file.lower().endswith(".csv"):
+        return label_file_classes(Path(label_file))
+    return own or tuple(map(str, range(s.num_classes)))
