@@ -208,3 +208,22 @@ def test_the_command(asked: Asked, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([*words, "--export", str(tmp_path / "out.json")]) == 0
     assert "1 of 5 images labelled" in capsys.readouterr().out
     assert main([*words, "--export", str(tmp_path / "out.json")]) == 2
+
+
+def test_a_check_has_a_table_of_its_own(
+    asked: Asked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = tmp_path / "given.csv"
+    given.write_text("one.png,cat\ntwo.jpg,\n", encoding="utf-8")
+    words = ["label", str(asked.images), "--out", str(tmp_path / "check.csv"), "--check", "4"]
+    words += ["--except", str(given), "--export", str(tmp_path / "e.json"), "--seed", "1"]
+    assert main(words) == 0
+    names = {
+        line.split(",")[0] for line in (tmp_path / "check.csv").read_text("utf-8").splitlines()[1:]
+    }
+    assert names == {"a/two.jpg", "three.tif", "vier ü.webp", "five.bmp"}
+    assert main(["label", str(asked.images), "--except", str(given)]) == 2
+    assert (
+        main([*words[:3], str(tmp_path / "other.csv"), "--check", "5", "--except", str(given)]) == 2
+    )
+    assert "use 1 to 4" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """`usb-ext label`: the page on which a person gives images their classes."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import Command, Show
@@ -20,6 +21,19 @@ def label_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", metavar="CSV", help="for a folder of images: where answers go (labels.csv)"
     )
+    command.add_argument(
+        "--check",
+        type=int,
+        metavar="N",
+        help="ask for N images by chance, to measure a model with `usb-ext evaluate --labels` (check.csv)",
+    )
+    command.add_argument(
+        "--except",
+        dest="without",
+        metavar="CSV",
+        help="with --check: the labels of training, whose images are not drawn",
+    )
+    command.add_argument("--seed", type=int, default=0, help="of that draw (0)")
     command.add_argument("--port", type=int, default=0, metavar="N", help="(any that is free)")
     command.add_argument("--no-browser", action="store_true", help="show the address alone")
     command.add_argument(
@@ -40,6 +54,10 @@ def run_label(arguments: argparse.Namespace, show: Show) -> int:
         SettingsError, DataMissing, RunFailed: as in `labelling.stage`.
     """
     place = Path(arguments.place).expanduser()
+    if arguments.seed < 0:
+        raise SettingsError(f"--seed is {arguments.seed}; it must be at least 0")
+    if arguments.without and arguments.check is None:
+        raise SettingsError("--except names labels that --check leaves out; give --check N")
     if not place.exists():
         raise DataMissing(
             f"{place} does not exist; name a CSV of `usb-ext select`, or a folder of images"
@@ -69,14 +87,25 @@ def _asked(arguments: argparse.Namespace, place: Path) -> tuple[Path, Path]:
                 f"--images DIR is missing: the folder that the names in {place} are in"
             )
         return place, Path(arguments.images).expanduser()
-    from usb_ext.data.folder_scan import scan_folder
-    from usb_ext.labelling.table import new_table
-
-    table = Path(arguments.out or "labels.csv").expanduser()
+    checks = arguments.check is not None
+    table = Path(arguments.out or ("check.csv" if checks else "labels.csv")).expanduser()
     if not table.exists():
-        scan = scan_folder(place, test="none", need_classes=False)
-        new_table(table, scan.train.names)
+        _new(arguments, place, table)
     return table, place
+
+
+def _new(arguments: argparse.Namespace, folder: Path, table: Path) -> None:
+    """A CSV of all images of a folder, or of those that are drawn for a check."""
+    from usb_ext.data.folder_scan import scan_folder
+    from usb_ext.data.label_csv import label_rows
+    from usb_ext.labelling.table import check_names, new_table
+
+    names: Sequence[str] = scan_folder(folder, test="none", need_classes=False).train.names
+    if arguments.check is not None:
+        rows = label_rows(Path(arguments.without).expanduser()) if arguments.without else []
+        labelled = [row.file_name for row in rows if row.has_label]
+        names = check_names(names, arguments.check, arguments.seed, labelled)
+    new_table(table, names)
 
 
 def _check_extra() -> None:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from usb_ext.core.errors import DataMissing, SettingsError, quoted
 from usb_ext.core.files import write_text
 from usb_ext.data.image_names import NameIndex, normal_name
@@ -172,6 +174,35 @@ def new_table(path: Path, names: Sequence[str]) -> None:
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows([HEADER, *((name, "") for name in names)])
     write_text(path, stream.getvalue())
+
+
+def check_names(names: Sequence[str], count: int, seed: int, labelled: Sequence[str]) -> list[str]:
+    """Images to measure a model on: drawn at random, each set of so many equally likely.
+
+    Nothing that a model or a choice of images says enters, so that a share of right answers on them is an
+    estimate for all images that are not labelled.
+
+    Args:
+        names: of all images.
+        count: how many to draw.
+        seed: of the draw.
+        labelled: names, or their endings, of those that a model was trained on; none of them is drawn.
+
+    Raises:
+        SettingsError: fewer are left, or a labelled one is not among the names.
+    """
+    index = NameIndex(names)
+    try:
+        taken = {index.find(name) for name in labelled}
+    except LookupError as error:
+        raise SettingsError(f"--except: {error.args[0]}") from error
+    free = [name for number, name in enumerate(names) if number not in taken]
+    if not 1 <= count <= len(free):
+        raise SettingsError(
+            f"--check is {count}; use 1 to {len(free)}, the images that are not labelled"
+        )
+    chosen = np.random.default_rng(seed).choice(len(free), size=count, replace=False)
+    return [free[number] for number in chosen]
 
 
 def image_files(table: Table, folder: Path, found: Sequence[str]) -> list[Path]:
