@@ -159,7 +159,7 @@ def made_again(folder: Path) -> set[tuple[float, float]]:
                 key = (path, row.get("it") or row["bin"], row.get("num_labels", ""))
                 groups.setdefault(key, []).append(value)
             elif "accuracy" in row:
-                key = (path, row["strategy"] + row["method"], row["num_labels"])
+                key = (path, row.get("strategy", "") + row["method"], row["num_labels"])
                 groups.setdefault(key, []).append(float(row["accuracy"]))
     return {(statistics.mean(g), statistics.stdev(g)) for g in groups.values()}
 
