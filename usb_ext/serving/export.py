@@ -60,6 +60,7 @@ def export_run(order: ExportOrder) -> list[str]:
     check_new(order.out.parent, [order.out.name], overwrite=order.overwrite)
     form.check()
     run = load_run(order.run, which=order.which, device="cpu", plugin=order.plugin)
+    run = run if run.frozen is None else run.on_images()
     claim_outputs(order.out.parent, [order.out.name])
     differences: list[float] = []
 

@@ -73,7 +73,8 @@ class DatasetSettings(SettingsGroup):
     class_list: FilePath | None = Field(
         default=None,
         description="For imagefolder: a file with one class folder a line, such as n01440764; only "
-        "these count, numbered from 0 in the file's order (LayerMatch, Table 3: ImageNet-100).",
+        "these count, numbered from 0 in the file's order (LayerMatch, Table 3: ImageNet-100). For "
+        "features of images without classes: the classes, one a line.",
     )
     num_labels: Count = Field(
         default=400,

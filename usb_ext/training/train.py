@@ -18,6 +18,7 @@ from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import IN_MEMORY, prepare
 from usb_ext.engine import checkpoint
 from usb_ext.engine.engine import Engine
+from usb_ext.engine.frozen import copy_network
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
@@ -246,7 +247,7 @@ def parts_of(
 
 def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> None:
     write_text(folder.config, resolved_yaml(settings))
-    write_interface(folder, settings, data)
+    write_interface(folder, settings, data, copy_network(settings, folder.path))
     lists = {"labelled.json": data.labelled, "validation.json": data.validation}
     for name, positions in lists.items():
         if name == "labelled.json" or len(positions):
