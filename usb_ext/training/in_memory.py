@@ -97,11 +97,15 @@ def _trained(
 
 
 class _AsWarnings(logging.Handler):
-    """Hands a log's warnings to Python's `warnings`, where a program can look for them."""
+    """Hands a log's warnings to Python's `warnings`, where a program can look for them.
+
+    What `Stop` says when a signal comes is left out: it speaks of a checkpoint, and the error says it.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Warn once for each line."""
-        warnings.warn(record.getMessage(), UserWarning, stacklevel=2)
+        if record.name != Stop.__module__:
+            warnings.warn(record.getMessage(), UserWarning, stacklevel=2)
 
 
 @contextlib.contextmanager
