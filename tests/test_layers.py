@@ -13,7 +13,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ROOMS = (
     "core", "plots", "settings", "augment", "upstream", "data", "inference", "engine", "methods", "training",
-    "as3l", "comparison", "papers", "labelling", "serving", "reporting", "quickstart", "bench", "patching",
+    "estimator", "as3l", "comparison", "papers", "labelling", "serving", "reporting", "quickstart", "bench",
+    "patching",
     "cli",
 )  # fmt: skip
 """From the ground up."""

@@ -156,14 +156,14 @@ def _train_held(
     place = RunFolder(hold.path)
     state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
     found = find_data(settings, None if state is None else _path(settings, place))
-    parts = _parts(settings, device, place, stop, log)
+    parts = parts_of(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
-    data = _kept(args, parts, load_data(args, settings, found, place))
+    data = with_data(args, parts, load_data(args, settings, found, place))
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
-        build = partial(_build, settings, classes)
+        build = partial(built, settings, classes)
         settings, calibration = calibrated(settings, args, state, build)
-        algorithm = _build(settings, classes, args)
+        algorithm = built(settings, classes, args)
         hold.open(found=state is not None)
         log.to_file(place.log)
         if warning := batch_norm_warning(algorithm.model, settings):
@@ -177,8 +177,13 @@ def _train_held(
             return _run(algorithm, settings, data, state)
 
 
-def _kept(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
+def with_data(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
     """Hand the data sets to the run, if the algorithm works on their labels.
+
+    Args:
+        args: the run's namespace.
+        parts: what the engine finds in it.
+        data: of the run.
 
     Raises:
         SettingsError: labels that an imbalanced algorithm cannot use.
@@ -208,24 +213,33 @@ def rehearse(loaded: LoadedSettings) -> list[str]:
     if checked.settings.dataset in IN_MEMORY:
         with our_errors(), RunLog(quiet=True) as log:
             place = RunFolder(checked.settings.run_dir)
-            parts = _parts(checked.settings, checked.device, place, Stop(), log)
+            parts = parts_of(checked.settings, checked.device, place, Stop(), log)
             args = build_namespace(checked.settings, parts)
             with printed_to_log():
                 data = prepare(args)
-            _kept(args, parts, data)
+            with_data(args, parts, data)
             scope = (
                 contextlib.nullcontext()
                 if is_ours(checked.settings)
                 else cuda_means(checked.device)
             )
             with scope:
-                _build(checked.settings, checked.classes, args)
+                built(checked.settings, checked.classes, args)
     return warnings
 
 
-def _parts(
+def parts_of(
     settings: Settings, device: torch.device, folder: RunFolder, stop: Stop, log: RunLog
 ) -> Parts:
+    """What the engine finds in `args.parts`, still without data.
+
+    Args:
+        settings: of the run, resolved.
+        device: where it computes.
+        folder: where the engine writes.
+        stop: the wish to stop.
+        log: of the run.
+    """
     progress = Progress(settings.progress, logging.getLogger("usb_ext.run"), log.screen)
     values = settings.model_dump(mode="json")
     return Parts(device, settings.amp, folder, progress, {}, values, stop, watches=WATCHES)
@@ -240,8 +254,14 @@ def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> No
             write_text(folder.path / name, f"{np.asarray(positions).tolist()}\n")
 
 
-def _build(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Engine:
-    """The algorithm on its device, from the seed."""
+def built(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Engine:
+    """The algorithm on its device, from the seed.
+
+    Args:
+        settings: of the run, resolved.
+        classes: what it is composed of.
+        args: the run's namespace, with data.
+    """
     seed_everything(settings.seed)
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
         algorithm = run_class(classes)(
@@ -256,7 +276,7 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | N
     folder = algorithm.folder
     try:
         with printed_to_log():
-            _train(algorithm, state)
+            take_steps(algorithm, state)
     except Interrupted:
         if folder.latest.exists():  # not in Dash's warm-up, before the first checkpoint
             _finish(algorithm, settings, data, "interrupted")
@@ -270,7 +290,16 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | N
     return result
 
 
-def _train(algorithm: Engine, state: State | None) -> None:
+def take_steps(algorithm: Engine, state: State | None) -> None:
+    """All steps that are left, after the warm-up of a run that begins.
+
+    Args:
+        algorithm: as `built`.
+        state: of the checkpoint that the run goes on from; None begins.
+
+    Raises:
+        RunFailed, Interrupted: as in `engine.loop`.
+    """
     algorithm.start_hooks()
     if state is not None:
         algorithm.load(state)
