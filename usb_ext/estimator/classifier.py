@@ -124,8 +124,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         if kind == "features":
             X, y = validate_data(self, X, y, dtype=np.float64)
         else:
-            vars(self).pop("n_features_in_", None)  # of an earlier fit on features
-            vars(self).pop("feature_names_in_", None)
+            self.__dict__.pop("n_features_in_", None)  # of an earlier fit on features
+            self.__dict__.pop("feature_names_in_", None)
             X = file_names(X) if kind == "files" else X
             check_consistent_length(X, y)
             assert_all_finite(np.asarray(y), input_name="y")
