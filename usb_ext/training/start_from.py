@@ -59,7 +59,7 @@ class Start:
         wanted = algorithm.model.state_dict()
         if problems := misfits_in_words(misfits(wanted, dict(self.model))):
             raise SettingsError(
-                f"start_from gives {self.told}, which are not those of this run's network: {problems}"
+                f"start_from: the weights of {self.told} are not those of this run's network: {problems}"
             )
         algorithm.model.load_state_dict(self.model)
         algorithm.ema_model.load_state_dict(self.averages)
@@ -122,7 +122,7 @@ def find_start(settings: Settings) -> Start | None:
     state = checkpoint.read(place.latest, remedy="name another run with --start_from")
     if then.dataset == FEATURES != settings.dataset:
         return _from_head(settings, place, interface, state)
-    told = f"weights and averages of {place.path} after {state['it']} steps"
+    told = f"{place.path} after {state['it']} steps"
     return Start(told, state["model"], state["ema_model"])
 
 
@@ -195,5 +195,5 @@ def _from_head(
     for name in ("model", "ema_model"):
         head = {f"{layer}.{k}": state[name][f"classifier.{k}"] for k in ("weight", "bias")}
         parts.append({f"{prefix}{k}": v for k, v in {**body, **head}.items()})
-    told = f"the network of {place.path}'s features with the head that was trained on them"
+    told = f"{place.path}: the network of its features and its head"
     return Start(told, *parts)

@@ -37,6 +37,7 @@ from usb_ext.training.compose import (
     is_ours,
     run_class,
 )
+from usb_ext.training.first_lines import first_lines
 from usb_ext.training.report import draw_report, instability_line, make_result
 from usb_ext.training.run_data import find_data, keep_data, load_data
 from usb_ext.training.start_from import Start, check_classes, find_start
@@ -182,6 +183,8 @@ def _train_held(
             extension.reopen(place)
         if settings.use_tensorboard:
             algorithm.tb_log = tensorboard_log(place.path)
+        for line in first_lines(algorithm, settings, data, _weights(state, start)):
+            _log.info("%s", line)
         with stop.on_signals():
             return _run(algorithm, settings, data, Begin(state, start, longer))
 
@@ -262,6 +265,13 @@ def _build(
     if start is not None:
         start.put(algorithm)
     return algorithm
+
+
+def _weights(state: State | None, start: Start | None) -> str:
+    """Where weights come from that are not the settings' own; empty where they are."""
+    if state is not None:
+        return f"of this run after {state['it']:,} steps"
+    return "" if start is None else f"from {start.told}"
 
 
 class Begin(NamedTuple):
