@@ -66,6 +66,11 @@ class RunSettings(SettingsGroup):
     load_path: FilePath | None = Field(
         default=None, description="Checkpoint to resume from; None is the run's own latest one."
     )
+    extended_at: tuple[Count, ...] | None = Field(
+        default=None,
+        description="Steps at which the run had ended and was made longer (--resume with a larger "
+        "num_train_iter), written by the run itself; what is given here has no effect.",
+    )
     overwrite: bool = Field(
         default=False,
         description="Replace an earlier run in the same folder, where it is not resumed; it is kept as "
@@ -112,6 +117,12 @@ class RunSettings(SettingsGroup):
     num_threads: Count | None = Field(
         default=None, description="CPU threads of torch; None leaves torch's own choice."
     )
+
+    @field_validator("extended_at", mode="before")
+    @classmethod
+    def _steps_as_tuple(cls, value: object) -> object:
+        """A YAML list; the model itself holds a tuple."""
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("device")
     @classmethod

@@ -26,6 +26,7 @@ from usb_ext.settings.as3l import AUTO
 from usb_ext.settings.data import AUDIO_NETS, TEXT_NETS, TOYS
 from usb_ext.settings.feature_set import ARRAYS
 from usb_ext.training.compose import algorithm_classes, resolved
+from usb_ext.training.start_from import check_start
 from usb_ext.upstream.loggers import check_loggers
 from usb_ext.upstream.nets import net_builder
 from usb_ext.upstream.pretrained import BY_WORD, check_named
@@ -91,6 +92,7 @@ def check_run(
     check_imbalanced_options(settings)
     net_builder(settings.net)
     check_files(settings, staged=staged)
+    check_start(settings)
     device = resolve_device(settings.device)
     check_precision(settings.amp, device)
     check_loggers(settings)

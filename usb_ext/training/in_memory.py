@@ -25,7 +25,7 @@ from usb_ext.settings import LoadedSettings
 from usb_ext.training.check import biggest_lever, check_run, unused_options
 from usb_ext.training.compose import build_namespace, is_ours
 from usb_ext.training.kept_network import KeptNetwork
-from usb_ext.training.train import built, parts_of, take_steps, with_data
+from usb_ext.training.train import Begin, built, parts_of, take_steps, with_data
 from usb_ext.training.warm_up import calibrated
 from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.quiet import printed_to_log
@@ -85,7 +85,7 @@ def _trained(
         algorithm = built(settings, checked.classes, args)
         try:
             with stop.on_signals(), printed_to_log():
-                take_steps(algorithm, None)
+                take_steps(algorithm, Begin(None, None, longer=False))
         except Interrupted as error:
             told = (
                 f"stopped after step {algorithm.it} of {settings.num_train_iter}; nothing is kept"

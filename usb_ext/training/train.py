@@ -4,6 +4,7 @@ import contextlib
 import logging
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from usb_ext.core.files import RunFolder, sealed, write_json, write_text
 from usb_ext.core.folders import Hold, holding
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, seed_everything
-from usb_ext.data.model_file import write_interface
+from usb_ext.data.model_file import names_of_classes, write_interface
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import IN_MEMORY, prepare
 from usb_ext.engine import checkpoint
@@ -23,6 +24,7 @@ from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
+from usb_ext.training import extension
 from usb_ext.training.check import (
     batch_norm_warning,
     biggest_lever,
@@ -35,8 +37,10 @@ from usb_ext.training.compose import (
     is_ours,
     run_class,
 )
+from usb_ext.training.first_lines import first_lines
 from usb_ext.training.report import draw_report, instability_line, make_result
 from usb_ext.training.run_data import find_data, keep_data, load_data
+from usb_ext.training.start_from import Start, check_classes, find_start
 from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
 from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.optimizers import optimizers_fused
@@ -78,12 +82,12 @@ def find_checkpoint(settings: Settings, folder: RunFolder, *, named: bool = Fals
         return None
     newest = path in (folder.latest, folder.previous) and not _given_older(settings, folder)
     state = checkpoint.read_newest(folder) if newest else checkpoint.read(path, folder)
-    differing = differing_keys(state["usb_ext"]["settings"], settings.model_dump(mode="json"))
+    now = extension.extended(settings, state)
+    then = extension.settings_then(now, state)
+    differing = differing_keys(then, now.model_dump(mode="json"))
     if differing:
         changes = ", ".join(f"{k} ({old} then, {new} now)" for k, (old, new) in differing.items())
-        longer = ""
-        if "num_train_iter" in differing:
-            longer = " (a run keeps its length, which its learning-rate schedule was made for)"
+        longer = extension.why_not(settings, state) if "num_train_iter" in differing else ""
         raise SettingsError(
             f"{path} is of a run with other settings: {changes}; give the same ones, or another "
             f"--save_name for a run of its own{longer}"
@@ -155,15 +159,19 @@ def _train_held(
 ) -> RunResult:
     place = RunFolder(hold.path)
     state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
+    settings = extension.extended(settings, state)
+    longer = extension.is_begun(settings, state)
     found = find_data(settings, None if state is None else _path(settings, place))
     parts = parts_of(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
     data = with_data(args, parts, load_data(args, settings, found, place))
+    check_classes(settings, names_of_classes(settings, data))
+    start = find_start(settings) if state is None else None
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
-        build = partial(built, settings, classes)
+        build = partial(built, settings, classes, start=start)
         settings, calibration = calibrated(settings, args, state, build)
-        algorithm = built(settings, classes, args)
+        algorithm = built(settings, classes, args, start)
         hold.open(found=state is not None)
         log.to_file(place.log)
         if warning := batch_norm_warning(algorithm.model, settings):
@@ -171,10 +179,14 @@ def _train_held(
         _write_settings(place, settings, data)
         keep_data(place, settings, found, data)
         keep_calibration(place, calibration, fresh=state is None)
+        if longer:
+            extension.reopen(place)
         if settings.use_tensorboard:
             algorithm.tb_log = tensorboard_log(place.path)
+        for line in first_lines(algorithm, settings, data, _weights(state, start)):
+            _log.info("%s", line)
         with stop.on_signals():
-            return _run(algorithm, settings, data, state)
+            return _run(algorithm, settings, data, Begin(state, start, longer))
 
 
 def with_data(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
@@ -254,13 +266,16 @@ def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> No
             write_text(folder.path / name, f"{np.asarray(positions).tolist()}\n")
 
 
-def built(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Engine:
-    """The algorithm on its device, from the seed.
+def built(
+    settings: Settings, classes: tuple[type, ...], args: Arguments, start: Start | None = None
+) -> Engine:
+    """The algorithm on its device, from the seed, or from another run's weights.
 
     Args:
         settings: of the run, resolved.
         classes: what it is composed of.
         args: the run's namespace, with data.
+        start: the other run's weights; None for none.
     """
     seed_everything(settings.seed)
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
@@ -268,15 +283,38 @@ def built(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Eng
             args=args, net_builder=builder(settings), tb_log=None, logger=UsbLogger()
         )
     algorithm.settle()
+    if start is not None:
+        start.put(algorithm)
     return algorithm
 
 
-def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | None) -> RunResult:
+def _weights(state: State | None, start: Start | None) -> str:
+    """Where weights come from that are not the settings' own; empty where they are."""
+    if state is not None:
+        return f"of this run after {state['it']:,} steps"
+    return "" if start is None else f"from {start.told}"
+
+
+class Begin(NamedTuple):
+    """Where a run begins.
+
+    Attributes:
+        state: the checkpoint that it goes on from.
+        start: else the weights of another run, where it starts from them.
+        longer: whether it had ended in that checkpoint, and is made longer.
+    """
+
+    state: State | None
+    start: Start | None
+    longer: bool
+
+
+def _run(algorithm: Engine, settings: Settings, data: Prepared, begin: Begin) -> RunResult:
     """Train, then write what is left of the run, also when it is asked to stop."""
     folder = algorithm.folder
     try:
         with printed_to_log():
-            take_steps(algorithm, state)
+            take_steps(algorithm, begin)
     except Interrupted:
         if folder.latest.exists():  # not in Dash's warm-up, before the first checkpoint
             _finish(algorithm, settings, data, "interrupted")
@@ -290,22 +328,26 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | N
     return result
 
 
-def take_steps(algorithm: Engine, state: State | None) -> None:
+def take_steps(algorithm: Engine, begin: Begin) -> None:
     """All steps that are left, after the warm-up of a run that begins.
 
     Args:
         algorithm: as `built`.
-        state: of the checkpoint that the run goes on from; None begins.
+        begin: the checkpoint or the weights that it goes on from, if any.
 
     Raises:
         RunFailed, Interrupted: as in `engine.loop`.
     """
     algorithm.start_hooks()
-    if state is not None:
-        algorithm.load(state)
+    if begin.state is not None:
+        algorithm.load(begin.state)
+        if begin.longer:
+            extension.reschedule(algorithm)
         total = algorithm.num_train_iter
         _log.info("continuing after step %d of %d", algorithm.it, total)
     else:
+        if begin.start is not None:  # the hooks have started the averages at the network
+            begin.start.put(algorithm)
         warm_up(algorithm)
     algorithm.train()
 
