@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from usb_ext.cli.command import Command, Show
@@ -89,6 +91,12 @@ def start_flags(command: argparse.ArgumentParser) -> None:
         "--c", default="folder_40_cpu", metavar="FILE", help="settings of training (folder_40_cpu)"
     )
     command.add_argument("--seed", type=int, default=0, help="of choice and training (0)")
+    command.add_argument(
+        "--no-page",
+        action="store_true",
+        help="stop at the CSV in place of opening the labelling page",
+    )
+    command.add_argument("--no-browser", action="store_true", help="show the page's address alone")
     _add_frozen(command)
 
 
@@ -119,8 +127,18 @@ def run_start(arguments: argparse.Namespace, show: Show) -> int:
         labels=arguments.labels,
         seed=arguments.seed,
     )
-    start(order, show)
+    start(order, show, None if arguments.no_page else partial(_ask, show, not arguments.no_browser))
     return 0
+
+
+def _ask(show: Show, browser: bool, table: Path, images: Path, classes: Sequence[str]) -> None:
+    """Let the person label, where the page's packages are installed."""
+    try:
+        from usb_ext.labelling.stage import label
+    except ImportError as error:
+        show(f'no labelling page, {error.name} is missing: pip install "usb_ext[label]"')
+        return
+    label(table, images, classes, open_browser=browser, new_classes=False, say=show)
 
 
 INSPECT = Command(inspect_flags, run_inspect)

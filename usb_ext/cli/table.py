@@ -50,6 +50,11 @@ COMMANDS = (
         "quickstart:INSPECT",
     ),
     Listed(
+        "label",
+        "a page on which you give images their classes, on this machine alone",
+        "label:LABEL",
+    ),
+    Listed(
         "pretrain",
         "learn features without labels (SimSiam, SimCLR, BYOL): backbone.pth and features.npz",
         "as3l:PRETRAIN",

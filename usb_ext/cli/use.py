@@ -21,6 +21,13 @@ def _add_run(command: argparse.ArgumentParser) -> None:
         default="latest",
         help="checkpoint: the newest, the best on the evaluation split, or the one before (latest)",
     )
+    _add_plugin(command)
+
+
+def _add_plugin(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--plugin", metavar="FILE.py", help="the run's plugin, where it does not lie where it lay"
+    )
 
 
 def _add_overwrite(command: argparse.ArgumentParser) -> None:
@@ -120,6 +127,7 @@ def run_predict(arguments: argparse.Namespace, show: Show) -> int:
         **_given(arguments, "batch_size"),
         sort_into=None if arguments.sort_into is None else _path(arguments.sort_into),
         overwrite=arguments.overwrite,
+        plugin=arguments.plugin,
     )
     return show("\n".join(predict_images(order)))
 
@@ -155,6 +163,7 @@ def run_evaluate(arguments: argparse.Namespace, show: Show) -> int:
         device=arguments.device,
         **_given(arguments, "batch_size"),
         overwrite=arguments.overwrite,
+        plugin=arguments.plugin,
     )
     return show("\n".join(evaluate_run(order)))
 
@@ -179,7 +188,7 @@ def run_export(arguments: argparse.Namespace, show: Show) -> int:
 
     order = ExportOrder(
         _path(arguments.folder), arguments.format, _path(arguments.out), arguments.which,
-        arguments.overwrite,
+        arguments.overwrite, arguments.plugin,
     )  # fmt: skip
     return show("\n".join(export_run(order)))
 
@@ -196,6 +205,7 @@ def report_flags(command: argparse.ArgumentParser) -> None:
         help="measure the run on DIR/<class>/* instead of on its own evaluation split",
     )
     command.add_argument("--most", type=int, metavar="N", help="images in each gallery")
+    _add_plugin(command)
     _add_device(command)
     _add_overwrite(command)
 
@@ -219,6 +229,7 @@ def run_report(arguments: argparse.Namespace, show: Show) -> int:
         device=arguments.device,
         **_given(arguments, "most", "batch_size"),
         overwrite=arguments.overwrite,
+        plugin=arguments.plugin,
     )
     return show("\n".join(write_report(order)))
 

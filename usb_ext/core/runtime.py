@@ -214,15 +214,22 @@ class RunLog:
     Args:
         quiet: show warnings only; the file gets everything.
         gone: called when nobody reads stderr any more.
+        least: the level from which lines are shown, in the place of what `quiet` says.
 
     Attributes:
         screen: where lines are shown, for a progress bar among them.
     """
 
-    def __init__(self, quiet: bool = False, gone: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        quiet: bool = False,
+        gone: Callable[[], object] | None = None,
+        least: int | None = None,
+    ) -> None:
         self.logger = logging.getLogger(NAME)
         self.screen = Screen(gone)
-        self._shown = _BesideTheBar(logging.WARNING if quiet else logging.INFO, self.screen)
+        usual = logging.WARNING if quiet else logging.INFO
+        self._shown = _BesideTheBar(usual if least is None else least, self.screen)
         self._shown.setFormatter(logging.Formatter("%(message)s"))
         self._kept = MemoryHandler(KEPT_RECORDS, flushLevel=logging.CRITICAL + 1)
         self._file: logging.FileHandler | None = None

@@ -63,11 +63,15 @@ class KeptViews:
     """The views of some images, a row of the mapped file for each.
 
     Args:
-        values: (N, V, d) float16, mapped or in memory.
+        values: (N, V, d) float16 (kept) or float32 (handed over), mapped or in memory.
         rows: (n,) which of the N; None takes all.
     """
 
-    def __init__(self, values: NDArray[np.float16], rows: NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self,
+        values: NDArray[np.float16] | NDArray[np.float32],
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
         self.values = values
         self.rows = np.arange(len(values)) if rows is None else rows
         self.shape = (len(self.rows), *values.shape[1:])
@@ -82,7 +86,7 @@ class KeptViews:
         return KeptViews(self.values, self.rows[which])
 
     def tensor(self) -> torch.Tensor:
-        """All of them, (n, V, d) float16, in memory."""
+        """All of them, (n, V, d) of their own type, in memory."""
         return torch.from_numpy(np.ascontiguousarray(self.values[self.rows]))
 
 
@@ -96,8 +100,8 @@ class FeatureArrays:
         test_images: (M, 1, d).
         test_targets: (M,) int64.
         classes: the K class names.
-        weak: weak views of each training image, >= 1.
-        strong: strong views, >= 1.
+        weak: weak views of each training image, >= 1; 0 where views are made when they are asked for.
+        strong: strong views, likewise.
         train_names: N file names, or None.
         skipped: none.
 
@@ -117,13 +121,20 @@ class FeatureArrays:
 
     def __post_init__(self) -> None:
         found = self.train_images.shape[1], self.test_images.shape[1]
-        if min(self.weak, self.strong) < 1 or found != (1 + self.weak + self.strong, 1):
+        made = self.weak == self.strong == 0
+        whole = made or min(self.weak, self.strong) >= 1
+        if not whole or found != (1 + self.weak + self.strong, 1):
             raise ValueError(
                 f"{found} views of training and test images, {self.weak} weak and {self.strong} strong"
             )
         lengths = len(self.train_images), len(self.test_images)
         if lengths != (len(self.train_targets), len(self.test_targets)):
             raise ValueError(f"{lengths} features, other numbers of targets")
+
+    @property
+    def made(self) -> bool:
+        """Whether views are made of the vectors when asked for (`feature_noise`, `feature_dropout`)."""
+        return self.weak == 0
 
 
 def feature_folder(settings: Settings) -> Path:

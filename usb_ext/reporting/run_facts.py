@@ -17,8 +17,8 @@ from usb_ext.reporting.run_page import Measurement, RunFacts
 from usb_ext.serving.labelled import in_class_folders
 from usb_ext.serving.run_on_files import bar, predicted, ranked
 from usb_ext.serving.scores import Measured
-from usb_ext.settings import Settings, load_settings
-from usb_ext.training.load import TrainedRun, load_run
+from usb_ext.settings import Settings
+from usb_ext.training.load import TrainedRun, load_run, settings_of_run
 from usb_ext.training.report import read_metrics
 
 IntArray = NDArray[np.int64]
@@ -39,6 +39,7 @@ class Sources:
         most: labelled images to show.
         device: where the network goes.
         batch_size: images at once.
+        plugin: the run's, where it does not lie where it lay.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Sources:
     most: int = MOST
     device: str = "auto"
     batch_size: int = BATCH_SIZE
+    plugin: str | None = None
 
 
 def run_facts(sources: Sources) -> RunFacts:
@@ -57,7 +59,7 @@ def run_facts(sources: Sources) -> RunFacts:
     """
     place = RunFolder(sources.folder)
     check_is_run(place, ", or that of a comparison")
-    settings = load_settings(place.config).settings
+    settings = settings_of_run(place, sources.plugin)
     unknown: list[str] = []
     run = _opened(sources, unknown)
     data = OwnData(settings, place)
@@ -84,7 +86,7 @@ def _opened(sources: Sources, unknown: list[str]) -> TrainedRun | None:
     """The run, or None and the reason in `unknown`."""
     try:
         with our_errors():
-            return load_run(sources.folder, device=sources.device)
+            return load_run(sources.folder, device=sources.device, plugin=sources.plugin)
     except UsbExtError as error:
         unknown.append(f"What the network says of any image: {error}.")
         return None

@@ -46,6 +46,7 @@ class EvaluateOrder:
         device: where the network goes.
         batch_size: images a batch.
         overwrite: files of ours in that folder are replaced.
+        plugin: the run's, where it does not lie where it lay.
     """
 
     run: Path
@@ -56,6 +57,7 @@ class EvaluateOrder:
     device: str = "auto"
     batch_size: int = BATCH_SIZE
     overwrite: bool = False
+    plugin: str | None = None
 
 
 def evaluate_run(order: EvaluateOrder) -> list[str]:
@@ -70,7 +72,8 @@ def evaluate_run(order: EvaluateOrder) -> list[str]:
             not be written into.
     """
     check_new(order.out, FILES, overwrite=order.overwrite)
-    run = of_images(load_run(order.run, which=order.which, device=order.device), "evaluate")
+    opened = load_run(order.run, which=order.which, device=order.device, plugin=order.plugin)
+    run = of_images(opened, "evaluate")
     if order.labels is None:
         labelled = in_class_folders(order.images, run.classes)
     else:

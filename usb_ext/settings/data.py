@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from usb_ext.settings.feature_set import FEATURES, takes_vectors
+from usb_ext.settings.feature_set import ARRAYS, FEATURES, takes_vectors
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import (
     Count,
@@ -338,7 +338,7 @@ def without_test_contradictions(s: "Settings") -> Iterator[str]:
     """
     if not s.without_test:
         return
-    if s.dataset not in ("imagefolder", FEATURES):
+    if s.dataset not in ("imagefolder", FEATURES, ARRAYS):
         yield (
             f"without_test is true, but dataset is {s.dataset}, which has a test split; leave it out, or "
             "use dataset: imagefolder"

@@ -41,6 +41,12 @@ class RunSettings(SettingsGroup):
         description="Where the method's settings came from, written where the command line has put another "
         "method in the place of the file's (Comparing methods); nothing reads it.",
     )
+    plugin: FilePath | None = Field(
+        default=None,
+        description="A Python file of yours that adds data sets, bases, extensions or algorithms "
+        "(Extending). It is imported before anything else is checked, which runs its code. Looked for in "
+        "the working folder, then beside the settings file.",
+    )
     save_dir: FilePath = Field(default="./saved_models", description="Folder that holds the runs.")
     save_name: str | None = Field(
         default=None,

@@ -26,6 +26,7 @@ from usb_ext.engine.network import evaluated_network
 from usb_ext.inference.inputs import Images, is_image
 from usb_ext.inference.predict import BATCH_SIZE, Prediction, predict
 from usb_ext.settings import Settings, load_settings
+from usb_ext.settings.plugin import PLUGIN
 from usb_ext.training.compose import is_ours
 
 Which = Literal["latest", "best", "previous"]
@@ -101,7 +102,13 @@ class TrainedRun:
         return self.predict(images, batch_size).probabilities
 
 
-def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto") -> TrainedRun:
+def load_run(
+    folder: str | Path,
+    *,
+    which: Which = "latest",
+    device: str = "auto",
+    plugin: str | Path | None = None,
+) -> TrainedRun:
     """Open a run by its folder; neither its data set nor its pre-trained weights are needed.
 
     Args:
@@ -109,6 +116,7 @@ def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto
         which: the newest checkpoint, the one that was best on the evaluation split, or the one before the
             newest.
         device: where the network goes: auto, cpu, mps, cuda or cuda:N.
+        plugin: the run's plugin, where it does not lie where it lay.
 
     Returns:
         Its settings, network, classes, transform and record.
@@ -120,7 +128,7 @@ def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto
     place = RunFolder(Path(folder))
     path = _checkpoint(place, which)
     target = resolve_device(device)
-    settings = load_settings(place.config).settings
+    settings = settings_of_run(place, plugin)
     interface = read_interface(place, settings)
     if interface.transform is None:
         raise SettingsError(
@@ -140,6 +148,20 @@ def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto
         result=result,
         frozen=interface.frozen,
     )
+
+
+def settings_of_run(place: RunFolder, plugin: str | Path | None = None) -> Settings:
+    """The settings in a run's folder.
+
+    Args:
+        place: the folder.
+        plugin: the run's plugin, where it does not lie where it lay.
+
+    Raises:
+        SettingsError: they cannot be read, or the plugin is not there.
+    """
+    moved = {} if plugin is None else {PLUGIN: str(plugin)}
+    return load_settings(place.config, moved).settings
 
 
 def _checkpoint(place: RunFolder, which: str) -> Path:

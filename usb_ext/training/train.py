@@ -160,18 +160,16 @@ def _train_held(
     place = RunFolder(hold.path)
     state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
     settings = extension.extended(settings, state)
-    longer = extension.is_begun(settings, state)
     found = find_data(settings, None if state is None else _path(settings, place))
-    parts = _parts(settings, device, place, stop, log)
+    parts = parts_of(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
-    data = _kept(args, parts, load_data(args, settings, found, place))
-    check_classes(settings, names_of_classes(settings, data))
-    start = find_start(settings) if state is None else None
+    data = with_data(args, parts, load_data(args, settings, found, place))
+    begin = _begin(settings, data, state)
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
-        build = partial(_build, settings, classes, start=start)
+        build = partial(built, settings, classes, start=begin.start)
         settings, calibration = calibrated(settings, args, state, build)
-        algorithm = _build(settings, classes, args, start)
+        algorithm = built(settings, classes, args, begin.start)
         hold.open(found=state is not None)
         log.to_file(place.log)
         if warning := batch_norm_warning(algorithm.model, settings):
@@ -179,18 +177,23 @@ def _train_held(
         _write_settings(place, settings, data)
         keep_data(place, settings, found, data)
         keep_calibration(place, calibration, fresh=state is None)
-        if longer:
+        if begin.longer:
             extension.reopen(place)
         if settings.use_tensorboard:
             algorithm.tb_log = tensorboard_log(place.path)
-        for line in first_lines(algorithm, settings, data, _weights(state, start)):
+        for line in first_lines(algorithm, settings, data, begin.weights):
             _log.info("%s", line)
         with stop.on_signals():
-            return _run(algorithm, settings, data, Begin(state, start, longer))
+            return _run(algorithm, settings, data, begin)
 
 
-def _kept(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
+def with_data(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
     """Hand the data sets to the run, if the algorithm works on their labels.
+
+    Args:
+        args: the run's namespace.
+        parts: what the engine finds in it.
+        data: of the run.
 
     Raises:
         SettingsError: labels that an imbalanced algorithm cannot use.
@@ -220,24 +223,33 @@ def rehearse(loaded: LoadedSettings) -> list[str]:
     if checked.settings.dataset in IN_MEMORY:
         with our_errors(), RunLog(quiet=True) as log:
             place = RunFolder(checked.settings.run_dir)
-            parts = _parts(checked.settings, checked.device, place, Stop(), log)
+            parts = parts_of(checked.settings, checked.device, place, Stop(), log)
             args = build_namespace(checked.settings, parts)
             with printed_to_log():
                 data = prepare(args)
-            _kept(args, parts, data)
+            with_data(args, parts, data)
             scope = (
                 contextlib.nullcontext()
                 if is_ours(checked.settings)
                 else cuda_means(checked.device)
             )
             with scope:
-                _build(checked.settings, checked.classes, args)
+                built(checked.settings, checked.classes, args)
     return warnings
 
 
-def _parts(
+def parts_of(
     settings: Settings, device: torch.device, folder: RunFolder, stop: Stop, log: RunLog
 ) -> Parts:
+    """What the engine finds in `args.parts`, still without data.
+
+    Args:
+        settings: of the run, resolved.
+        device: where it computes.
+        folder: where the engine writes.
+        stop: the wish to stop.
+        log: of the run.
+    """
     progress = Progress(settings.progress, logging.getLogger("usb_ext.run"), log.screen)
     values = settings.model_dump(mode="json")
     return Parts(device, settings.amp, folder, progress, {}, values, stop, watches=WATCHES)
@@ -252,10 +264,17 @@ def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> No
             write_text(folder.path / name, f"{np.asarray(positions).tolist()}\n")
 
 
-def _build(
+def built(
     settings: Settings, classes: tuple[type, ...], args: Arguments, start: Start | None = None
 ) -> Engine:
-    """The algorithm on its device, from the seed, or from another run's weights."""
+    """The algorithm on its device, from the seed, or from another run's weights.
+
+    Args:
+        settings: of the run, resolved.
+        classes: what it is composed of.
+        args: the run's namespace, with data.
+        start: the weights of another run.
+    """
     seed_everything(settings.seed)
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
         algorithm = run_class(classes)(
@@ -267,13 +286,6 @@ def _build(
     return algorithm
 
 
-def _weights(state: State | None, start: Start | None) -> str:
-    """Where weights come from that are not the settings' own; empty where they are."""
-    if state is not None:
-        return f"of this run after {state['it']:,} steps"
-    return "" if start is None else f"from {start.told}"
-
-
 class Begin(NamedTuple):
     """Where a run begins.
 
@@ -283,9 +295,27 @@ class Begin(NamedTuple):
         longer: whether it had ended in that checkpoint, and is made longer.
     """
 
-    state: State | None
-    start: Start | None
-    longer: bool
+    state: State | None = None
+    start: Start | None = None
+    longer: bool = False
+
+    @property
+    def weights(self) -> str:
+        """Where weights come from that are not the settings' own; empty where they are."""
+        if self.state is not None:
+            return f"of this run after {self.state['it']:,} steps"
+        return "" if self.start is None else f"from {self.start.told}"
+
+
+def _begin(settings: Settings, data: Prepared, state: State | None) -> Begin:
+    """Where a run begins, by what its settings name and its folder holds.
+
+    Raises:
+        SettingsError: it would start from a run of other classes.
+    """
+    check_classes(settings, names_of_classes(settings, data))
+    start = find_start(settings) if state is None else None
+    return Begin(state, start, extension.is_begun(settings, state))
 
 
 def _run(algorithm: Engine, settings: Settings, data: Prepared, begin: Begin) -> RunResult:
@@ -293,7 +323,7 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, begin: Begin) ->
     folder = algorithm.folder
     try:
         with printed_to_log():
-            _train(algorithm, begin)
+            take_steps(algorithm, begin)
     except Interrupted:
         if folder.latest.exists():  # not in Dash's warm-up, before the first checkpoint
             _finish(algorithm, settings, data, "interrupted")
@@ -307,7 +337,16 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, begin: Begin) ->
     return result
 
 
-def _train(algorithm: Engine, begin: Begin) -> None:
+def take_steps(algorithm: Engine, begin: Begin) -> None:
+    """All steps that are left, after the warm-up of a run that begins.
+
+    Args:
+        algorithm: as `built`.
+        begin: where it begins.
+
+    Raises:
+        RunFailed, Interrupted: as in `engine.loop`.
+    """
     algorithm.start_hooks()
     if begin.state is not None:
         algorithm.load(begin.state)
