@@ -150,7 +150,7 @@ def test_the_whole_network_starts_where_the_head_ended(
 
 def test_a_head_that_does_not_fit_is_refused(head: Path, tmp_path: Path) -> None:
     cases = [
-        ({"start_from": str(head / "hidden")}, "train the head with --net linear"),
+        ({"start_from": str(head / "hidden")}, "hidden layers have no place in"),
         ({"net": "wrn_28_2"}, "which has net"),
     ]
     for changed, words in cases:

@@ -160,18 +160,16 @@ def _train_held(
     place = RunFolder(hold.path)
     state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
     settings = extension.extended(settings, state)
-    longer = extension.is_begun(settings, state)
     found = find_data(settings, None if state is None else _path(settings, place))
     parts = parts_of(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
     data = with_data(args, parts, load_data(args, settings, found, place))
-    check_classes(settings, names_of_classes(settings, data))
-    start = find_start(settings) if state is None else None
+    begin = _begin(settings, data, state)
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
-        build = partial(built, settings, classes, start=start)
+        build = partial(built, settings, classes, start=begin.start)
         settings, calibration = calibrated(settings, args, state, build)
-        algorithm = built(settings, classes, args, start)
+        algorithm = built(settings, classes, args, begin.start)
         hold.open(found=state is not None)
         log.to_file(place.log)
         if warning := batch_norm_warning(algorithm.model, settings):
@@ -179,14 +177,14 @@ def _train_held(
         _write_settings(place, settings, data)
         keep_data(place, settings, found, data)
         keep_calibration(place, calibration, fresh=state is None)
-        if longer:
+        if begin.longer:
             extension.reopen(place)
         if settings.use_tensorboard:
             algorithm.tb_log = tensorboard_log(place.path)
-        for line in first_lines(algorithm, settings, data, _weights(state, start)):
+        for line in first_lines(algorithm, settings, data, begin.weights):
             _log.info("%s", line)
         with stop.on_signals():
-            return _run(algorithm, settings, data, Begin(state, start, longer))
+            return _run(algorithm, settings, data, begin)
 
 
 def with_data(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
@@ -275,7 +273,7 @@ def built(
         settings: of the run, resolved.
         classes: what it is composed of.
         args: the run's namespace, with data.
-        start: the other run's weights; None for none.
+        start: the weights of another run.
     """
     seed_everything(settings.seed)
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
@@ -288,13 +286,6 @@ def built(
     return algorithm
 
 
-def _weights(state: State | None, start: Start | None) -> str:
-    """Where weights come from that are not the settings' own; empty where they are."""
-    if state is not None:
-        return f"of this run after {state['it']:,} steps"
-    return "" if start is None else f"from {start.told}"
-
-
 class Begin(NamedTuple):
     """Where a run begins.
 
@@ -304,9 +295,27 @@ class Begin(NamedTuple):
         longer: whether it had ended in that checkpoint, and is made longer.
     """
 
-    state: State | None
-    start: Start | None
-    longer: bool
+    state: State | None = None
+    start: Start | None = None
+    longer: bool = False
+
+    @property
+    def weights(self) -> str:
+        """Where weights come from that are not the settings' own; empty where they are."""
+        if self.state is not None:
+            return f"of this run after {self.state['it']:,} steps"
+        return "" if self.start is None else f"from {self.start.told}"
+
+
+def _begin(settings: Settings, data: Prepared, state: State | None) -> Begin:
+    """Where a run begins, by what its settings name and its folder holds.
+
+    Raises:
+        SettingsError: it would start from a run of other classes.
+    """
+    check_classes(settings, names_of_classes(settings, data))
+    start = find_start(settings) if state is None else None
+    return Begin(state, start, extension.is_begun(settings, state))
 
 
 def _run(algorithm: Engine, settings: Settings, data: Prepared, begin: Begin) -> RunResult:
@@ -333,7 +342,7 @@ def take_steps(algorithm: Engine, begin: Begin) -> None:
 
     Args:
         algorithm: as `built`.
-        begin: the checkpoint or the weights that it goes on from, if any.
+        begin: where it begins.
 
     Raises:
         RunFailed, Interrupted: as in `engine.loop`.
