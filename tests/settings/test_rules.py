@@ -4,7 +4,8 @@ import pytest
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings, load_settings
-from usb_ext.settings.rules import check, contradictions, multiples_around
+from usb_ext.settings.kinds import multiples_around
+from usb_ext.settings.rules import check, contradictions
 
 
 def clauses(given: dict[str, object]) -> list[str]:

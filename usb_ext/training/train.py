@@ -2,9 +2,10 @@
 
 import contextlib
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ import torch
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError, our_errors
 from usb_ext.core.files import RunFolder, sealed, write_json, write_text
 from usb_ext.core.folders import Hold, holding
+from usb_ext.core.processes import of_first, world
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, seed_everything
 from usb_ext.data.model_file import names_of_classes, write_interface
@@ -41,6 +43,7 @@ from usb_ext.training.first_lines import first_lines
 from usb_ext.training.report import draw_report, instability_line, make_result
 from usb_ext.training.run_data import find_data, keep_data, load_data
 from usb_ext.training.start_from import Start, check_classes, find_start
+from usb_ext.training.together import together
 from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
 from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.optimizers import optimizers_fused
@@ -49,6 +52,7 @@ from usb_ext.upstream.running import Arguments, State, served
 from usb_ext.upstream.usb_imbalanced import check_label_counts
 
 _log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 def find_checkpoint(settings: Settings, folder: RunFolder, *, named: bool = False) -> State | None:
@@ -127,8 +131,9 @@ def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
     """
     stop = stop or Stop()
     with (
+        together(loaded.settings) as here,
         our_errors(biggest_lever(loaded.settings)),
-        RunLog(loaded.settings.progress == "off", stop.unseen) as log,
+        RunLog(loaded.settings.progress == "off", stop.unseen, silent=not here.first) as log,
     ):
         return _train_logged(loaded, stop, log)
 
@@ -144,8 +149,19 @@ def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
         _log.warning("%s", warning)
     if given.num_threads is not None:
         torch.set_num_threads(given.num_threads)
-    with holding(settings.run_dir, resume=settings.resume, overwrite=settings.overwrite) as hold:
+    with contextlib.ExitStack() as stack:
+        hold = None
+        if world().first:
+            how = holding(settings.run_dir, resume=settings.resume, overwrite=settings.overwrite)
+            hold = stack.enter_context(how)
         return _train_held(loaded, settings, classes, device, stop, log, hold)
+
+
+def _first_then_others(act: Callable[[], Result]) -> Result:
+    """What every process does, the first one before the others: what it fetches or writes they find."""
+    found = act() if world().first else None
+    of_first(None)
+    return act() if found is None else found
 
 
 def _train_held(
@@ -155,34 +171,40 @@ def _train_held(
     device: torch.device,
     stop: Stop,
     log: RunLog,
-    hold: Hold,
+    hold: Hold | None,
 ) -> RunResult:
-    place = RunFolder(hold.path)
-    state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
+    """The run in its folder, which the first process holds; `hold` is None in the others."""
+    place = RunFolder(settings.run_dir)
+    state = None
+    if world().first:
+        state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
+    state = of_first(state)
     settings = extension.extended(settings, state)
     found = find_data(settings, None if state is None else _path(settings, place))
     parts = parts_of(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
-    data = with_data(args, parts, load_data(args, settings, found, place))
+    data = _first_then_others(lambda: load_data(args, settings, found, place))
+    with_data(args, parts, data)
     begin = _begin(settings, data, state)
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
         build = partial(built, settings, classes, start=begin.start)
         settings, calibration = calibrated(settings, args, state, build)
         algorithm = built(settings, classes, args, begin.start)
-        hold.open(found=state is not None)
-        log.to_file(place.log)
-        if warning := batch_norm_warning(algorithm.model, settings):
-            _log.warning("%s", warning)
-        _write_settings(place, settings, data)
-        keep_data(place, settings, found, data)
-        keep_calibration(place, calibration, fresh=state is None)
-        if begin.longer:
-            extension.reopen(place)
-        if settings.use_tensorboard:
-            algorithm.tb_log = tensorboard_log(place.path)
-        for line in first_lines(algorithm, settings, data, begin.weights):
-            _log.info("%s", line)
+        if hold is not None:
+            hold.open(found=state is not None)
+            log.to_file(place.log)
+            if warning := batch_norm_warning(algorithm.model, settings):
+                _log.warning("%s", warning)
+            _write_settings(place, settings, data)
+            keep_data(place, settings, found, data)
+            keep_calibration(place, calibration, fresh=state is None)
+            if begin.longer:
+                extension.reopen(place)
+            if settings.use_tensorboard:
+                algorithm.tb_log = tensorboard_log(place.path)
+            for line in first_lines(algorithm, settings, data, begin.weights):
+                _log.info("%s", line)
         with stop.on_signals():
             return _run(algorithm, settings, data, begin)
 
@@ -250,7 +272,8 @@ def parts_of(
         stop: the wish to stop.
         log: of the run.
     """
-    progress = Progress(settings.progress, logging.getLogger("usb_ext.run"), log.screen)
+    shown = settings.progress if world().first else "off"
+    progress = Progress(shown, logging.getLogger("usb_ext.run"), log.screen)
     values = settings.model_dump(mode="json")
     return Parts(device, settings.amp, folder, progress, {}, values, stop, watches=WATCHES)
 
@@ -325,12 +348,15 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, begin: Begin) ->
         with printed_to_log():
             take_steps(algorithm, begin)
     except Interrupted:
-        if folder.latest.exists():  # not in Dash's warm-up, before the first checkpoint
+        if (
+            world().first and folder.latest.exists()
+        ):  # not in Dash's warm-up, before the first checkpoint
             _finish(algorithm, settings, data, "interrupted")
         raise
     finally:
         algorithm.stop_workers()
-    draw_report(algorithm, folder, data.classes)  # before the record, which says that all is there
+    if world().first:
+        draw_report(algorithm, folder, data.classes)  # before the record, which says all is there
     result = _finish(algorithm, settings, data, "completed")
     if result.top1_last is not None:
         _log.info("%s", instability_line(result.instability, data.classes))
@@ -364,5 +390,6 @@ def take_steps(algorithm: Engine, begin: Begin) -> None:
 def _finish(algorithm: Engine, settings: Settings, data: Prepared, status: str) -> RunResult:
     folder = algorithm.folder
     result = make_result(algorithm, settings, data, status, config_sha256(settings))
-    write_json(folder.result, sealed(result.to_json()))
+    if world().first:
+        write_json(folder.result, sealed(result.to_json()))
     return result

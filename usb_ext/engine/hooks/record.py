@@ -22,8 +22,10 @@ from tqdm import tqdm
 
 from usb_ext.core.errors import from_os_error
 from usb_ext.core.files import cut_lines, file_crc32, replace_file
+from usb_ext.core.processes import of_all, world
 from usb_ext.core.runtime import Screen
 from usb_ext.engine.hooks.score import HELD_OUT
+from usb_ext.engine.hooks.update import whole_loss
 from usb_ext.upstream.running import OnEngine, State, StepLog
 from usb_ext.upstream.usb import Hook
 
@@ -159,6 +161,14 @@ def readable(log: StepLog) -> dict[str, float]:
     return {k: plain[k] for k in log}
 
 
+def mean_of_all(log: dict[str, float]) -> dict[str, float]:
+    """The mean over processes of each value: of losses that are means over the processes' shares."""
+    if world().size == 1:
+        return log
+    every = of_all(log)
+    return {k: sum(each[k] for each in every) / len(every) for k in log}
+
+
 class RecordHook(Hook):
     """Owns the metrics file's length and the seconds trained so far.
 
@@ -193,8 +203,10 @@ class RecordHook(Hook):
         due = evaluated or self.every_n_iters(algorithm, algorithm.num_log_iter)
         if due:
             algorithm.log_dict["lr"] = algorithm.optimizer.param_groups[-1]["lr"]
-            algorithm.log_dict = {**readable(algorithm.log_dict)}
-            self._write(algorithm)
+            values = readable(algorithm.log_dict)
+            algorithm.log_dict = {**(values if whole_loss(algorithm) else mean_of_all(values))}
+            if world().first:
+                self._write(algorithm)
         self.progress.step(algorithm, due)
 
     def _write(self, algorithm: OnEngine) -> None:
@@ -221,7 +233,7 @@ class RecordHook(Hook):
     def restart(self, algorithm: OnEngine, name: str) -> None:
         """Before training starts from step 0 again: the rows so far become `metrics_NAME.jsonl`."""
         self.progress.stop()
-        if self.path.exists():
+        if self.path.exists() and world().first:
             copy = self.path.with_name(f"{self.path.stem}_{name}{self.path.suffix}")
             replace_file(copy, lambda part: shutil.copyfile(self.path, part))
             self.anew = True
@@ -234,6 +246,8 @@ class RecordHook(Hook):
     def load_state_dict(self, state: State) -> None:
         """Cut the file back to where it stood and go on counting."""
         self.seconds_before = state["seconds"]
+        if not world().first:
+            return
         cut_lines(self.path, state["bytes"])
         self.crc = file_crc32(self.path)
         if self.crc != state.get("crc", self.crc):  # a checkpoint of an older version has none
