@@ -11,7 +11,7 @@ from support.processes import in_processes, results, started, variables
 from support.run import SIX, checkpoint_of, metrics_of, run
 from support.steps import compared
 
-from usb_ext.core.errors import SettingsError, ToldElsewhere, UsbExtError
+from usb_ext.core.errors import Interrupted, SettingsError, ToldElsewhere, UsbExtError
 from usb_ext.core.processes import world
 from usb_ext.settings.algorithms import BASES
 from usb_ext.settings.processes import MEANS
@@ -148,7 +148,7 @@ def stopped_run(folder: str, changed: dict[str, Any]) -> int:
         Loop._end_epoch = end_epoch  # type: ignore[method-assign]
     try:
         run(Path(folder), **changed)
-    except UsbExtError as error:
+    except (UsbExtError, Interrupted) as error:
         return error.exit_code
     return 0
 
@@ -190,7 +190,7 @@ def dies(folder: str, changed: dict[str, Any]) -> tuple[int, bool]:
     Loop._end_epoch = end_epoch  # type: ignore[method-assign]
     try:
         run(Path(folder), **changed)
-    except UsbExtError as error:
+    except (UsbExtError, Interrupted) as error:
         return error.exit_code, not isinstance(error, ToldElsewhere)
     return 0, False
 
@@ -208,7 +208,7 @@ def refused(folder: str, of_rank: list[dict[str, Any]]) -> tuple[str, int, bool]
     """What a process is refused for, its exit code, and whether it says so."""
     try:
         run(Path(folder), **of_rank[int(os.environ["RANK"])])
-    except UsbExtError as error:
+    except (UsbExtError, Interrupted) as error:
         return str(error.__cause__ or error), error.exit_code, not isinstance(error, ToldElsewhere)
     return "", 0, False
 
