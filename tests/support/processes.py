@@ -6,6 +6,7 @@ them costs no import and no thread is forked away.
 
 import multiprocessing
 import os
+import pickle
 import socket
 import traceback
 from collections.abc import Callable
@@ -49,13 +50,19 @@ def _one(
     os.environ.update(variables(rank, size, port))
     try:
         if not join:
-            end.send((True, act(*words)))
+            end.send_bytes(
+                pickle.dumps((True, act(*words)))
+            )  # by value: the process may end before it is read
             return
         with joined(rank, size, rank, False, 60):
             os.environ.pop("WORLD_SIZE")
-            end.send((True, act(*words)))
+            end.send_bytes(
+                pickle.dumps((True, act(*words)))
+            )  # by value: the process may end before it is read
     except BaseException:  # noqa: BLE001  (whatever it is, the test is told)
-        end.send((False, traceback.format_exc()))
+        end.send_bytes(
+            pickle.dumps((False, traceback.format_exc()))
+        )  # by value: the process may end before it is read
 
 
 def started(
@@ -85,7 +92,7 @@ def results(running: list[tuple[Any, Connection]]) -> list[Any]:
     try:
         for rank, (_, end) in enumerate(running):
             assert end.poll(LIMIT), f"process {rank} gives nothing"
-            fine, value = end.recv()
+            fine, value = pickle.loads(end.recv_bytes())
             assert fine, f"process {rank}: {value}"
             found.append(value)
     finally:
