@@ -243,6 +243,12 @@ def test_processes_that_do_not_come_are_waited_for_so_long(tmp_path: Path) -> No
     assert code == 1 and says and not list(tmp_path.iterdir())
 
 
+def test_machines_are_not_met_where_nothing_was_started(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="world_size is 2, but nothing has started"):
+        run(tmp_path, **RUN, world_size=2)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_place_of_a_process() -> None:
     assert place_of(variables(1, 3, 5000)) == Place(1, 3, 1)
     for alone in ({}, {"WORLD_SIZE": "1"}, {"WORLD_SIZE": ""}, {"WORLD_SIZE": "many"}):

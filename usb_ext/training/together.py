@@ -108,6 +108,11 @@ def together(settings: Settings, environment: Mapping[str, str] = os.environ) ->
         ToldElsewhere: an error that another process tells.
     """
     place = place_of(environment)
+    if place is None and settings.world_size > 1 and world().size == 1:
+        raise SettingsError(
+            f"world_size is {settings.world_size}, but nothing has started this process as one of several; "
+            "use `usb-ext train` or torchrun, or world_size: 1"
+        )
     if place is None or world().size > 1:
         yield world()
         return
