@@ -73,18 +73,8 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "list[Figure]":
 
 @pytest.fixture
 def registries() -> Iterator[None]:
-    """What `usb_ext.add_extension`, `add_base` and `add_dataset` add goes again after the test."""
-    from usb_ext.data import sets
-    from usb_ext.methods.step.registry import EXTENSIONS, RULES
-    from usb_ext.settings import algorithms
-    from usb_ext.upstream.usb import ALGORITHMS
+    """What `usb_ext.add_extension`, `add_base`, `add_dataset` and plugins add goes again after the test."""
+    from support.registries import forgotten
 
-    tables: tuple[dict[str, Any], ...] = (
-        algorithms.BASES, algorithms.EXTENSIONS, RULES.made, EXTENSIONS.made, sets.ADDED, ALGORITHMS._dict,
-    )  # fmt: skip
-    known, own_sets = [dict(table) for table in tables], list(sets.OWN)
-    yield
-    for table, before in zip(tables, known, strict=True):
-        table.clear()
-        table.update(before)
-    sets.OWN[:] = own_sets
+    with forgotten():
+        yield

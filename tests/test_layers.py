@@ -13,7 +13,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ROOMS = (
     "core", "plots", "settings", "augment", "upstream", "data", "inference", "engine", "methods", "training",
-    "as3l", "comparison", "papers", "serving", "reporting", "bench", "patching", "cli",
+    "estimator", "as3l", "comparison", "papers", "labelling", "serving", "reporting", "quickstart", "bench",
+    "patching",
+    "cli",
 )  # fmt: skip
 """From the ground up."""
 

@@ -14,10 +14,10 @@ import pytest
 import usb_ext
 
 PROMISED = """
-train load_run Settings LoadedSettings load_settings RunResult TrainedRun Extension BaseRule Weak Views Hook
-Prediction ImageArrays add_base add_extension add_dataset published register AS3LHook per_example_gradients
-UsbExtError
-SettingsError DataMissing RunFailed Interrupted __version__
+train compare predict load_run Settings LoadedSettings load_settings RunResult TrainedRun Extension BaseRule
+Weak Views Hook Prediction FilePredictions SemiSupervisedClassifier ImageArrays add_base add_extension
+add_dataset published register AS3LHook per_example_gradients UsbExtError SettingsError DataMissing RunFailed
+Interrupted __version__
 """.split()
 USBS_OWN = {"Hook"}
 """USB's class of hooks, which says nothing of itself; the pages say what to override."""
@@ -65,7 +65,7 @@ def test_type_checkers_and_python_read_the_same_names_from_the_same_places() -> 
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert set(said) == set(PROMISED) - {"train", "__version__"}
+    assert set(said) == set(PROMISED) - {"__version__"}
     for name, module in said.items():
         assert module is not None
         __import__(module)
@@ -88,8 +88,15 @@ def test_the_errors_are_those_that_it_raises() -> None:
         usb_ext.train("layermatch_digit_10")
     with pytest.raises(usb_ext.DataMissing, match="does not exist"):
         usb_ext.load_run("no/such/run")
-    kinds = (usb_ext.SettingsError, usb_ext.DataMissing, usb_ext.RunFailed, usb_ext.Interrupted)
+    kinds = (usb_ext.SettingsError, usb_ext.DataMissing, usb_ext.RunFailed)
     assert all(issubclass(kind, usb_ext.UsbExtError) for kind in kinds)
+
+
+def test_an_interruption_ends_a_loop_that_goes_on_after_errors() -> None:
+    """As Ctrl-C does: neither `except Exception` nor `except UsbExtError` takes it."""
+    assert issubclass(usb_ext.Interrupted, KeyboardInterrupt)
+    assert not issubclass(usb_ext.Interrupted, Exception)
+    assert usb_ext.Interrupted("stopped", 15).exit_code == 143
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

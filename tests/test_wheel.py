@@ -76,6 +76,7 @@ def test_it_holds_the_source_the_settings_files_and_the_papers_numbers(wheel: Pa
         "usb_ext/settings/recipes.toml",
         "usb_ext/py.typed",
         "usb_ext/reporting/templates/page.html",
+        *(f"usb_ext/labelling/page/{name}" for name in ("index.html", "app.js", "style.css")),
     }
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert held == expected

@@ -10,14 +10,13 @@ What stands in `__all__` is public; other paths may move. A name is imported whe
 that `import usb_ext` costs nothing.
 """
 
-from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usb_ext._version import __version__
 
 if TYPE_CHECKING:
+    from usb_ext.api import compare, load_run, load_settings, predict, train
     from usb_ext.as3l.usb_hook import AS3LHook
     from usb_ext.core.errors import (
         DataMissing,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from usb_ext.core.result import RunResult
     from usb_ext.data.arrays import ImageArrays
     from usb_ext.data.sets import add_dataset
+    from usb_ext.estimator.classifier import SemiSupervisedClassifier
     from usb_ext.inference.predict import Prediction
     from usb_ext.methods.influence.per_example.gradients import per_example_gradients
     from usb_ext.methods.named import add_base, register
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from usb_ext.methods.step.registry import add_extension
     from usb_ext.methods.step.views import Views
     from usb_ext.papers.tables import published
-    from usb_ext.settings import LoadedSettings, Settings, load_settings
-    from usb_ext.training.load import TrainedRun, load_run
+    from usb_ext.serving.predict import FilePredictions
+    from usb_ext.settings import LoadedSettings, Settings
+    from usb_ext.training.load import TrainedRun
     from usb_ext.upstream.usb import Hook
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "BaseRule",
     "DataMissing",
     "Extension",
+    "FilePredictions",
     "Hook",
     "ImageArrays",
     "Interrupted",
@@ -53,6 +55,7 @@ __all__ = [
     "Prediction",
     "RunFailed",
     "RunResult",
+    "SemiSupervisedClassifier",
     "Settings",
     "SettingsError",
     "TrainedRun",
@@ -63,20 +66,24 @@ __all__ = [
     "add_base",
     "add_dataset",
     "add_extension",
+    "compare",
     "load_run",
     "load_settings",
     "per_example_gradients",
+    "predict",
     "published",
     "register",
     "train",
 ]
 
 _MODULES = {
+    "api": ("compare", "load_run", "load_settings", "predict", "train"),
     "as3l.usb_hook": ("AS3LHook",),
     "core.errors": ("DataMissing", "Interrupted", "RunFailed", "SettingsError", "UsbExtError"),
     "core.result": ("RunResult",),
     "data.arrays": ("ImageArrays",),
     "data.sets": ("add_dataset",),
+    "estimator.classifier": ("SemiSupervisedClassifier",),
     "inference.predict": ("Prediction",),
     "methods.influence.per_example.gradients": ("per_example_gradients",),
     "methods.named": ("add_base", "register"),
@@ -85,36 +92,14 @@ _MODULES = {
     "methods.step.registry": ("add_extension",),
     "methods.step.views": ("Views",),
     "papers.tables": ("published",),
-    "settings": ("LoadedSettings", "Settings", "load_settings"),
-    "training.load": ("TrainedRun", "load_run"),
+    "serving.predict": ("FilePredictions",),
+    "settings": ("LoadedSettings", "Settings"),
+    "training.load": ("TrainedRun",),
     "upstream.usb": ("Hook",),
 }
 """What type checkers read above, for Python: modules, and the names that are taken from each."""
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def train(
-    settings: str | Path | Mapping[str, object] | None = None, /, **overrides: object
-) -> "RunResult":
-    """Train one run; what `usb-ext train` does, from Python.
-
-    Args:
-        settings: a YAML file, the name of one that comes with the package (`usb-ext configs` lists them), or
-            settings by name; None for the defaults.
-        **overrides: settings that win over those.
-
-    Returns:
-        The record of the run, with the fields of its `result.json`.
-
-    Raises:
-        UsbExtError: one of its kinds, with a one-line message.
-    """
-    from usb_ext.as3l.driver import with_stages
-    from usb_ext.settings import load_settings
-    from usb_ext.training.train import train as run_train
-
-    return run_train(with_stages(load_settings(settings, overrides)))
 
 
 if not TYPE_CHECKING:  # where a name that is not there is to be an error

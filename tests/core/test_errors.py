@@ -20,7 +20,7 @@ def test_an_interrupted_run_ends_as_shells_expect(number: int, code: int) -> Non
     error = Interrupted("checkpoint written", number)
     assert error.exit_code == code
     assert str(error) == "checkpoint written"
-    assert Interrupted.exit_code == UsbExtError.exit_code  # the code is the instance's own
+    assert not hasattr(Interrupted, "exit_code")  # the code is the instance's own
 
 
 def test_an_interruption_is_no_failure() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.pages import PAGES, ROOT, blocks, name_of
+from support.pages import DOCS, PAGES, ROOT, blocks, name_of
 
 import usb_ext
 from usb_ext.cli import frozen, studies
@@ -104,6 +104,7 @@ def check(words: list[str], folder: Path) -> None:
     Raises:
         SettingsError: what it would say.
     """
+    words = with_plugin(words, folder)
     if words[0] in SETTINGS and "--help" not in words:
         file, flags = parse_flags(take_devices(words[1:])[0])
         load_settings(file, flags)
@@ -125,6 +126,16 @@ def check(words: list[str], folder: Path) -> None:
         build_parser(words).parse_args(words)
 
 
+def with_plugin(words: list[str], folder: Path) -> list[str]:
+    """The words with the base of `docs/extending.md` in the file that `--plugin` names."""
+    if "--plugin" not in words:
+        return words
+    (code,) = [code for code in blocks(DOCS / "extending.md", "python") if " Margin(" in code]
+    path = folder / words[words.index("--plugin") + 1]
+    path.write_text(code.partition("usb_ext.train(")[0])
+    return [str(path) if word == path.name else word for word in words]
+
+
 def without_out(words: list[str]) -> list[str]:
     """The words without `--out` and its value."""
     if "--out" not in words:
@@ -138,7 +149,9 @@ def without_out(words: list[str]) -> list[str]:
     SHOWN,
     ids=[f"{name_of(page)}: {' '.join(words)[:60]}" for page, words in SHOWN],
 )
-def test_a_command_of_a_page_is_taken(page: Path, words: list[str], tmp_path: Path) -> None:
+def test_a_command_of_a_page_is_taken(
+    page: Path, words: list[str], tmp_path: Path, registries: None
+) -> None:
     check(words, tmp_path)
 
 

@@ -130,6 +130,28 @@ def test_the_mechanisms_tables_follow_from_its_evaluations() -> None:
         assert float(shown[2]) == round(float(row["theorem_4_2"]), 3)
 
 
+@pytest.mark.parametrize("name", ["digits", "photographs"])
+def test_gains_of_estimators_follow_from_their_fits(name: str) -> None:
+    """Paired over draws, with Wilcoxon's two-sided p counted here, and Student's t for ten draws."""
+    t_of_nine = 2.262157
+    page = (RESULTS / "estimators" / "README.md").read_text()
+    section = page.partition(f"`{name}.csv`)")[2].partition("\n## ")[0]
+    shown = {line[0]: line[1:] for line in map(cells, section.splitlines()) if len(line) == 6}
+    fits: dict[str, list[float]] = {}
+    for row in rows_of(RESULTS / "estimators" / f"{name}.csv"):
+        fits.setdefault(row["method"], []).append(float(row["accuracy"]))
+    (first, *_), others = fits.values(), list(fits.items())[1:]
+    assert len(first) == 10 and set(fits) <= set(shown)
+    for method, values in others:
+        gain = [round(b - a, 6) for a, b in zip(first, values, strict=True)]
+        mean, half = statistics.mean(gain), t_of_nine * statistics.stdev(gain) / 10**0.5
+        _, mean_cell, interval, p, _ = shown[method]
+        assert float(mean_cell) == pytest.approx(mean, abs=0.051)
+        ends = [float(end) for end in interval.split(" to ")]
+        assert ends == pytest.approx([mean - half, mean + half], abs=0.051)
+        assert float(p) == pytest.approx(signed_rank_p(gain)[2], abs=0.00051)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_a_page_of_results_says_how_it_was_made(page: Path) -> None:
     stated = {cells(line)[0] for line in page.read_text().splitlines() if line.startswith("|")}
@@ -159,7 +181,7 @@ def made_again(folder: Path) -> set[tuple[float, float]]:
                 key = (path, row.get("it") or row["bin"], row.get("num_labels", ""))
                 groups.setdefault(key, []).append(value)
             elif "accuracy" in row:
-                key = (path, row["strategy"] + row["method"], row["num_labels"])
+                key = (path, row.get("strategy", "") + row["method"], row["num_labels"])
                 groups.setdefault(key, []).append(float(row["accuracy"]))
     return {(statistics.mean(g), statistics.stdev(g)) for g in groups.values()}
 

@@ -169,6 +169,28 @@ def test_the_server_answers_and_goes_on_after_a_bad_image(
     assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
 
 
+def test_the_comparison_is_asked_for_as_shown(
+    short: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No run is started: what is planned is what the page says."""
+    compare = usb_ext.compare
+    monkeypatch.setattr(
+        usb_ext, "compare", lambda *a, **k: compare(*a, **k, train=False, out="out")
+    )
+    (code,) = blocks(DOCS / "comparing.md", "python")
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(code, names)
+    assert [run["method"] for run in names["made"]["runs"]] == ["hard", "low"] * 2
+    assert capsys.readouterr().out.rstrip().endswith("out")
+
+
+def test_the_estimator_learns_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = blocks(DOCS / "scikit_learn.md", "python")
+    exec(code, {"__name__": "page"})
+    *_, accuracy = capsys.readouterr().out.split()
+    assert float(accuracy) > 0.7
+
+
 @pytest.mark.parametrize("page", ["papers/index.md", "papers/influence.md", "upstream.md"])
 def test_the_other_snippets_run(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = blocks(DOCS / page, "python")

@@ -115,13 +115,12 @@ def test_home_is_expanded_in_every_path_of_the_settings(monkeypatch: pytest.Monk
     named = [
         n
         for n in Settings.model_fields
-        if re.search(r"_(dir|file|path|list|labels|features)$|^features$", n)
+        if re.search(r"_(dir|file|path|list|labels|features)$|^features$|^plugin$", n)
     ]
     texts = [n for n in named if str in members(Settings.model_fields[n].annotation)]
     assert set(texts) == PATHS and len(texts) > 9
-    together = [
-        n for n in texts if n != "feature_file"
-    ]  # of which there is one with its own data set only
+    apart = ("feature_file", "plugin")  # goes with its own data set only; is imported from there
+    together = [n for n in texts if n not in apart]
     given = {"label_split": "file", "without_test": False, **dict.fromkeys(together, "~/there")}
     found = load_settings({"algorithm": "as3l", "dataset": "imagefolder", **given}).settings
     assert {getattr(found, name) for name in together} == {"/home/somebody/there"}

@@ -4,7 +4,7 @@ Resize, random crop after reflect padding, mirroring, [RandAugment], to tensor, 
 and the padding of int(size * (1 - crop_ratio)) pixels a side are USB's. Random numbers come from
 torch's generator (crop, mirror) and from whatever the RandAugment that is handed in draws from.
 
-Views of a point: the point itself, or with noise.
+Views of a point or vector: itself, one that was kept, or with noise and numbers left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -132,3 +132,50 @@ class KeptView:
         """A view, float32 of shape (d,), of kept ones (V, d)."""
         drawn = int(torch.randint(self.count, ())) if self.count > 1 else 0
         return views[self.first + drawn].float()
+
+
+class DroppedView(KeptView):
+    """A view (d,) of a vector (d,) made when it is asked for: Gaussian noise, then numbers set to 0.
+
+    ours: a vector of features has no crop and no colour. Left-out numbers are 0, which is their mean where
+    vectors are standardised, and the others keep their size, so that a view lies where vectors lie.
+
+    Args:
+        noise: standard deviation of the noise, in the unit of the vectors; 0 adds none.
+        dropout: probability of each number to be 0, in [0, 1); 0 leaves none out.
+    """
+
+    def __init__(self, noise: float = 0.0, dropout: float = 0.0) -> None:
+        super().__init__(0, 1)
+        self.noise, self.dropout = noise, dropout
+
+    def __call__(self, views: torch.Tensor) -> torch.Tensor:
+        """A view, float32 of shape (d,), of the only kept one (1, d)."""
+        return self.made(views.float())[0]
+
+    def made(
+        self,
+        plain: torch.Tensor,
+        generator: torch.Generator | None = None,
+        drawn: int | None = None,
+        taken: "slice | torch.Tensor | None" = None,
+    ) -> torch.Tensor:
+        """Views (n, d) of vectors (n, d).
+
+        Args:
+            plain: float32, on any device.
+            generator: of the CPU; None is torch's own.
+            drawn: rows that numbers are drawn for, >= n, so that fewer rows draw the same; None is n.
+            taken: which n of them these vectors get; None is the first n.
+        """
+        n, d = plain.shape
+        rows = n if drawn is None else drawn
+        which = slice(n) if taken is None else taken
+        view = plain
+        if self.noise:
+            added = torch.randn((rows, d), generator=generator)[which]
+            view = view + self.noise * added.to(view.device)
+        if self.dropout:
+            kept = torch.rand((rows, d), generator=generator)[which] >= self.dropout
+            view = view * kept.to(view.device)
+        return view

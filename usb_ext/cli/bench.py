@@ -7,7 +7,7 @@ from typing import Any
 
 from usb_ext.cli.command import Command, Show
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import write_json
+from usb_ext.core.files import write_json, write_text
 from usb_ext.core.outputs import check_outputs, claim_outputs
 
 COUNTS = ("img_size", "batch_size", "uratio", "num_images", "steps", "warm_up", "repeats")
@@ -18,7 +18,8 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--preset",
         default="digits",
-        help="digits, cifar-wrn, cifar-vit, or selection: selecting and propagating alone",
+        help="digits, cifar-wrn, cifar-vit; selection: selecting and propagating alone; estimators: "
+        "SemiSupervisedClassifier beside scikit-learn's own",
     )
     bench.add_argument("--json", metavar="FILE", help="write the report, bench.json")
     bench.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
@@ -31,7 +32,17 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--compile", choices=("off", "default", "reduce-overhead"))
     bench.add_argument("--ours-only", action="store_true", help="leave USB's own loop out")
     bench.add_argument("--parts", action="store_true", help="also where the time of a step goes")
-    bench.add_argument("--small", action="store_true", help="selection: two tiny sizes")
+    bench.add_argument(
+        "--small", action="store_true", help="selection: two tiny sizes; estimators: a few steps"
+    )
+    bench.add_argument(
+        "--features", metavar="DIR", help="estimators: of `usb-ext features` (default: digits)"
+    )
+    bench.add_argument("--draws", type=int, default=10, metavar="N", help="estimators: of labels")
+    bench.add_argument(
+        "--labels", type=int, default=40, metavar="N", help="estimators: labelled examples"
+    )
+    bench.add_argument("--csv", metavar="FILE", help="estimators: write a line a fit")
     bench.add_argument("--scale", action="store_true", help="cost as batch, image and set grow")
     bench.add_argument(
         "--per-example", action="store_true", help="per-example gradients: loop, torch.func, ours"
@@ -52,13 +63,16 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
     Raises:
         SettingsError: a preset, device or precision that is not there, or a count below 1.
     """
-    for name in (*COUNTS, "threads", "val_batch", "devices"):
+    for name in (*COUNTS, "threads", "val_batch", "draws", "labels", "devices"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise SettingsError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
-    if arguments.json:
-        path = Path(arguments.json).expanduser()
-        check_outputs(path.parent, [path.name], "--json")
+    for flag in ("--json", "--csv"):
+        if (place := getattr(arguments, flag[2:])) is not None:
+            path = Path(place).expanduser()
+            check_outputs(path.parent, [path.name], flag)
+    if arguments.preset == "estimators":
+        return _finish(arguments, _estimators(arguments), show)
     if arguments.preset == "selection":
         return _finish(arguments, _selection(arguments), show)
     import torch
@@ -79,6 +93,25 @@ def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
     from usb_ext.bench.selection import bench_selection
 
     return bench_selection(arguments.small, arguments.threads, _progress)
+
+
+def _estimators(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure, and write a line a fit where that is asked for."""
+    from usb_ext.bench.estimators import as_csv, bench_estimators, estimators, examples_of
+
+    if arguments.threads is not None:
+        from usb_ext.core.runtime import limit_threads
+
+        limit_threads(arguments.threads)
+    folder = None if arguments.features is None else Path(arguments.features).expanduser()
+    made = estimators(20 if arguments.small else arguments.steps)
+    examples, draws = examples_of(folder), range(arguments.draws)
+    report = bench_estimators(examples, arguments.labels, draws, made, _progress)
+    if arguments.csv is not None:
+        path = Path(arguments.csv).expanduser()
+        claim_outputs(path.parent, [path.name], "--csv")
+        write_text(path, as_csv(report["rows"]))
+    return report
 
 
 def _finish(arguments: argparse.Namespace, report: dict[str, Any], show: Show) -> int:

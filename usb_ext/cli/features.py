@@ -106,6 +106,11 @@ def path_of(text: str | None) -> Path | None:
 def select_flags(command: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext select`."""
     command.add_argument("--budget", type=int, required=True, metavar="N", help="labels to ask for")
+    command.add_argument(
+        "--given",
+        metavar="FILE",
+        help="a CSV id,class of images labelled before: the budget comes on top of them",
+    )
     _as_setting(command, "as3l_strategy", "how")
     _as_setting(command, "as3l_choose_on", "features to choose on")
     _as_setting(command, "as3l_usl", "whose constants usl takes")
@@ -137,6 +142,7 @@ def run_select(arguments: argparse.Namespace, show: Show) -> int:
         tuning=tuning,
         device=arguments.device,
         usl=usl_of(arguments.usl, None if settings is None else settings.dataset),
+        given=path_of(arguments.given),
     )
     return show(select_images(order, settings))
 

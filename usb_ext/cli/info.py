@@ -7,6 +7,7 @@ from usb_ext.cli.command import Command, Show
 from usb_ext.core.errors import SettingsError, UsbExtError
 from usb_ext.settings import help_about, load_settings
 from usb_ext.settings.flags import add_setting_flags, settings_given
+from usb_ext.settings.plugin import PLUGIN
 from usb_ext.settings.words import nearest
 
 
@@ -21,8 +22,19 @@ def run_doctor(_: argparse.Namespace, show: Show) -> int:
     return show(doctor())
 
 
-def run_algorithms(_: argparse.Namespace, show: Show) -> int:
-    """Print the catalogue; gives the exit code."""
+def algorithms_flags(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `usb-ext algorithms`."""
+    parser.add_argument("--plugin", metavar="FILE.py", help="list what it adds, too")
+
+
+def run_algorithms(arguments: argparse.Namespace, show: Show) -> int:
+    """Print the catalogue; gives the exit code.
+
+    Raises:
+        SettingsError: a plugin that is not there or fails.
+    """
+    if arguments.plugin is not None:
+        load_settings({PLUGIN: arguments.plugin})
     from usb_ext.cli.reports import catalogue
 
     return show(catalogue())
@@ -97,7 +109,7 @@ def check_config(file: str, flags: Mapping[str, object] | None = None) -> list[s
 
 
 DOCTOR = Command(no_flags, run_doctor)
-ALGORITHMS = Command(no_flags, run_algorithms)
+ALGORITHMS = Command(algorithms_flags, run_algorithms)
 SETTINGS = Command(settings_flags, run_settings)
 CHECK_CONFIG = Command(
     check_config_flags,

@@ -11,7 +11,13 @@ from typing import TextIO
 from usb_ext._version import __version__
 from usb_ext.cli.command import OneLineParser, SettingsCommand
 from usb_ext.cli.table import COMMANDS
-from usb_ext.core.errors import ToldElsewhere, UsbExtError, from_os_error, our_errors
+from usb_ext.core.errors import (
+    Interrupted,
+    ToldElsewhere,
+    UsbExtError,
+    from_os_error,
+    our_errors,
+)
 
 EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 130/143 interrupted"
 
@@ -56,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _dispatch(words)
     except ToldElsewhere as error:
         return error.exit_code
-    except UsbExtError as error:
+    except (UsbExtError, Interrupted) as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)

@@ -40,6 +40,21 @@ COMMANDS = (
         "train:TRAIN",
     ),
     Listed(
+        "start",
+        "from a folder of photographs to a model: look, features, choice, labels, training, report",
+        "quickstart:START",
+    ),
+    Listed(
+        "inspect",
+        "what lies in a folder of images, and how long a model takes",
+        "quickstart:INSPECT",
+    ),
+    Listed(
+        "label",
+        "a page on which you give images their classes, on this machine alone",
+        "label:LABEL",
+    ),
+    Listed(
         "pretrain",
         "learn features without labels (SimSiam, SimCLR, BYOL): backbone.pth and features.npz",
         "as3l:PRETRAIN",

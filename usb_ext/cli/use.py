@@ -21,6 +21,13 @@ def _add_run(command: argparse.ArgumentParser) -> None:
         default="latest",
         help="checkpoint: the newest, the best on the evaluation split, or the one before (latest)",
     )
+    _add_plugin(command)
+
+
+def _add_plugin(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--plugin", metavar="FILE.py", help="the run's plugin, where it does not lie where it lay"
+    )
 
 
 def _add_overwrite(command: argparse.ArgumentParser) -> None:
@@ -120,6 +127,7 @@ def run_predict(arguments: argparse.Namespace, show: Show) -> int:
         **_given(arguments, "batch_size"),
         sort_into=None if arguments.sort_into is None else _path(arguments.sort_into),
         overwrite=arguments.overwrite,
+        plugin=arguments.plugin,
     )
     return show("\n".join(predict_images(order)))
 
@@ -128,9 +136,14 @@ def evaluate_flags(command: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext evaluate`."""
     _add_run(command)
     command.add_argument(
-        "images", metavar="DIR", help="images in DIR/<class>/*, or with --labels any"
+        "images", metavar="DIR", nargs="?", help="images in DIR/<class>/*, or with --labels any"
     )
     command.add_argument("--labels", metavar="FILE", help="a CSV file name,class")
+    command.add_argument(
+        "--check",
+        metavar="FILE",
+        help="in place of DIR: the random images of `usb-ext label RUN --check N`, from here or in RUN",
+    )
     command.add_argument("--out", default="evaluation", metavar="DIR", help="folder (evaluation)")
     _add_device(command)
     _add_overwrite(command)
@@ -143,18 +156,26 @@ def run_evaluate(arguments: argparse.Namespace, show: Show) -> int:
         SettingsError, DataMissing: as in `serving.evaluate`.
     """
     _check_run(arguments)
+    if (arguments.images is None) is (arguments.check is None) or (
+        arguments.check is not None and arguments.labels is not None
+    ):
+        raise SettingsError(
+            "evaluate needs DIR (images in DIR/<class>/*, or --labels FILE), or else --check FILE"
+        )
     _prepare(arguments)
     from usb_ext.serving.evaluate import EvaluateOrder, evaluate_run
 
     order = EvaluateOrder(
         run=_path(arguments.folder),
-        images=_path(arguments.images),
+        images=None if arguments.images is None else _path(arguments.images),
+        check=None if arguments.check is None else _path(arguments.check),
         out=_path(arguments.out),
         labels=None if arguments.labels is None else _path(arguments.labels),
         which=arguments.which,
         device=arguments.device,
         **_given(arguments, "batch_size"),
         overwrite=arguments.overwrite,
+        plugin=arguments.plugin,
     )
     return show("\n".join(evaluate_run(order)))
 
@@ -179,7 +200,7 @@ def run_export(arguments: argparse.Namespace, show: Show) -> int:
 
     order = ExportOrder(
         _path(arguments.folder), arguments.format, _path(arguments.out), arguments.which,
-        arguments.overwrite,
+        arguments.overwrite, arguments.plugin,
     )  # fmt: skip
     return show("\n".join(export_run(order)))
 
@@ -196,6 +217,7 @@ def report_flags(command: argparse.ArgumentParser) -> None:
         help="measure the run on DIR/<class>/* instead of on its own evaluation split",
     )
     command.add_argument("--most", type=int, metavar="N", help="images in each gallery")
+    _add_plugin(command)
     _add_device(command)
     _add_overwrite(command)
 
@@ -219,6 +241,7 @@ def run_report(arguments: argparse.Namespace, show: Show) -> int:
         device=arguments.device,
         **_given(arguments, "most", "batch_size"),
         overwrite=arguments.overwrite,
+        plugin=arguments.plugin,
     )
     return show("\n".join(write_report(order)))
 

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import parse_flags
 from usb_ext.settings.flags import add_setting_flags, settings_given
+from usb_ext.settings.group import BLANKS
+from usb_ext.settings.plugin import PLUGIN, found_plugin
 from usb_ext.settings.shipped import settings_file
 from usb_ext.settings.sources import read_yaml
 
@@ -69,6 +71,16 @@ def parse_methods(texts: Sequence[str]) -> tuple[Method, ...]:
         SettingsError: an unknown or reserved setting, or two methods of one name.
     """
     methods = tuple(map(parse_method, texts))
+    _refuse_shared_names(methods, texts)
+    return methods
+
+
+def _refuse_shared_names(methods: Sequence[Method], texts: Sequence[str]) -> None:
+    """Two methods of one name would share their folders.
+
+    Raises:
+        SettingsError: naming both.
+    """
     seen: dict[str, str] = {}
     for text, method in zip(texts, methods, strict=True):
         if method.slug in seen:
@@ -77,7 +89,34 @@ def parse_methods(texts: Sequence[str]) -> tuple[Method, ...]:
                 f"{method.slug!r}; give one another label: LABEL={text.partition('=')[2] or text}"
             )
         seen[method.slug] = text
-    return methods
+
+
+def methods_of(methods: Sequence[str] | Mapping[str, Mapping[str, object]]) -> tuple[Method, ...]:
+    """The methods of a comparison as Python names them.
+
+    Args:
+        methods: texts as on the command line, or settings by label, `algorithm` among them.
+
+    Raises:
+        SettingsError: as in `parse_methods`; or settings without an algorithm.
+    """
+    if not isinstance(methods, Mapping):
+        return parse_methods([methods] if isinstance(methods, str) else methods)
+    found = []
+    for label, values in methods.items():
+        own = dict(values)
+        algorithm = own.pop("algorithm", None)
+        if not isinstance(algorithm, str) or not label.strip():
+            raise SettingsError(
+                f"methods: {label!r} has {sorted(values)}; give it a label and an algorithm"
+            )
+        if fixed := sorted(RESERVED & own.keys()):
+            raise SettingsError(
+                f"methods: {label!r} sets {', '.join(fixed)}, which is the same for all methods"
+            )
+        found.append(Method(label.strip(), algorithm, own))
+    _refuse_shared_names(found, list(methods))
+    return tuple(found)
 
 
 def parse_method(text: str) -> Method:
@@ -234,9 +273,24 @@ class Given(NamedTuple):
 
 def given_settings(arguments: argparse.Namespace) -> Given:
     """The settings of the file, and of the flags."""
-    file = {} if arguments.c is None else read_yaml(settings_file(arguments.c))
-    file.pop("overwrite", None)
+    file = {} if arguments.c is None else settings_of_file(arguments.c)
     return Given(file, settings_given(arguments))
+
+
+def settings_of_file(source: str | Path) -> dict[str, object]:
+    """What a settings file says, but for `overwrite`, which no file may ask for.
+
+    Args:
+        source: a path, or the name of a file that comes with the package.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    file = read_yaml(settings_file(source))
+    file.pop("overwrite", None)
+    if isinstance(plugin := file.get(PLUGIN), str) and plugin not in BLANKS:
+        file[PLUGIN] = str(found_plugin(plugin, Path(settings_file(source)).parent))
+    return file
 
 
 @dataclass(frozen=True)

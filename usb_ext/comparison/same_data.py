@@ -18,7 +18,10 @@ from usb_ext.settings import Settings
 from usb_ext.settings.data import DatasetSettings, ToySettings
 
 DECIDING = tuple(dict.fromkeys([*DatasetSettings.model_fields, *ToySettings.model_fields, *INPUTS]))
-"""Settings that decide which data a run has, beside its network's module."""
+"""Settings that decide which data a run has, beside the user's modules that take part."""
+
+OF_MODULES = ("plugin", "net", "algorithm", "base", "active_extensions")
+"""What decides which of the user's modules take part."""
 
 _SHOWN = 3
 
@@ -35,7 +38,7 @@ class DataNow:
         Raises:
             DataMissing: they are not there.
         """
-        names = (*DECIDING, "net", "use_pretrain")
+        names = (*DECIDING, *OF_MODULES, "use_pretrain")
         key = repr([getattr(settings, name) for name in names if name != "num_labels"])
         if key not in self._found:
             self._found[key] = _look(settings)

@@ -1,4 +1,8 @@
-"""Errors that end a command, each with its exit code (0 done, 1 failed, 2 settings, 3 data, 130/143)."""
+"""Errors that end a command, each with its exit code (0 done, 1 failed, 2 settings, 3 data, 130/143).
+
+The kinds share `UsbExtError`, but for `Interrupted`: a loop over runs that goes on after errors must not go
+on after Ctrl-C.
+"""
 
 import contextlib
 import errno
@@ -32,16 +36,23 @@ class DataMissing(UsbExtError):
     exit_code = 3
 
 
-class Interrupted(UsbExtError):
-    """The run was stopped by a signal, after a checkpoint.
+class Interrupted(KeyboardInterrupt):
+    """The run was stopped by a signal, after a checkpoint; `except Exception` lets it pass, as any Ctrl-C.
+
+    Shown as one line, as a `UsbExtError` is.
 
     Args:
         message: what was saved and how to go on.
         signal_number: POSIX signal number; the exit code is 128 + this (130 SIGINT, 143 SIGTERM).
+
+    Attributes:
+        signal_number: as given.
+        exit_code: of the command.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
+        self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 
 

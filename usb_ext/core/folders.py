@@ -33,7 +33,7 @@ WORTH = frozenset(
 
 LEFT_OVERS = (
     *("config.yaml", "model.json", "data.json", "labelled.json", "validation.json"),
-    *("metrics.jsonl", "calibration.json", "bad_files.txt"),
+    *("metrics.jsonl", "calibration.json", "bad_files.txt", "frozen_network.safetensors"),
     *("curves.png", "confusion.png", "boundary.png"),
     *("weights.npz", "weights.png", "weights_images.png"),
 )

@@ -219,6 +219,7 @@ class RunLog:
         quiet: show warnings only; the file gets everything.
         silent: show nothing, as all processes of a run but the first.
         gone: called when nobody reads stderr any more.
+        least: the level from which lines are shown, in the place of what `quiet` says.
 
     Attributes:
         screen: where lines are shown, for a progress bar among them.
@@ -228,12 +229,14 @@ class RunLog:
         self,
         quiet: bool = False,
         gone: Callable[[], object] | None = None,
+        least: int | None = None,
         *,
         silent: bool = False,
     ) -> None:
         self.logger = logging.getLogger(NAME)
         self.screen = Screen(gone)
-        level = logging.WARNING if quiet else logging.INFO
+        usual = logging.WARNING if quiet else logging.INFO
+        level = usual if least is None else least
         self._shown = _BesideTheBar(logging.CRITICAL + 1 if silent else level, self.screen)
         self._shown.setFormatter(logging.Formatter("%(message)s"))
         self._kept = MemoryHandler(KEPT_RECORDS, flushLevel=logging.CRITICAL + 1)

@@ -1,4 +1,4 @@
-"""Batches of kept features: indices into one tensor on the device, without workers.
+"""Batches of features, kept views or views made of them: one tensor on the device, without workers.
 
 As in `batched.py` the batches of several steps are cut from one block, whose random numbers depend on (seed,
 stream, block) and whose length on the batch size alone: a batch is a function of the seed and the step.
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from usb_ext.augment.recipe import labelled_views, unlabelled_views
-from usb_ext.augment.usb_views import KeptView
+from usb_ext.augment.usb_views import DroppedView, KeptView
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.batched import positions_of_block
 from usb_ext.data.batches import AUGMENTATION, IterationBatches
@@ -63,7 +63,7 @@ class FeatureLoader:
         self.index_key = "idx_ulb" if unlabelled else "idx_lb"
         self.target_key = None if unlabelled else "y_lb"
         self.kept: KeptViews = dataset.data
-        fits = 2 * int(np.prod(self.kept.shape)) <= budget_bytes
+        fits = self.kept.values.itemsize * int(np.prod(self.kept.shape)) <= budget_bytes
         self.resident = self.kept.tensor().to(device) if fits else None
         self.targets = torch.as_tensor(np.asarray(dataset.targets), dtype=torch.long).to(device)
         self.block = max(1, BLOCK_ROWS // batch_sampler.batch_size)
@@ -88,10 +88,12 @@ class FeatureLoader:
         generator = self._generator(number)
         whole = {}
         for name, view in self.views.items():  # drawn for a whole block, however short this one is
-            drawn = torch.randint(
-                view.count, (self.block * sampler.batch_size,), generator=generator
-            )
-            whole[name] = self._taken(positions, view.first + drawn[taken])
+            most = self.block * sampler.batch_size
+            drawn = torch.randint(view.count, (most,), generator=generator)
+            found = self._taken(positions, view.first + drawn[taken])
+            if isinstance(view, DroppedView):
+                found = view.made(found, generator, most, taken)
+            whole[name] = found
         indices = positions.to(self.device, non_blocking=True)
         whole[self.index_key] = indices
         if self.target_key is not None:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import DataMissing, SettingsError, reason
 from usb_ext.core.files import file_sha256, read_json
 from usb_ext.data.features import Features, read_features
+from usb_ext.data.folder_scan import read_class_list
+from usb_ext.data.label_csv import label_file_classes
 from usb_ext.settings import Settings
 from usb_ext.settings.feature_set import FEATURES
 
@@ -25,15 +27,51 @@ VIEWS, RECORD, PLAIN, TEST = "views.npy", "views.json", "features.npz", "test_ta
 REMEDY = "make it again with `usb-ext features --c FILE --overwrite`"
 
 
+@dataclass(frozen=True)
+class FrozenNetwork:
+    """The network that made features, as their record tells it.
+
+    Attributes:
+        net: its name, as the setting.
+        num_classes: outputs of its classification layer, which the features do not pass.
+        img_size: side of the images in pixels.
+        mean: of the three channels, of pixels in [0, 1].
+        std: likewise, > 0.
+        sha256: of the file of its weights.
+    """
+
+    net: str
+    num_classes: int
+    img_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sha256: str
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "FrozenNetwork":
+        """From what `dataclasses.asdict` gave.
+
+        Raises:
+            LookupError, TypeError, ValueError: something else.
+        """
+        mean, std = (tuple(float(v) for v in values[name]) for name in ("mean", "std"))
+        classes, size = int(values["num_classes"]), int(values["img_size"])
+        return cls(str(values["net"]), classes, size, mean, std, str(values["sha256"]))
+
+
 class KeptViews:
     """The views of some images, a row of the mapped file for each.
 
     Args:
-        values: (N, V, d) float16, mapped or in memory.
+        values: (N, V, d) float16 (kept) or float32 (handed over), mapped or in memory.
         rows: (n,) which of the N; None takes all.
     """
 
-    def __init__(self, values: NDArray[np.float16], rows: NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self,
+        values: NDArray[np.float16] | NDArray[np.float32],
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
         self.values = values
         self.rows = np.arange(len(values)) if rows is None else rows
         self.shape = (len(self.rows), *values.shape[1:])
@@ -48,7 +86,7 @@ class KeptViews:
         return KeptViews(self.values, self.rows[which])
 
     def tensor(self) -> torch.Tensor:
-        """All of them, (n, V, d) float16, in memory."""
+        """All of them, (n, V, d) of their own type, in memory."""
         return torch.from_numpy(np.ascontiguousarray(self.values[self.rows]))
 
 
@@ -62,8 +100,8 @@ class FeatureArrays:
         test_images: (M, 1, d).
         test_targets: (M,) int64.
         classes: the K class names.
-        weak: weak views of each training image, >= 1.
-        strong: strong views, >= 1.
+        weak: weak views of each training image, >= 1; 0 where views are made when they are asked for.
+        strong: strong views, likewise.
         train_names: N file names, or None.
         skipped: none.
 
@@ -83,13 +121,20 @@ class FeatureArrays:
 
     def __post_init__(self) -> None:
         found = self.train_images.shape[1], self.test_images.shape[1]
-        if min(self.weak, self.strong) < 1 or found != (1 + self.weak + self.strong, 1):
+        made = self.weak == self.strong == 0
+        whole = made or min(self.weak, self.strong) >= 1
+        if not whole or found != (1 + self.weak + self.strong, 1):
             raise ValueError(
                 f"{found} views of training and test images, {self.weak} weak and {self.strong} strong"
             )
         lengths = len(self.train_images), len(self.test_images)
         if lengths != (len(self.train_targets), len(self.test_targets)):
             raise ValueError(f"{lengths} features, other numbers of targets")
+
+    @property
+    def made(self) -> bool:
+        """Whether views are made of the vectors when asked for (`feature_noise`, `feature_dropout`)."""
+        return self.weak == 0
 
 
 def feature_folder(settings: Settings) -> Path:
@@ -122,6 +167,22 @@ def read_record(folder: Path) -> dict[str, Any]:
 def feature_digest(settings: Settings) -> str:
     """SHA-256 of the file that a run on features reads."""
     return str(read_record(feature_folder(settings))["sha256"])
+
+
+def frozen_network(settings: Settings) -> FrozenNetwork | None:
+    """The network that made the features of a run; None for another data set, or where it was not kept.
+
+    Raises:
+        DataMissing: as in `read_record`, or the record is damaged.
+    """
+    if settings.dataset != FEATURES:
+        return None
+    folder = feature_folder(settings)
+    found = read_record(folder).get("network")
+    try:
+        return None if found is None else FrozenNetwork.from_json(found)
+    except (LookupError, TypeError, ValueError) as error:
+        raise DataMissing(f"{folder / RECORD} is damaged ({reason(error)}); {REMEDY}") from error
 
 
 def with_feature_size(settings: Settings) -> Settings:
@@ -195,7 +256,7 @@ def load_feature_set(settings: Settings) -> FeatureArrays:
         _targets(plain, count),
         KeptViews(rows[len(rows) - tested :][:, None]),
         np.load(folder / TEST).astype(np.int64),
-        plain.class_names or tuple(map(str, range(settings.num_classes))),
+        _classes(settings, plain, folder),
         record["weak"],
         record["strong"],
         tuple(map(str, plain.ids)) if plain.ids.dtype.kind == "U" else None,
@@ -205,3 +266,24 @@ def load_feature_set(settings: Settings) -> FeatureArrays:
 def _targets(plain: Features, count: int) -> NDArray[np.int64]:
     """(N,) classes, -1 where unknown."""
     return np.full(count, -1, np.int64) if plain.targets is None else plain.targets
+
+
+def _classes(settings: Settings, plain: Features, folder: Path) -> tuple[str, ...]:
+    """Names of the classes: the images' own, those of the class list or of the label CSV, or numbers.
+
+    Raises:
+        SettingsError: a class list that contradicts the images' own classes.
+    """
+    s, own = settings, plain.class_names or ()
+    if s.class_list is not None:
+        listed = read_class_list(Path(s.class_list), s.num_classes).names
+        if own and own != listed:
+            raise SettingsError(
+                f"class_list {s.class_list} says {', '.join(listed)}, but the images of {folder} have the "
+                f"classes {', '.join(own)}; leave it out"
+            )
+        return listed
+    label_file = str(s.label_file) if s.label_split == "file" else ""
+    if not own and label_file.lower().endswith(".csv"):
+        return label_file_classes(Path(label_file))
+    return own or tuple(map(str, range(s.num_classes)))

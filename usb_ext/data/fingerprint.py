@@ -20,14 +20,16 @@ import numpy as np
 import torch
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import file_sha256, json_of, write_json
+from usb_ext.core.files import RunFolder, file_sha256, json_of, write_json
 from usb_ext.core.runtime import versions
 from usb_ext.data.arrays import DIGITS_SIZE, load_digits_arrays
 from usb_ext.data.feature_views import KeptViews, feature_digest, feature_folder
 from usb_ext.data.folder_scan import FolderScan, Listing
 from usb_ext.data.sets import ADDED, Source, open_source
 from usb_ext.settings import Settings
+from usb_ext.settings.algorithms import BASES, EXTENSIONS
 from usb_ext.settings.feature_set import FEATURES
+from usb_ext.settings.plugin import PLUGIN
 from usb_ext.upstream.usb_datasets import files_of
 
 FORMAT = 1
@@ -41,7 +43,7 @@ MOST_BYTES = 64 * 2**20
 PLACED = ("label_file", "prior_file", "consistency_features", "influence_weights_file")
 """Settings that name a file which stages and runs make and which tells of images by their places."""
 
-INPUTS = (*PLACED, "val_index_file", "class_list", "pretrain_path")
+INPUTS = (*PLACED, "val_index_file", "class_list", "pretrain_path", "start_from")
 """Settings that name a file which a run reads."""
 
 _SHOWN = 3
@@ -195,6 +197,8 @@ def _inputs(settings: Settings) -> dict[str, str]:
     named = {name: getattr(settings, name) for name in INPUTS}
     if not settings.use_pretrain:
         named["pretrain_path"] = None
+    if settings.start_from is not None:
+        named["start_from"] = str(RunFolder(Path(settings.start_from)).latest)
     there = {n: Path(p) for n, p in named.items() if p is not None and Path(p).is_file()}
     found = {name: file_sha256(path) for name, path in there.items()}
     if settings.dataset == FEATURES:
@@ -203,8 +207,8 @@ def _inputs(settings: Settings) -> dict[str, str]:
 
 
 def _modules(settings: Settings) -> dict[str, str]:
-    """Digests of the files of the user's own network and data set."""
-    files: dict[str, str | None] = {}
+    """Digests of the files of the user's plugin, network, data set, base and extensions, each file once."""
+    files: dict[str, str | None] = {PLUGIN: settings.plugin}
     if ":" in settings.net:
         try:
             spec = importlib.util.find_spec(settings.net.partition(":")[0])
@@ -213,7 +217,12 @@ def _modules(settings: Settings) -> dict[str, str]:
         files["net"] = None if spec is None else spec.origin
     if settings.dataset in ADDED:
         files["dataset"] = inspect.getsourcefile(inspect.unwrap(ADDED[settings.dataset]))
-    return {n: file_sha256(Path(f)) for n, f in files.items() if f and Path(f).is_file()}
+    if (base := BASES.get(settings.active_base or settings.algorithm)) is not None:
+        files[f"base {base.name}"] = base.source
+    for name in settings.active_extensions:
+        files[f"extension {name}"] = EXTENSIONS[name].source
+    there = {Path(f).resolve(): n for n, f in reversed(files.items()) if f and Path(f).is_file()}
+    return {name: file_sha256(path) for path, name in reversed(there.items())}
 
 
 def write_fingerprint(folder: Path, found: Fingerprint) -> None:

@@ -4,12 +4,13 @@ With it the folder of a run is enough to predict; of an older folder both are de
 data set tells them.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from usb_ext.core.errors import DataMissing, reason
 from usb_ext.core.files import RunFolder, check_seal, json_of, sealed, write_json
 from usb_ext.data.arrays import load_digits_arrays
+from usb_ext.data.feature_views import FrozenNetwork
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.preprocessing import (
     ImagePreprocessing,
@@ -31,25 +32,43 @@ class Interface:
     Attributes:
         classes: names, in the order of the network's outputs.
         transform: from an image or a point to what the network takes; None for texts and sounds.
+        frozen: the network that makes what this one takes of images, for a run on features; else None.
     """
 
     classes: tuple[str, ...]
     transform: Preprocessing | None
+    frozen: FrozenNetwork | None = None
 
 
-def write_interface(folder: RunFolder, settings: Settings, data: Prepared) -> None:
+def names_of_classes(settings: Settings, data: Prepared) -> tuple[str, ...]:
+    """Names of the classes of a run, in the order of the network's outputs.
+
+    Args:
+        settings: of the run.
+        data: its data sets.
+    """
+    served = data.datasets.get("eval")
+    return tuple(data.classes or class_names(settings.dataset, settings.num_classes, served))
+
+
+def write_interface(
+    folder: RunFolder, settings: Settings, data: Prepared, frozen: FrozenNetwork | None = None
+) -> None:
     """Write the run's `model.json`.
 
     Args:
         folder: the run's folder.
         settings: of the run.
         data: its data sets and class names.
+        frozen: the network that made its features, for a run on features.
     """
-    served = data.datasets.get("eval")
-    names = data.classes or class_names(settings.dataset, settings.num_classes, served)
+    names = names_of_classes(settings, data)
     transform = preprocessing_of(data.datasets)
     takes = None if transform is None else transform.to_json()
-    write_json(folder.model, sealed({"takes": takes, "classes": list(names)}))
+    content = {"takes": takes, "classes": list(names)}
+    if frozen is not None:
+        content["frozen"] = asdict(frozen)
+    write_json(folder.model, sealed(content))
 
 
 def read_interface(folder: RunFolder, settings: Settings) -> Interface:
@@ -85,6 +104,8 @@ def _read(path: Path, settings: Settings) -> Interface:
         check_seal(content)
         classes, takes = tuple(map(str, content["classes"])), content["takes"]
         transform = None if takes is None else from_json(takes)
+        before = content.get("frozen")
+        frozen = None if before is None else FrozenNetwork.from_json(before)
         if len(classes) != settings.num_classes:
             raise ValueError(f"{len(classes)} classes, but num_classes is {settings.num_classes}")
     except (OSError, LookupError, TypeError, ValueError) as error:
@@ -92,7 +113,7 @@ def _read(path: Path, settings: Settings) -> Interface:
             f"{path} is damaged ({type(error).__name__}: {reason(error)}); `usb-ext train --c "
             f"{path.with_name('config.yaml')} --resume` writes it again"
         ) from error
-    return Interface(classes, transform)
+    return Interface(classes, transform, frozen)
 
 
 def _derived(s: Settings) -> Interface | None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from usb_ext.augment.usb_views import (
+    DroppedView,
     Jitter,
     KeptView,
     View,
@@ -39,7 +40,7 @@ from usb_ext.data.validation import without
 from usb_ext.settings import Settings
 from usb_ext.settings.algorithms import served_as
 from usb_ext.settings.data import AUDIO, TEXTS
-from usb_ext.settings.feature_set import FEATURES
+from usb_ext.settings.feature_set import ARRAYS, FEATURES
 from usb_ext.settings.networks import made_for
 from usb_ext.upstream.running import Arguments, Datasets, served
 from usb_ext.upstream.usb import BasicDataset, RandAugment
@@ -48,7 +49,7 @@ from usb_ext.upstream.usb_datasets import IMAGES, load_usb_datasets
 Arrays: TypeAlias = ImageArrays | PointArrays | FeatureArrays
 AnyView: TypeAlias = Jitter | KeptView | View
 
-OWN: list[str] = ["digits", "imagefolder", FEATURES, *TOYS]
+OWN: list[str] = ["digits", "imagefolder", FEATURES, ARRAYS, *TOYS]
 """Their names, and those that `usb_ext.add_dataset` has added."""
 
 IN_MEMORY = ("digits", *TOYS)
@@ -178,6 +179,9 @@ def _none() -> IntArray:
 
 def _views(args: Settings, arrays: Arrays) -> tuple[AnyView, AnyView, AnyView]:
     """The weak, the strong and the evaluation view."""
+    if isinstance(arrays, FeatureArrays) and arrays.made:
+        noise = args.feature_noise or 0.0
+        return DroppedView(noise), DroppedView(noise, args.feature_dropout or 0.0), DroppedView()
     if isinstance(arrays, FeatureArrays):
         counts = arrays.weak, arrays.strong
         return KeptView(1, counts[0]), KeptView(1 + counts[0], counts[1]), KeptView(0, 1)

@@ -13,6 +13,8 @@ The state of every global random generator, as tensors and numbers only.
 import copy
 import random
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -175,6 +177,16 @@ def _revived_mapping(present: Any, value: State, device: torch.device) -> Any:
     made.clear()
     made.update({k: _revived(kept.get(k), v, device) for k, v in value.items()})
     return made
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Inside, the global generators may be seeded and drawn from; afterwards they go on where they were."""
+    before = get_random_state()
+    try:
+        yield
+    finally:
+        set_random_state(before)
 
 
 def get_random_state() -> State:

@@ -25,6 +25,19 @@ def is_file_name(example: object) -> bool:
     return isinstance(example, str | os.PathLike)
 
 
+def is_image(images: Images) -> bool:
+    """Whether examples are images and no features: files, Pillow's images, or uint8 (..., H, W, 3).
+
+    Args:
+        images: one example, an array of them, or a list, whose first one tells.
+    """
+    if isinstance(images, str | os.PathLike | Image.Image):
+        return True
+    if isinstance(images, np.ndarray):
+        return images.dtype == np.uint8 and images.ndim >= 3
+    return len(images) > 0 and is_image(images[0])
+
+
 def listed(images: Images, transform: Preprocessing) -> Sequence[One]:
     """The examples one by one; a single one is a list of one.
 

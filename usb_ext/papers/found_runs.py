@@ -130,6 +130,24 @@ class FoundRun:
         return {name: value for name, value in self.settings.items() if name not in SEEDS}
 
 
+def folders_of_runs(places: Sequence[str | Path]) -> tuple[Path, ...]:
+    """The run folders that are named, and those below other folders or of a glob pattern, each once.
+
+    Args:
+        places: as in `find_runs`; a folder with a `config.yaml` is taken as it is.
+
+    Raises:
+        DataMissing: a place where there is no run.
+    """
+    folders: dict[Path, None] = {}
+    for place in places:
+        path = Path(place).expanduser()
+        named = (path / "config.yaml").is_file()
+        for folder in [path] if named else [run.path for run in find_runs([str(place)])]:
+            folders.setdefault(folder)
+    return tuple(folders)
+
+
 def find_runs(places: Sequence[str]) -> list[FoundRun]:
     """The runs at and below some places, each once, in the order found.
 

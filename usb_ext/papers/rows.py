@@ -7,10 +7,11 @@ the settings file that we ship for the cell: every method but the file's own has
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from usb_ext.comparison.methods import Method
+from usb_ext.comparison.asked import Asked
+from usb_ext.comparison.methods import Given, Method, settings_of_file
 from usb_ext.core.errors import SettingsError
 from usb_ext.papers.names import PLAIN
 from usb_ext.papers.tables import PublishedNumber, read_table, table_names
@@ -245,6 +246,34 @@ def experiment(table: str, cell: str | None) -> Experiment:
         given = f"--cell is {cell!r}" if cell else f"--paper {table} needs --cell"
         raise SettingsError(f"{given}; {table} has {', '.join(cells)}")
     return _experiment(f"{table} {named}", cells[named])
+
+
+def of_cell(
+    asked: Asked, table: str, cell: str | None, *, own_file: bool
+) -> tuple[Asked, Experiment]:
+    """A wish for a cell of a table: its rows, file, seeds and labels stand in for what is not given.
+
+    Args:
+        asked: a wish without methods.
+        table: as in `experiment`, like `cell`.
+        own_file: whether the wish has a settings file of its own.
+
+    Raises:
+        SettingsError: no such table or cell, or a number of labels beside a cell that has one.
+    """
+    paper = experiment(table, cell)
+    if paper.num_labels is not None and asked.num_labels is not None:
+        raise SettingsError(
+            f"--paper {paper.name} says the number of labels; leave --num-labels out"
+        )
+    flags = {**paper.settings, **asked.given.flags}
+    labels = asked.num_labels if paper.num_labels is None else (paper.num_labels,)
+    seeds = asked.seeds if asked.label_seeds else asked.seeds or paper.seeds
+    name = re.sub(r"[^A-Za-z0-9._%+-]+", "_", paper.name)
+    given = Given(asked.given.file if own_file else settings_of_file(paper.file), flags)
+    return replace(
+        asked, methods=paper.methods, given=given, seeds=seeds, num_labels=labels, name=name
+    ), paper
 
 
 def cells_of(table: str) -> dict[str, list[PublishedNumber]]:

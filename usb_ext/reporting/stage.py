@@ -25,6 +25,7 @@ class ReportOrder:
         device: where the network goes.
         batch_size: images at once.
         overwrite: a file of ours in that place is replaced.
+        plugin: the run's, where it does not lie where it lay.
     """
 
     place: Path
@@ -34,6 +35,7 @@ class ReportOrder:
     device: str = "auto"
     batch_size: int = BATCH_SIZE
     overwrite: bool = False
+    plugin: str | None = None
 
 
 def write_report(order: ReportOrder) -> list[str]:
@@ -64,5 +66,5 @@ def _page(order: ReportOrder) -> Page:
                 "--images is for the report of a run; leave it out for a comparison"
             )
         return comparison_page(place)
-    sources = Sources(place, order.images, order.most, order.device, order.batch_size)
+    sources = Sources(place, order.images, order.most, order.device, order.batch_size, order.plugin)
     return run_page(run_facts(sources), order.most)

@@ -29,6 +29,7 @@ class ExportOrder:
         out: the file.
         which: of the run's checkpoints.
         overwrite: a file of ours in that place is replaced.
+        plugin: the run's, where it does not lie where it lay.
     """
 
     run: Path
@@ -36,6 +37,7 @@ class ExportOrder:
     out: Path
     which: Which = "latest"
     overwrite: bool = False
+    plugin: str | None = None
 
 
 def export_run(order: ExportOrder) -> list[str]:
@@ -57,7 +59,8 @@ def export_run(order: ExportOrder) -> list[str]:
         )
     check_new(order.out.parent, [order.out.name], overwrite=order.overwrite)
     form.check()
-    run = load_run(order.run, which=order.which, device="cpu")
+    run = load_run(order.run, which=order.which, device="cpu", plugin=order.plugin)
+    run = run if run.frozen is None else run.on_images()
     claim_outputs(order.out.parent, [order.out.name])
     differences: list[float] = []
 

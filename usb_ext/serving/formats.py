@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load, save
 
 from usb_ext.core.errors import RunFailed, SettingsError, reason
+from usb_ext.engine.frozen import FrozenThenTrained
 from usb_ext.engine.network import SecondHead, builder
 from usb_ext.serving.portable import (
     METADATA,
@@ -159,9 +160,9 @@ def _write_safetensors(run: TrainedRun, path: Path) -> None:
 
 
 def _opened_safetensors(run: TrainedRun, path: Path) -> Run:
-    """The weights in a network that is built anew; with a second head, in a copy that was emptied."""
+    """The weights in a network that is built anew; one of two parts is a copy that was emptied."""
     fresh = deepcopy(run.network).cpu()
-    if not isinstance(fresh, SecondHead):
+    if not isinstance(fresh, SecondHead | FrozenThenTrained):
         fresh = builder(run.settings)(num_classes=run.settings.num_classes)
     with torch.no_grad():
         for tensor in fresh.state_dict().values():

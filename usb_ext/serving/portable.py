@@ -92,6 +92,7 @@ def described(run: TrainedRun) -> dict[str, Any]:
             "probabilities": "softmax of the logits",
         },
         "net": settings.net,
+        **({} if run.frozen is None else {"frozen_net": run.frozen.net}),
         "num_classes": settings.num_classes,
         "algorithm": settings.algorithm,
         "dataset": settings.dataset,

@@ -50,17 +50,18 @@ def ranked(probabilities: FloatArray) -> Ranked:
 
 
 def of_images(run: TrainedRun, command: str) -> TrainedRun:
-    """The run, if it is one on images.
+    """The run as a model of images; one on features has the network that made them in front of its own.
 
     Raises:
         SettingsError: a run on points.
+        DataMissing: as in `TrainedRun.on_images`.
     """
-    if not isinstance(run.transform, ImagePreprocessing):
+    if run.frozen is None and not isinstance(run.transform, ImagePreprocessing):
         raise SettingsError(
             f"{run.folder} is a run on {run.settings.dataset}, whose examples are points, and `usb-ext "
             f"{command}` takes image files; from Python usb_ext.load_run(...).predict(points) takes them"
         )
-    return run
+    return run.on_images()
 
 
 def predicted(run: TrainedRun, files: Sequence[str], batch_size: int) -> FilesPredicted:

@@ -22,12 +22,14 @@ class Declared:
         help: one line.
         paper: authors and year, or the paper's name and its place.
         where: `module:Class` below `usb_ext.methods`; empty for what a user has added or what is composed.
+        source: the file of what a user has added, where Python knows it; empty for ours.
     """
 
     name: str
     help: str
     paper: str
     where: str = ""
+    source: str = field(default="", kw_only=True)
 
     def __str__(self) -> str:
         """The line of the catalogue."""

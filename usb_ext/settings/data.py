@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from usb_ext.settings.feature_set import FEATURES, takes_vectors
+from usb_ext.settings.feature_set import ARRAYS, FEATURES, takes_vectors
 from usb_ext.settings.group import SettingsGroup
 from usb_ext.settings.kinds import (
     Count,
@@ -73,7 +73,8 @@ class DatasetSettings(SettingsGroup):
     class_list: FilePath | None = Field(
         default=None,
         description="For imagefolder: a file with one class folder a line, such as n01440764; only "
-        "these count, numbered from 0 in the file's order (LayerMatch, Table 3: ImageNet-100).",
+        "these count, numbered from 0 in the file's order (LayerMatch, Table 3: ImageNet-100). For "
+        "features of images without classes: the classes, one a line.",
     )
     num_labels: Count = Field(
         default=400,
@@ -337,7 +338,7 @@ def without_test_contradictions(s: "Settings") -> Iterator[str]:
     """
     if not s.without_test:
         return
-    if s.dataset not in ("imagefolder", FEATURES):
+    if s.dataset not in ("imagefolder", FEATURES, ARRAYS):
         yield (
             f"without_test is true, but dataset is {s.dataset}, which has a test split; leave it out, or "
             "use dataset: imagefolder"

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from usb_ext.settings.group import SettingsGroup
-from usb_ext.settings.kinds import Count, FilePath
+from usb_ext.settings.kinds import Count, Decay, FilePath, NonNegative
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
 
 FEATURES = "features"
 """The data set whose examples are features that `usb-ext features` has kept."""
+
+ARRAYS = "arrays"
+"""The data set that a program hands over in memory, as `usb_ext.SemiSupervisedClassifier` does."""
 
 ROTATING: tuple[str, ...] = ("remixmatch",)
 """Algorithms that turn an image, of which no feature is kept."""
@@ -34,6 +37,16 @@ class FeatureSetSettings(SettingsGroup):
         default=None,
         description="Numbers that an example of dataset: features, or of your own data set of vectors, has; "
         "a run on features fills it in from the file.",
+    )
+    feature_noise: NonNegative | None = Field(
+        default=None,
+        description="Where no views are kept (SemiSupervisedClassifier): standard deviation of the Gaussian "
+        "noise that the weak and the strong view of a vector add to each number; None is 0.",
+    )
+    feature_dropout: Decay | None = Field(
+        default=None,
+        description="Where no views are kept: share of its numbers that a strong view sets to 0, drawn anew "
+        "for each view; None is 0.",
     )
 
 
@@ -65,6 +78,9 @@ def feature_contradictions(s: "Settings") -> Iterator[str]:
         if s.feature_file is not None:
             yield f"feature_file is {s.feature_file!r}, but dataset is {s.dataset}; use dataset: features"
         return
+    for name in ("feature_noise", "feature_dropout"):
+        if (value := getattr(s, name)) is not None:
+            yield f"{name} is {value}, but dataset: features has kept views; leave it out"
     if s.feature_file is None:
         yield (
             "dataset: features needs feature_file, the folder that `usb-ext features --c FILE` has made"

@@ -19,7 +19,9 @@ BLANKS = ("None", "")
 class SettingsGroup(BaseModel):
     """Settings that belong together; `heading` is their title on the help page."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
+    )
 
     heading: ClassVar[str] = ""
     part_of: ClassVar[str] = ""

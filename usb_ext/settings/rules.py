@@ -19,7 +19,7 @@ from usb_ext.settings.data import (
     unlabelled_contradictions,
     without_test_contradictions,
 )
-from usb_ext.settings.feature_set import feature_contradictions
+from usb_ext.settings.feature_set import FEATURES, feature_contradictions
 from usb_ext.settings.influence import influence_contradictions
 from usb_ext.settings.kinds import multiples_around
 from usb_ext.settings.layermatch import layermatch_contradictions
@@ -134,7 +134,7 @@ def _label_file(s: "Settings") -> Iterator[str]:
 
 
 def _class_list(s: "Settings") -> Iterator[str]:
-    if s.class_list is not None and s.dataset != "imagefolder":
+    if s.class_list is not None and s.dataset not in ("imagefolder", FEATURES):
         yield (
             f"class_list is {s.class_list!r} but dataset {s.dataset} does not read it; use "
             "dataset: imagefolder, with data_dir the folder that holds train/ and val/"

@@ -39,6 +39,12 @@ class RunSettings(SettingsGroup):
         description="Where the method's settings came from, written where the command line has put another "
         "method in the place of the file's (Comparing methods); nothing reads it.",
     )
+    plugin: FilePath | None = Field(
+        default=None,
+        description="A Python file of yours that adds data sets, bases, extensions or algorithms "
+        "(Extending). It is imported before anything else is checked, which runs its code. Looked for in "
+        "the working folder, then beside the settings file.",
+    )
     save_dir: FilePath = Field(default="./saved_models", description="Folder that holds the runs.")
     save_name: str | None = Field(
         default=None,
@@ -57,6 +63,11 @@ class RunSettings(SettingsGroup):
     )
     load_path: FilePath | None = Field(
         default=None, description="Checkpoint to resume from; None is the run's own latest one."
+    )
+    extended_at: tuple[Count, ...] | None = Field(
+        default=None,
+        description="Steps at which the run had ended and was made longer (--resume with a larger "
+        "num_train_iter), written by the run itself; what is given here has no effect.",
     )
     overwrite: bool = Field(
         default=False,
@@ -104,6 +115,12 @@ class RunSettings(SettingsGroup):
     num_threads: Count | None = Field(
         default=None, description="CPU threads of torch; None leaves torch's own choice."
     )
+
+    @field_validator("extended_at", mode="before")
+    @classmethod
+    def _steps_as_tuple(cls, value: object) -> object:
+        """A YAML list; the model itself holds a tuple."""
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("device")
     @classmethod

@@ -30,6 +30,7 @@ from usb_ext.settings.change import TEACHERS, settle
 from usb_ext.settings.group import BLANKS
 from usb_ext.settings.model import DEAD, Settings
 from usb_ext.settings.names import save_tag
+from usb_ext.settings.plugin import PLUGIN, found_plugin, import_plugin
 from usb_ext.settings.shipped import remedy, settings_file
 from usb_ext.settings.words import describe, shown
 
@@ -192,6 +193,7 @@ def load_settings(
     """
     base = _content(source)
     flags = dict(overrides or {})
+    _settle_plugin(base, flags, source)
     warnings = _settle_overwrite(base, flags)
     base = settle(base, flags)
     merged = {**base, **flags}
@@ -229,6 +231,28 @@ def _import_from(*folders: Path) -> None:
     for folder in (*folders, Path.cwd()):
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
+
+
+def _settle_plugin(
+    base: dict[str, object],
+    flags: dict[str, object],
+    source: str | Path | Mapping[str, object] | None,
+) -> None:
+    """Import the plugin that is named, whose names the other settings may use; its path becomes absolute.
+
+    Raises:
+        SettingsError: as in `found_plugin` and `import_plugin`.
+    """
+    given = flags if PLUGIN in flags else base
+    named = given.get(PLUGIN)
+    if not isinstance(named, str) or named in BLANKS:
+        return
+    beside = None
+    if given is base and isinstance(source, str | Path):
+        beside = Path(settings_file(source)).parent
+    found = found_plugin(named, beside)
+    import_plugin(found)
+    given[PLUGIN] = str(found)
 
 
 def _settle_overwrite(base: dict[str, object], flags: Mapping[str, object]) -> list[str]:

@@ -25,7 +25,9 @@ from usb_ext.engine.statistics import batch_norms
 from usb_ext.settings import LoadedSettings, Settings
 from usb_ext.settings.as3l import AUTO
 from usb_ext.settings.data import AUDIO_NETS, TEXT_NETS, TOYS
+from usb_ext.settings.feature_set import ARRAYS
 from usb_ext.training.compose import algorithm_classes, resolved
+from usb_ext.training.start_from import check_start
 from usb_ext.training.together import place_of
 from usb_ext.upstream.loggers import check_loggers
 from usb_ext.upstream.nets import net_builder
@@ -62,7 +64,11 @@ class Checked:
 
 
 def check_run(
-    given: Settings, environment: Mapping[str, str] = os.environ, *, staged: bool = False
+    given: Settings,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    staged: bool = False,
+    handed_over: bool = False,
 ) -> Checked:
     """Everything that `train` refuses for its settings, in the order in which it helps most.
 
@@ -70,6 +76,7 @@ def check_run(
         given: free of contradictions.
         environment: variables of the process.
         staged: whether files named `auto` are made before training, as `usb-ext train` and `usb-ext as3l` do.
+        handed_over: whether a program gives the examples themselves (`in_memory.py`).
 
     Raises:
         SettingsError: a name that is not known, or settings that no run can carry here.
@@ -77,12 +84,18 @@ def check_run(
     """
     if world().size == 1:
         place_of(environment)
+    if given.dataset == ARRAYS and not handed_over:
+        raise SettingsError(
+            f"dataset is {ARRAYS}, whose examples a program hands over (usb_ext.SemiSupervisedClassifier); "
+            "use another dataset"
+        )
     classes = algorithm_classes(given)
     check_dataset(given, OWN)
     settings = with_feature_size(resolved(given, classes))
     check_imbalanced_options(settings)
     net_builder(settings.net)
     check_files(settings, staged=staged)
+    check_start(settings)
     device = resolve_device(_device_named(settings))
     check_precision(settings.amp, device)
     check_loggers(settings)

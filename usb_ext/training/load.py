@@ -3,7 +3,8 @@
 The one place that puts settings, weights, classes and preprocessing together; it changes nothing there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,14 +16,17 @@ from usb_ext.core.errors import DataMissing, SettingsError, reason
 from usb_ext.core.files import RunFolder, check_is_run, check_seal, json_of
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import resolve_device
+from usb_ext.data.feature_views import FrozenNetwork
 from usb_ext.data.model_file import read_interface
-from usb_ext.data.preprocessing import Preprocessing
+from usb_ext.data.preprocessing import ImagePreprocessing, Preprocessing
 from usb_ext.engine import checkpoint
 from usb_ext.engine.acceleration import memory_format
+from usb_ext.engine.frozen import with_images
 from usb_ext.engine.network import evaluated_network
-from usb_ext.inference.inputs import Images
+from usb_ext.inference.inputs import Images, is_image
 from usb_ext.inference.predict import BATCH_SIZE, Prediction, predict
 from usb_ext.settings import Settings, load_settings
+from usb_ext.settings.plugin import PLUGIN
 from usb_ext.training.compose import is_ours
 
 Which = Literal["latest", "best", "previous"]
@@ -43,6 +47,7 @@ class TrainedRun:
         transform: from one image (Pillow's, or uint8 of shape (H, W, 3)) to float32 (3, S, S), or from one
             point to float32 (d,): what evaluation feeds the network. Picklable.
         result: the run's record; None while it has not ended.
+        frozen: for a run on features, the network that made them; else None.
     """
 
     folder: Path
@@ -51,6 +56,28 @@ class TrainedRun:
     classes: tuple[str, ...]
     transform: Preprocessing
     result: RunResult | None
+    frozen: FrozenNetwork | None = None
+
+    def on_images(self) -> "TrainedRun":
+        """The run as a model of images: for one on features, with the frozen network in front of its own.
+
+        Raises:
+            DataMissing: the frozen network's weights are damaged or gone.
+            SettingsError: a run on points of no images, or on features whose network was not kept.
+        """
+        return self if isinstance(self.transform, ImagePreprocessing) else self._with_images
+
+    @cached_property
+    def _with_images(self) -> "TrainedRun":
+        if self.frozen is None:
+            raise SettingsError(
+                f"{self.folder} is a run on {self.settings.dataset}, whose examples are points and no "
+                "images; usb_ext.load_run(...).predict(points) takes them"
+            )
+        device = next(self.network.parameters()).device
+        whole = with_images(self.folder, self.frozen, self.settings, self.network)
+        look = ImagePreprocessing(self.frozen.img_size, self.frozen.mean, self.frozen.std)
+        return replace(self, network=whole.to(device), transform=look)
 
     def predict(self, images: Images, batch_size: int = BATCH_SIZE) -> Prediction:
         """The class of each image, and the probabilities of all classes.
@@ -58,7 +85,7 @@ class TrainedRun:
         Args:
             images: uint8 of shape (N, H, W, 3), or a list of file names, of Pillow's images or of arrays
                 (H, W, 3), each of its own size; one of those alone counts as a list of one. A run on
-                points takes (N, d).
+                points takes (N, d), one on features also the images they are made from.
             batch_size: examples that go through the network at once, >= 1.
 
         Raises:
@@ -67,14 +94,21 @@ class TrainedRun:
         """
         if batch_size < 1:
             raise SettingsError(f"batch_size is {batch_size}; it must be at least 1")
-        return predict(self.network, self.transform, self.classes, images, batch_size)
+        run = self.on_images() if self.frozen is not None and is_image(images) else self
+        return predict(run.network, run.transform, run.classes, images, batch_size)
 
     def predict_proba(self, images: Images, batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
         """The probabilities alone, (N, K) float32; see `predict`."""
         return self.predict(images, batch_size).probabilities
 
 
-def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto") -> TrainedRun:
+def load_run(
+    folder: str | Path,
+    *,
+    which: Which = "latest",
+    device: str = "auto",
+    plugin: str | Path | None = None,
+) -> TrainedRun:
     """Open a run by its folder; neither its data set nor its pre-trained weights are needed.
 
     Args:
@@ -82,6 +116,7 @@ def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto
         which: the newest checkpoint, the one that was best on the evaluation split, or the one before the
             newest.
         device: where the network goes: auto, cpu, mps, cuda or cuda:N.
+        plugin: the run's plugin, where it does not lie where it lay.
 
     Returns:
         Its settings, network, classes, transform and record.
@@ -93,7 +128,7 @@ def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto
     place = RunFolder(Path(folder))
     path = _checkpoint(place, which)
     target = resolve_device(device)
-    settings = load_settings(place.config).settings
+    settings = settings_of_run(place, plugin)
     interface = read_interface(place, settings)
     if interface.transform is None:
         raise SettingsError(
@@ -111,7 +146,22 @@ def load_run(folder: str | Path, *, which: Which = "latest", device: str = "auto
         classes=interface.classes,
         transform=interface.transform,
         result=result,
+        frozen=interface.frozen,
     )
+
+
+def settings_of_run(place: RunFolder, plugin: str | Path | None = None) -> Settings:
+    """The settings in a run's folder.
+
+    Args:
+        place: the folder.
+        plugin: the run's plugin, where it does not lie where it lay.
+
+    Raises:
+        SettingsError: they cannot be read, or the plugin is not there.
+    """
+    moved = {} if plugin is None else {PLUGIN: str(plugin)}
+    return load_settings(place.config, moved).settings
 
 
 def _checkpoint(place: RunFolder, which: str) -> Path:

@@ -125,7 +125,7 @@ def together(settings: Settings, environment: Mapping[str, str] = os.environ) ->
             _agree(settings)
             yield here
             _say(store, DONE)
-    except UsbExtError as error:
+    except (UsbExtError, Interrupted) as error:
         if not _speaks(error, place, store):
             raise ToldElsewhere(error.exit_code) from error
         raise
@@ -169,7 +169,7 @@ def _code() -> str:
     return f"usb_ext {found['usb_ext']} ({commit() or 'no commit'}), torch {found['torch']}"
 
 
-def _speaks(error: UsbExtError, place: Place, store: Store | None) -> bool:
+def _speaks(error: UsbExtError | Interrupted, place: Place, store: Store | None) -> bool:
     """Whether this process tells the error; the first one that claims it does.
 
     The first process of a stopped run has a record to write, and others that ended before would take it with

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -16,15 +16,17 @@ from usb_ext.core.folders import Hold, holding
 from usb_ext.core.processes import of_first, world
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, seed_everything
-from usb_ext.data.model_file import write_interface
+from usb_ext.data.model_file import names_of_classes, write_interface
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import IN_MEMORY, prepare
 from usb_ext.engine import checkpoint
 from usb_ext.engine.engine import Engine
+from usb_ext.engine.frozen import copy_network
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
+from usb_ext.training import extension
 from usb_ext.training.check import (
     batch_norm_warning,
     biggest_lever,
@@ -37,8 +39,10 @@ from usb_ext.training.compose import (
     is_ours,
     run_class,
 )
+from usb_ext.training.first_lines import first_lines
 from usb_ext.training.report import draw_report, instability_line, make_result
 from usb_ext.training.run_data import find_data, keep_data, load_data
+from usb_ext.training.start_from import Start, check_classes, find_start
 from usb_ext.training.together import together
 from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
 from usb_ext.upstream.device import cuda_means
@@ -82,12 +86,12 @@ def find_checkpoint(settings: Settings, folder: RunFolder, *, named: bool = Fals
         return None
     newest = path in (folder.latest, folder.previous) and not _given_older(settings, folder)
     state = checkpoint.read_newest(folder) if newest else checkpoint.read(path, folder)
-    differing = differing_keys(state["usb_ext"]["settings"], settings.model_dump(mode="json"))
+    now = extension.extended(settings, state)
+    then = extension.settings_then(now, state)
+    differing = differing_keys(then, now.model_dump(mode="json"))
     if differing:
         changes = ", ".join(f"{k} ({old} then, {new} now)" for k, (old, new) in differing.items())
-        longer = ""
-        if "num_train_iter" in differing:
-            longer = " (a run keeps its length, which its learning-rate schedule was made for)"
+        longer = extension.why_not(settings, state) if "num_train_iter" in differing else ""
         raise SettingsError(
             f"{path} is of a run with other settings: {changes}; give the same ones, or another "
             f"--save_name for a run of its own{longer}"
@@ -175,16 +179,18 @@ def _train_held(
     if world().first:
         state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
     state = of_first(state)
+    settings = extension.extended(settings, state)
     found = find_data(settings, None if state is None else _path(settings, place))
-    parts = _parts(settings, device, place, stop, log)
+    parts = parts_of(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
     data = _first_then_others(lambda: load_data(args, settings, found, place))
-    _kept(args, parts, data)
+    with_data(args, parts, data)
+    begin = _begin(settings, data, state)
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
-        build = partial(_build, settings, classes)
+        build = partial(built, settings, classes, start=begin.start)
         settings, calibration = calibrated(settings, args, state, build)
-        algorithm = _build(settings, classes, args)
+        algorithm = built(settings, classes, args, begin.start)
         if hold is not None:
             hold.open(found=state is not None)
             log.to_file(place.log)
@@ -193,14 +199,23 @@ def _train_held(
             _write_settings(place, settings, data)
             keep_data(place, settings, found, data)
             keep_calibration(place, calibration, fresh=state is None)
+            if begin.longer:
+                extension.reopen(place)
             if settings.use_tensorboard:
                 algorithm.tb_log = tensorboard_log(place.path)
+            for line in first_lines(algorithm, settings, data, begin.weights):
+                _log.info("%s", line)
         with stop.on_signals():
-            return _run(algorithm, settings, data, state)
+            return _run(algorithm, settings, data, begin)
 
 
-def _kept(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
+def with_data(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
     """Hand the data sets to the run, if the algorithm works on their labels.
+
+    Args:
+        args: the run's namespace.
+        parts: what the engine finds in it.
+        data: of the run.
 
     Raises:
         SettingsError: labels that an imbalanced algorithm cannot use.
@@ -230,24 +245,33 @@ def rehearse(loaded: LoadedSettings) -> list[str]:
     if checked.settings.dataset in IN_MEMORY:
         with our_errors(), RunLog(quiet=True) as log:
             place = RunFolder(checked.settings.run_dir)
-            parts = _parts(checked.settings, checked.device, place, Stop(), log)
+            parts = parts_of(checked.settings, checked.device, place, Stop(), log)
             args = build_namespace(checked.settings, parts)
             with printed_to_log():
                 data = prepare(args)
-            _kept(args, parts, data)
+            with_data(args, parts, data)
             scope = (
                 contextlib.nullcontext()
                 if is_ours(checked.settings)
                 else cuda_means(checked.device)
             )
             with scope:
-                _build(checked.settings, checked.classes, args)
+                built(checked.settings, checked.classes, args)
     return warnings
 
 
-def _parts(
+def parts_of(
     settings: Settings, device: torch.device, folder: RunFolder, stop: Stop, log: RunLog
 ) -> Parts:
+    """What the engine finds in `args.parts`, still without data.
+
+    Args:
+        settings: of the run, resolved.
+        device: where it computes.
+        folder: where the engine writes.
+        stop: the wish to stop.
+        log: of the run.
+    """
     shown = settings.progress if world().first else "off"
     progress = Progress(shown, logging.getLogger("usb_ext.run"), log.screen)
     values = settings.model_dump(mode="json")
@@ -256,30 +280,73 @@ def _parts(
 
 def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> None:
     write_text(folder.config, resolved_yaml(settings))
-    write_interface(folder, settings, data)
+    write_interface(folder, settings, data, copy_network(settings, folder.path))
     lists = {"labelled.json": data.labelled, "validation.json": data.validation}
     for name, positions in lists.items():
         if name == "labelled.json" or len(positions):
             write_text(folder.path / name, f"{np.asarray(positions).tolist()}\n")
 
 
-def _build(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Engine:
-    """The algorithm on its device, from the seed."""
+def built(
+    settings: Settings, classes: tuple[type, ...], args: Arguments, start: Start | None = None
+) -> Engine:
+    """The algorithm on its device, from the seed, or from another run's weights.
+
+    Args:
+        settings: of the run, resolved.
+        classes: what it is composed of.
+        args: the run's namespace, with data.
+        start: the weights of another run.
+    """
     seed_everything(settings.seed)
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
         algorithm = run_class(classes)(
             args=args, net_builder=builder(settings), tb_log=None, logger=UsbLogger()
         )
     algorithm.settle()
+    if start is not None:
+        start.put(algorithm)
     return algorithm
 
 
-def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | None) -> RunResult:
+class Begin(NamedTuple):
+    """Where a run begins.
+
+    Attributes:
+        state: the checkpoint that it goes on from.
+        start: else the weights of another run, where it starts from them.
+        longer: whether it had ended in that checkpoint, and is made longer.
+    """
+
+    state: State | None = None
+    start: Start | None = None
+    longer: bool = False
+
+    @property
+    def weights(self) -> str:
+        """Where weights come from that are not the settings' own; empty where they are."""
+        if self.state is not None:
+            return f"of this run after {self.state['it']:,} steps"
+        return "" if self.start is None else f"from {self.start.told}"
+
+
+def _begin(settings: Settings, data: Prepared, state: State | None) -> Begin:
+    """Where a run begins, by what its settings name and its folder holds.
+
+    Raises:
+        SettingsError: it would start from a run of other classes.
+    """
+    check_classes(settings, names_of_classes(settings, data))
+    start = find_start(settings) if state is None else None
+    return Begin(state, start, extension.is_begun(settings, state))
+
+
+def _run(algorithm: Engine, settings: Settings, data: Prepared, begin: Begin) -> RunResult:
     """Train, then write what is left of the run, also when it is asked to stop."""
     folder = algorithm.folder
     try:
         with printed_to_log():
-            _train(algorithm, state)
+            take_steps(algorithm, begin)
     except Interrupted:
         if (
             world().first and folder.latest.exists()
@@ -296,13 +363,26 @@ def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | N
     return result
 
 
-def _train(algorithm: Engine, state: State | None) -> None:
+def take_steps(algorithm: Engine, begin: Begin) -> None:
+    """All steps that are left, after the warm-up of a run that begins.
+
+    Args:
+        algorithm: as `built`.
+        begin: where it begins.
+
+    Raises:
+        RunFailed, Interrupted: as in `engine.loop`.
+    """
     algorithm.start_hooks()
-    if state is not None:
-        algorithm.load(state)
+    if begin.state is not None:
+        algorithm.load(begin.state)
+        if begin.longer:
+            extension.reschedule(algorithm)
         total = algorithm.num_train_iter
         _log.info("continuing after step %d of %d", algorithm.it, total)
     else:
+        if begin.start is not None:  # the hooks have started the averages at the network
+            begin.start.put(algorithm)
         warm_up(algorithm)
     algorithm.train()
 

@@ -12,11 +12,12 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import read_json, write_json
 from usb_ext.data.feature_views import PLAIN, RECORD, REMEDY, TEST, VIEWS
 from usb_ext.data.fingerprint import NAME, Fingerprint
+from usb_ext.engine.frozen import WEIGHTS
 from usb_ext.settings import Settings
 from usb_ext.settings.stage_values import differences
 from usb_ext.upstream.weights import head_name
 
-OUTPUTS = (VIEWS, RECORD, PLAIN, TEST, NAME)
+OUTPUTS = (VIEWS, RECORD, PLAIN, TEST, NAME, WEIGHTS)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from usb_ext.core.files import file_sha256, replace_file
 from usb_ext.core.lock import LOCK, locked
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, seed_everything, versions
-from usb_ext.data.feature_views import PLAIN, TEST, VIEWS, open_views
+from usb_ext.data.feature_views import PLAIN, TEST, VIEWS, FrozenNetwork, open_views
 from usb_ext.data.features import Features, write_features
 from usb_ext.data.fingerprint import Fingerprint, fingerprint_of, write_fingerprint
 from usb_ext.data.image_store import MEBIBYTE, ImageStore
 from usb_ext.data.sets import OWN, open_source
 from usb_ext.data.training_set import TrainingSet, load_training_set
 from usb_ext.engine.acceleration import memory_format
+from usb_ext.engine.frozen import keep_network
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import Settings
@@ -128,7 +129,7 @@ def make_features(settings: Settings, order: FeaturesOrder, stop: Stop | None = 
             return f"{_summary(folder, record)} (made before)"
         claim_outputs(folder, OUTPUTS)
         with locked(folder / LOCK, "a stage"), stop.on_signals():
-            record = record or _begun(folder, frozen, wanted, found)
+            record = record or _begun(folder, frozen, wanted, found, settings)
             _fill(folder, frozen, record, stop)
             return _finish(folder, settings, data, record)
 
@@ -180,7 +181,7 @@ def build_frozen(
 
 
 def _begun(
-    folder: Path, frozen: Frozen, wanted: dict[str, Any], data: Fingerprint
+    folder: Path, frozen: Frozen, wanted: dict[str, Any], data: Fingerprint, settings: Settings
 ) -> dict[str, Any]:
     """Say how large it will be and how long it will take, take the room, and note that it has begun."""
     start = time.perf_counter()
@@ -204,13 +205,18 @@ def _begun(
     with (folder / VIEWS).open("rb+") as file:  # a mapped file without room would end the process
         os.posix_fallocate(file.fileno(), 0, (folder / VIEWS).stat().st_size)
     write_fingerprint(folder, data)
+    recipe, kept = frozen.recipe, keep_network(folder, frozen.net)
+    net = FrozenNetwork(
+        settings.net, settings.num_classes, recipe.size, recipe.mean, recipe.std, kept
+    )
     record = {
         "format": 1,
         "made_with": wanted,
         "images": count,
         "test_images": tested,
-        "weak": frozen.recipe.weak,
-        "strong": frozen.recipe.strong,
+        "weak": recipe.weak,
+        "strong": recipe.strong,
+        "network": asdict(net),
         "dimensions": int(first.shape[1]),
         "done": 0,
         "seconds": 0.0,

@@ -67,6 +67,49 @@ def read_id_labels(path: Path, ids: NDArray[Any], classes: Sequence[str] | None)
     return IdLabels(rows, np.fromiter(found.values(), dtype=np.int64), known)
 
 
+@dataclass(frozen=True, eq=False)
+class AskedBefore:
+    """What a person was asked before.
+
+    Attributes:
+        rows: (n,) rows of the features file.
+        classes: the class of each as written; "" where none stands there yet.
+    """
+
+    rows: NDArray[np.int64]
+    classes: list[str]
+
+
+def read_asked(path: Path, ids: NDArray[Any]) -> AskedBefore:
+    """Read which images have been labelled, or are waiting for a label.
+
+    Args:
+        path: a CSV of two cells a line, with or without a header `id,class`; the class may be missing.
+        ids: (N,) ids of the features, as in `read_id_labels`.
+
+    Raises:
+        DataMissing: no such file.
+        SettingsError: lines with an unknown id, or with one for the second time, each named; or no line.
+    """
+    lines = csv_rows(path)
+    index = NameIndex([str(i) for i in ids])
+    problems: list[str] = []
+    found: dict[int, str] = {}
+    for line, cells in lines:
+        try:
+            row = index.find(cells[0])
+        except LookupError as error:
+            problems.append(f"line {line}: {error.args[0]}")
+            continue
+        if row in found or len(cells) > 2:
+            why = "stands there already" if row in found else f"has {len(cells)} cells, not two"
+            problems.append(f"line {line}: {cells[0]!r} {why}")
+        else:
+            found[row] = cells[1] if len(cells) > 1 and has_label(cells[1]) else ""
+    _refuse(path, problems, len(lines))
+    return AskedBefore(np.fromiter(found, dtype=np.int64), list(found.values()))
+
+
 def _problem(cells: list[str], index: NameIndex, class_of: dict[str, int]) -> str:
     """What is wrong with a line by itself; empty if nothing is."""
     if len(cells) > 2 or not cells[0]:

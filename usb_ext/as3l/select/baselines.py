@@ -21,7 +21,11 @@ ITERATIONS = 100
 
 
 def select_kmedoids(
-    features: FloatArray, budget: int, rng: np.random.Generator, starts: int = STARTS
+    features: FloatArray,
+    budget: int,
+    rng: np.random.Generator,
+    starts: int = STARTS,
+    given: IntArray | None = None,
 ) -> tuple[IntArray, IntArray]:
     """The best of several local optima of the sum of squared distances to the nearest medoid.
 
@@ -29,37 +33,45 @@ def select_kmedoids(
 
     Args:
         features: (N, d).
-        budget: K, 1 to N.
+        budget: K, 1 to N; with G given samples 1 to N - G.
         rng: source of randomness.
         starts: how often to start.
+        given: (G,) distinct positions that are medoids already and stay where they are; none of them is
+            chosen again.
 
     Returns:
-        Positions of the medoids, and the cluster of each (its number), both of shape (budget,).
+        Positions of the new medoids, and the cluster of each (G + its number), both of shape (budget,).
     """
-    found = [_local_optimum(features, budget, child) for child in rng.spawn(starts)]
+    fixed = np.zeros(0, dtype=np.int64) if given is None else given
+    found = [_local_optimum(features, budget, child, fixed) for child in rng.spawn(starts)]
     medoids = min(found, key=lambda pair: pair[0])[1]
-    return medoids, np.arange(budget, dtype=np.int64)
+    return medoids[len(fixed) :], np.arange(len(fixed), len(medoids), dtype=np.int64)
 
 
 def _local_optimum(
-    features: FloatArray, budget: int, rng: np.random.Generator
+    features: FloatArray, budget: int, rng: np.random.Generator, fixed: IntArray
 ) -> tuple[float, IntArray]:
-    """Objective and medoids (K,) where alternating steps change nothing more."""
-    medoids = members_nearest(features, spread_start(features, budget, rng))
+    """Objective and medoids (G + K,), the fixed ones first, where alternating steps change nothing more."""
+    count = len(fixed) + budget
+    centers = spread_start(features, count, rng, features[fixed] if len(fixed) else None)
+    medoids = members_nearest(features, centers, fixed)
     for _ in range(ITERATIONS):
         assignment, distance = nearest_center(features, features[medoids])
-        assignment[medoids] = np.arange(budget)
+        assignment[medoids] = np.arange(count)
         moved = _best_members(features, assignment, medoids)
+        moved[: len(fixed)] = fixed
         if np.array_equal(moved, medoids):
             break
         medoids = moved
     return float(distance.sum()), medoids
 
 
-def members_nearest(features: FloatArray, centers: FloatArray) -> IntArray:
-    """Distinct samples near to centers (K, d): positions of shape (K,)."""
-    chosen: list[int] = []
-    for center in centers:
+def members_nearest(
+    features: FloatArray, centers: FloatArray, fixed: IntArray | None = None
+) -> IntArray:
+    """Distinct samples near to centers (K, d): positions of shape (K,), those of the first centers given."""
+    chosen: list[int] = [] if fixed is None else fixed.tolist()
+    for center in centers[len(chosen) :]:
         distance = squared_distances(features, np.broadcast_to(center, features.shape))
         distance[chosen] = np.inf
         chosen.append(int(distance.argmin()))
@@ -112,23 +124,26 @@ def select_stratified(targets: IntArray, budget: int, rng: np.random.Generator) 
     return order[np.lexsort((place[classes], turn))][:budget].astype(np.int64)
 
 
-def select_coreset(features: FloatArray, budget: int, rng: np.random.Generator) -> IntArray:
+def select_coreset(
+    features: FloatArray, budget: int, rng: np.random.Generator, given: IntArray | None = None
+) -> IntArray:
     """Positions of shape (budget,), in the order chosen.
 
-    ours: the first sample is drawn at random. Chosen samples are never the farthest, also where all
-    that is left coincides with them.
+    ours: the first sample is drawn at random, unless some are given. Chosen samples are never the farthest,
+    also where all that is left coincides with them.
 
     Args:
         features: (N, d).
-        budget: 1 to N.
+        budget: 1 to N; with G given samples 1 to N - G.
         rng: draws the first sample.
+        given: (G,) distinct positions that are chosen already and not chosen again.
     """
-    chosen = np.empty(budget, dtype=np.int64)
-    chosen[0] = rng.integers(len(features))
-    distance = np.full(len(features), np.inf)
-    for number in range(1, budget):
-        last = features[chosen[number - 1]][None]
+    chosen = [int(rng.integers(len(features)))] if given is None else given.tolist()
+    before = 0 if given is None else len(chosen)
+    distance = nearest_center(features, features[chosen])[1]
+    while len(chosen) < before + budget:
+        distance[chosen] = -1.0
+        chosen.append(int(distance.argmax()))
+        last = features[chosen[-1]][None]
         distance = np.minimum(distance, nearest_center(features, last)[1])
-        distance[chosen[:number]] = -1.0
-        chosen[number] = distance.argmax()
-    return chosen
+    return np.array(chosen[before:], dtype=np.int64)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from usb_ext.as3l.clustering.fine_tuning import CHOICE, Tuning, fine_features, scaled, stream
 from usb_ext.as3l.inputs.feature_images import FeatureImages, images_of
-from usb_ext.as3l.select.strategies import Selection, select
+from usb_ext.as3l.inputs.given_labels import AskedBefore, read_asked
+from usb_ext.as3l.select.strategies import GIVEN, Selection, select, select_more
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import replace_file, write_text
 from usb_ext.core.outputs import check_outputs, claim_outputs
@@ -101,6 +102,7 @@ class SelectOrder:
         device: of the linear layer, as in the setting `device`.
         usl: whose numbers `usl` takes, as `settings.as3l.usl_of` says.
         space: features that the strategy sees, as the setting `as3l_choose_on`.
+        given: a CSV `id,class` of images that were asked for before; None for none. The budget comes on top.
     """
 
     features: Path
@@ -112,6 +114,7 @@ class SelectOrder:
     device: str = "cpu"
     usl: str = "cifar10"
     space: str = "auto"
+    given: Path | None = None
 
     @property
     def on_fine(self) -> bool:
@@ -137,10 +140,11 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
     """
     check_outputs(order.out, OUTPUTS)
     features = read_features(order.features)
-    _check_budget(order, len(features.values))
+    before = _asked_before(order, features)
+    _check_budget(order, len(features.values), before)
     images = images_of(features, order.features, settings)
-    values = _values(order, features)
-    found = _choose(order, values, images)
+    values = _values(order, features, before)
+    found = _choose(order, values, images, before)
     claim_outputs(order.out, OUTPUTS)
     if images.data is not None:
         write_fingerprint(order.out, images.data)
@@ -152,47 +156,96 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
         replace_file(picture, lambda path: draw_scatter(values, found, path))
     else:
         replace_file(picture, lambda path: draw_sheet(images, found, path))
-    to_label = _to_label(order, images, selected, found)
+    to_label = _to_label(order, images, selected, found, features, before)
     write_selected(order.out / "selected.json", selected)
     return "\n".join([*_summary(order, images, found), *to_label])
 
 
-def _to_label(
-    order: SelectOrder, images: FeatureImages, selected: Selected, found: Selection
-) -> list[str]:
-    """`to_label.csv` for a person to fill in, where classes are unknown; one that is there is kept."""
-    if images.targets is not None and (images.targets[found.positions] >= 0).all():
-        return []
+def _asked_before(order: SelectOrder, features: Features) -> AskedBefore | None:
+    """What stands in `order.given`.
+
+    Raises:
+        SettingsError: a strategy that does not add to what is given, lines that are wrong, or a file in the
+            place of the one to write that is not the one given.
+    """
+    if order.given is None:
+        return None
+    if order.strategy not in GIVEN:
+        raise SettingsError(
+            f"strategy {order.strategy} chooses once and for all; with --given use {', '.join(GIVEN)}"
+        )
     path = order.out / TO_LABEL
-    if path.exists():
+    if path.exists() and not path.samefile(order.given):
+        raise SettingsError(
+            f"{path} is there and is not the file that --given names; give that one, or another --out"
+        )
+    return read_asked(order.given, features.ids)
+
+
+def _to_label(
+    order: SelectOrder,
+    images: FeatureImages,
+    selected: Selected,
+    found: Selection,
+    features: Features,
+    before: AskedBefore | None,
+) -> list[str]:
+    """`to_label.csv` for a person to fill in, where classes are unknown; one that is there is kept.
+
+    With `order.given` the answers that are there come first, as they were written.
+    """
+    path = order.out / TO_LABEL
+    old: list[tuple[object, str]] = []
+    if before is not None:
+        old = list(zip(features.ids[before.rows].tolist(), before.classes, strict=True))
+    elif images.targets is not None and (images.targets[found.positions] >= 0).all():
+        return []
+    elif path.exists():
         return [f"{path} was there before and is kept"]
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(
-        [("id", "class"), *((i, "") for i in selected.ids)]
+        [("id", "class"), *old, *((i, "") for i in selected.ids[len(old) :])]
     )
     write_text(path, stream.getvalue())
     return [f"fill in the classes: {path}"]
 
 
-def _check_budget(order: SelectOrder, count: int) -> None:
-    if not 1 <= order.budget <= count:
+def _check_budget(order: SelectOrder, count: int, before: AskedBefore | None) -> None:
+    free = count - (0 if before is None else len(before.rows))
+    if not 1 <= order.budget <= free:
+        asked = "" if before is None else f", {count - free} of them given"
         raise SettingsError(
-            f"budget is {order.budget}, but {order.features} holds {count} images; use 1 to {count}"
+            f"budget is {order.budget}, but {order.features} holds {count} images{asked}; use 1 to {free}"
         )
 
 
-def _values(order: SelectOrder, features: Features) -> NDArray[np.float32]:
+def _values(
+    order: SelectOrder, features: Features, before: AskedBefore | None
+) -> NDArray[np.float32]:
     """The features that the strategy sees, (N, d): as given where they are fine-tuned already."""
     device = resolve_device(order.device)
     if features.tuned:
         return features.values
     if not order.on_fine:
         return scaled(features.values, order.tuning)
-    return fine_features(features.values, order.budget, order.seed, order.tuning, device)
+    count = order.budget + (0 if before is None else len(before.rows))
+    return fine_features(features.values, count, order.seed, order.tuning, device)
 
 
-def _choose(order: SelectOrder, values: NDArray[np.float32], images: FeatureImages) -> Selection:
-    """No strategy but `stratified` is shown the classes."""
+def _choose(
+    order: SelectOrder,
+    values: NDArray[np.float32],
+    images: FeatureImages,
+    before: AskedBefore | None,
+) -> Selection:
+    """What is asked for, images that were given first; no strategy but `stratified` is shown the classes."""
+    draws = stream(order.seed, CHOICE)
+    if before is not None:
+        new = select_more(order.strategy, values, before.rows, order.budget, draws)
+        return Selection(
+            np.concatenate([before.rows, new.positions]),
+            np.concatenate([np.full(len(before.rows), -1), new.clusters]),
+        )
     targets = None
     if order.strategy == "stratified":
         targets = images.targets
@@ -206,7 +259,7 @@ def _choose(order: SelectOrder, values: NDArray[np.float32], images: FeatureImag
         order.strategy,
         values,
         order.budget,
-        stream(order.seed, CHOICE),
+        draws,
         runs=order.tuning.runs,
         targets=targets,
         points_per_center=order.tuning.points_per_center,
@@ -229,7 +282,10 @@ def _selected(
 
 
 def _summary(order: SelectOrder, images: FeatureImages, found: Selection) -> list[str]:
-    lines = [f"{order.budget} images chosen by {order.strategy}: {order.out / 'selected.json'}"]
+    beside = len(found.positions) - order.budget
+    more = f" beside {beside} given ones" if beside else ""
+    place = order.out / "selected.json"
+    lines = [f"{order.budget} images chosen by {order.strategy}{more}: {place}"]
     if images.targets is not None and images.num_classes is not None:
         chosen = images.targets[found.positions]
         covered = len(np.unique(chosen[chosen >= 0]))

@@ -76,5 +76,43 @@ def select(
     raise ValueError(f"strategy {strategy!r} with targets {targets is not None}")
 
 
+GIVEN = ("as3l", "kmedoids", "coreset", "random")
+"""Strategies that can add to samples that are labelled already."""
+
+
+def select_more(
+    strategy: str,
+    features: FloatArray,
+    given: IntArray,
+    budget: int,
+    rng: np.random.Generator,
+) -> Selection:
+    """Choose `budget` samples beside those that are labelled already, which the paper does not treat.
+
+    ours: `as3l` and `kmedoids` look for medoids beside the given ones, which stay (`as3l` on fine-tuned
+    features: stable cores have no counterpart with centers that are held); `coreset` goes on from them.
+
+    Args:
+        strategy: one of `GIVEN`.
+        features: (N, d); for `as3l` the fine-tuned ones.
+        given: (G,) distinct positions of those that are labelled, G >= 1.
+        budget: 1 to N - G.
+        rng: source of randomness.
+
+    Raises:
+        ValueError: another strategy, or a budget outside 1 to N - G.
+    """
+    if not 1 <= budget <= len(features) - len(given):
+        raise ValueError(f"budget {budget} of {len(features)} samples, {len(given)} given")
+    if strategy in ("as3l", "kmedoids"):
+        return Selection(*select_kmedoids(features, budget, rng, given=given))
+    if strategy == "coreset":
+        return _without_clusters(select_coreset(features, budget, rng, given))
+    if strategy == "random":
+        free = np.setdiff1d(np.arange(len(features)), given)
+        return _without_clusters(free[select_random(len(free), budget, rng)])
+    raise ValueError(f"strategy {strategy!r} beside given samples")
+
+
 def _without_clusters(positions: IntArray) -> Selection:
     return Selection(positions, np.full(len(positions), -1, dtype=np.int64))

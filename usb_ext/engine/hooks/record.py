@@ -9,6 +9,7 @@ What a person sees while a run goes on: a live bar on a terminal, plain lines el
 
 import json
 import logging
+import os
 import shutil
 import sys
 import time
@@ -31,8 +32,42 @@ from usb_ext.upstream.usb import Hook
 _log = logging.getLogger(__name__)
 
 
+LONGEST = 30.0
+"""ours: seconds without a line after which there is one, where no bar is shown."""
+
+BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {elapsed}<{remaining}{postfix}"
+_FIXED = len("100%|123456| / 9:59:59<9:59:59, ")
+_LEAST_FIRST = ("used", "img/s", "best", "top1", "loss")
+
+
+def columns() -> int:
+    """Width of the terminal that stderr is; 80 where it does not tell."""
+    try:
+        found = int(os.environ.get("COLUMNS", "0"))
+        return found or os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 80
+
+
+def fitting(parts: list[str], room: int) -> str:
+    """Parts of a bar's text, without the least important ones where there is no room for all.
+
+    Args:
+        parts: such as `loss 0.123`.
+        room: characters.
+    """
+    kept = list(parts)
+    for word in _LEAST_FIRST:
+        if len("  ".join(kept)) <= room:
+            break
+        kept = [part for part in kept if word not in part]
+    return "  ".join(kept)
+
+
 class Progress:
-    """A tqdm bar with loss, accuracy, images a second and time left; or log lines.
+    """A tqdm bar with loss, accuracy, images a second and time left; or log lines with steps a second too.
+
+    Where there is no bar, a line comes every `LONGEST` seconds at least, as far as steps end.
 
     Args:
         kind: `auto` (a bar if `stream` is a terminal), `bar`, `lines` or `off`.
@@ -48,12 +83,21 @@ class Progress:
         self.bar: Any = None  # tqdm's, which declares no types
         self.images_per_step = 1
         self.started = False
+        self.said = 0, time.monotonic()
 
     def _start(self, done: int, total: int) -> None:
         """Begin at step `done` of `total`, which a resumed run knows only now."""
         self.started = True
+        self.said = done + 1, time.monotonic()
         if self.bar_wanted:
-            self.bar = tqdm(total=total, initial=done, file=self.stream, unit="it", smoothing=0.1)
+            self.bar = tqdm(
+                total=total,
+                initial=done,
+                file=self.stream,
+                smoothing=0.1,
+                ncols=columns(),
+                bar_format=BAR,
+            )
 
     def step(self, algorithm: OnEngine, due: bool) -> None:
         """One step done; `due` says that the log holds floats."""
@@ -61,19 +105,32 @@ class Progress:
             self._start(algorithm.it, algorithm.num_train_iter)
         if self.bar is not None:
             if due:
-                self.bar.set_postfix_str(self._state(algorithm, self._rate()))
+                self.bar.ncols = columns()
+                room = self.bar.ncols - _FIXED - 2 * len(str(algorithm.num_train_iter))
+                self.bar.set_postfix_str(fitting(self._state(algorithm, self._rate()), room))
             self.bar.update(1)
-        if due and not self.silent:
-            level = logging.DEBUG if self.bar is not None else logging.INFO
-            step = f"step {algorithm.it + 1}/{algorithm.num_train_iter}"
-            self.logger.log(level, "%s  %s", step, self._state(algorithm, None))
+        late = self.bar is None and time.monotonic() - self.said[1] >= LONGEST
+        if (due or late) and not self.silent:
+            self._say(algorithm, due)
+
+    def _say(self, algorithm: OnEngine, due: bool) -> None:
+        """A line; the values of a step that is not due are on the device, and stay there."""
+        done, total, now = algorithm.it + 1, algorithm.num_train_iter, time.monotonic()
+        parts = [f"step {done}/{total}", *(self._state(algorithm, None) if due else [])]
+        steps, seconds = done - self.said[0], now - self.said[1]
+        if steps > 0 and seconds > 0:
+            left = tqdm.format_interval((total - done) * seconds / steps)
+            parts.append(f"{steps / seconds:.3g} it/s  {left} left")
+        self.said = done, now
+        level = logging.DEBUG if self.bar is not None else logging.INFO
+        self.logger.log(level, "%s", "  ".join(parts))
 
     def _rate(self) -> float | None:
         rate = self.bar.format_dict["rate"]
         return None if rate is None else rate * self.images_per_step
 
     @staticmethod
-    def _state(algorithm: OnEngine, images_per_second: float | None) -> str:
+    def _state(algorithm: OnEngine, images_per_second: float | None) -> list[str]:
         log = algorithm.log_dict
         parts = [f"loss {log['train/total_loss']:.3f}"] if "train/total_loss" in log else []
         if "train/util_ratio" in log:
@@ -84,7 +141,7 @@ class Progress:
             parts.append(f"best {algorithm.best_eval_acc:.4f}")
         if images_per_second:
             parts.append(f"{images_per_second:.0f} img/s")
-        return "  ".join(parts)
+        return parts
 
     def stop(self) -> None:
         """Close the bar, leaving it on the screen; a further step begins a new one."""

@@ -3,6 +3,7 @@
 A user's own are declared from what their class says, and stand beside ours from then on.
 """
 
+import inspect
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Generic, TypeVar
@@ -61,7 +62,12 @@ def put_rule(rule: BaseRule) -> None:
     declared = {said: getattr(rule, said) for said in rule.declared}
     help_line = first_line(rule)
     algorithms.BASES[rule.name] = algorithms.Base(
-        help=help_line, paper="", in_usb=False, one_batch=False, **declared
+        help=help_line,
+        paper="",
+        in_usb=False,
+        one_batch=False,
+        source=source_file(rule),
+        **declared,
     )
     RULES.made[rule.name] = rule
 
@@ -78,10 +84,24 @@ def add_extension(extension: Extension) -> None:
     name = extension.name
     if not name or name in EXTENSIONS:
         raise ValueError(f"extension name {name!r} is empty or taken")
-    algorithms.EXTENSIONS[name] = algorithms.Extension(name, first_line(extension), "")
+    algorithms.EXTENSIONS[name] = algorithms.Extension(
+        name, first_line(extension), "", source=source_file(extension)
+    )
     EXTENSIONS.made[name] = extension
 
 
 def first_line(documented: object) -> str:
     """The first line of what a class says of itself."""
     return (documented.__doc__ or "").strip().partition("\n")[0]
+
+
+def source_file(part: object) -> str:
+    """The file that a user's base or extension is written in; empty where Python does not know one.
+
+    Args:
+        part: the object.
+    """
+    try:
+        return inspect.getsourcefile(type(part)) or ""
+    except (TypeError, OSError):  # typed into an interpreter
+        return ""
