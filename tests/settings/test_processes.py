@@ -43,7 +43,10 @@ def test_every_algorithm_of_usb_is_shared_or_refused_by_name() -> None:
         ({"algorithm": "fixmatch", "imb_algorithm": "abc"}, 2, "imb_algorithm abc"),
         ({"algorithm": "fixmatch", "device": "cuda:1"}, 2, "device is cuda:1"),
         (
-            {"algorithm": "fixmatch", "extensions": ["influence"], "num_val": 10, "influence_val_batch": 1},
+            {
+                "algorithm": "fixmatch", "extensions": ["influence"], "num_val": 10,
+                "influence_val_batch": 1, "influence_every": 5,
+            },
             2, "influence_val_batch is 1",
         ),
     ],
