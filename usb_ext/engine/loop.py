@@ -143,6 +143,7 @@ class Loop(Loaders):
         """
         if not of_first(path.exists()):
             return dict(self.evaluate(split))
+        self.ema.copy_buffers()
         own = copy.deepcopy(self.ema_model.state_dict()), copy.deepcopy(self.model.state_dict())
         saved, epoch = of_first(checkpoint.read(path) if world().first else {}), self.epoch
         self.epoch = max(0, saved["it"] - 1) // self.num_iter_per_epoch

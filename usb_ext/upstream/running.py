@@ -148,8 +148,11 @@ class Averages(Protocol):
     def update(self) -> None:
         """Move towards the network."""
 
+    def postpone(self) -> None:
+        """Become the network when they are looked at."""
+
     def copy_buffers(self) -> None:
-        """Take the network's batch-norm statistics."""
+        """Take the network's batch-norm statistics, and what was postponed."""
 
 
 class BatchNormSwitch(Protocol):

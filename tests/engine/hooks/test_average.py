@@ -136,3 +136,26 @@ def test_evaluation_reads_averaged_parameters_and_the_trained_statistics() -> No
     del trained["1.running_mean"]
     found = evaluated_state(model, averages, trained)
     assert torch.equal(found["1.running_mean"], averages["1.running_mean"])
+
+
+def test_without_averaging_a_step_makes_no_pass_and_the_averages_are_the_network_when_looked_at() -> (
+    None
+):
+    model, ema_model = network(0), network(1)
+    algorithm: Any = SimpleNamespace(
+        model=model, ema_model=ema_model, ema_m=0.0, ema=None, rule=object(),
+        args=SimpleNamespace(imb_algorithm=None),
+    )  # fmt: skip
+    hook = ModelEMAHook()
+    hook.before_run(algorithm)
+    started = copied(ema_model)
+    for step in range(2):
+        walk(model, step)
+        hook.after_train_step(algorithm)
+    assert_same(copied(ema_model), started)
+    algorithm.ema.copy_buffers()
+    assert_same(copied(ema_model), copied(model))
+    usb: Any = SimpleNamespace(**{**vars(algorithm), "rule": None})
+    walk(model, 7)
+    hook.after_train_step(usb)
+    assert_same(copied(ema_model), copied(model))

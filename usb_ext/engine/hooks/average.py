@@ -70,6 +70,7 @@ class SharedEMA:
         self.ema_model = ema_model
         self.decay = decay
         self.backup: dict[str, torch.Tensor] = {}
+        self._behind = False
         self._refresh()
 
     def _refresh(self) -> None:
@@ -94,12 +95,20 @@ class SharedEMA:
 
     def update(self) -> None:
         """One averaging step."""
-        values = [p.data for _, p in self.model.named_parameters()]
+        values = [p.data for p in self.model.parameters()]
         lerp_into(list(self.shadow.values()), values, self.decay)
+        self._behind = False
         self.copy_buffers()
 
+    def postpone(self) -> None:
+        """In the place of a step without averaging: `ema_model` is made the network when it is looked at."""
+        self._behind = True
+
     def copy_buffers(self) -> None:
-        """Give `ema_model` the network's buffers: batch-norm statistics are not averaged."""
+        """Give `ema_model` the network's buffers, and what was postponed: statistics are not averaged."""
+        if self._behind:
+            self.update()
+            return
         for targets, sources in self._buffers.values():
             lerp_into(targets, sources, 0.0)
 
@@ -125,5 +134,9 @@ class ModelEMAHook(Hook):
         algorithm.ema.register()
 
     def after_train_step(self, algorithm: OnEngine) -> None:
-        """Average after the optimizer step."""
-        algorithm.ema.update()
+        """Average after the optimizer step; without averaging (`ema_m: 0`) our own step needs no pass."""
+        ours = getattr(algorithm, "rule", None) is not None and algorithm.args.imb_algorithm is None
+        if algorithm.ema_m == 0 and ours:  # classes of USB's read `ema_model` when they please
+            algorithm.ema.postpone()
+        else:
+            algorithm.ema.update()
