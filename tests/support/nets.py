@@ -29,14 +29,19 @@ class TinyBert(nn.Module):
         return {"logits": self.classifier(feat), "feat": feat}
 
 
-def tiny_vit(num_classes: int = 3) -> nn.Module:
+def tiny_vit(num_classes: int = 3, drop_path: float = 0.1) -> nn.Module:
     """USB's VisionTransformer, two blocks on 8 x 8 pixels."""
     module: Any = inspect.getmodule(net_builder("vit_tiny_patch2_32"))
     net: nn.Module = module.VisionTransformer(
         img_size=8, patch_size=2, num_classes=num_classes, embed_dim=8, depth=2, num_heads=2,
-        drop_path_rate=0.1,
+        drop_path_rate=drop_path,
     )  # fmt: skip
     return net
+
+
+def plain_vit(num_classes: int = 3) -> nn.Module:
+    """The same without random numbers, which several processes each draw for themselves."""
+    return tiny_vit(num_classes, drop_path=0.0)
 
 
 def prepared(net: nn.Module, seed: int = 0) -> nn.Module:

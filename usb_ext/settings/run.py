@@ -17,6 +17,8 @@ from usb_ext.settings.kinds import Count, FilePath, Scalar, Seed, Text, Whole
 
 DEVICES = ("auto", "cpu", "mps", "cuda")
 
+Saving = Literal["auto", "always", "never"]
+
 
 def save_interval(num_save_iter: int | None, num_eval_iter: int) -> int:
     """Iterations between two checkpoints: `num_save_iter`, or `num_eval_iter` where it is None."""
@@ -226,4 +228,16 @@ class SpeedSettings(SettingsGroup):
     tf32: bool = Field(
         default=False,
         description="Let CUDA multiply float32 matrices with TF32's 10-bit mantissa.",
+    )
+    weak_no_grad: Saving = Field(
+        default="auto",
+        description="Run the weak views without a graph where no loss goes back through them: the same "
+        "gradients, up to rounding. always: wherever that is exact (batch norm in training mode mixes rows); "
+        "auto: there, on the CPU, for an uncompiled network of 100,000 parameters or more.",
+    )
+    selected_only: Saving = Field(
+        default="auto",
+        description="Run strong views only where their weight is not 0, once the weak ones have said which: "
+        "the same losses and gradients, up to rounding. auto and always as for weak_no_grad; on a GPU it "
+        "reads their number from the device every step and pads it to quarters of the batch.",
     )

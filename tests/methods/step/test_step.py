@@ -84,6 +84,7 @@ def test_the_log_has_every_loss_before_its_weight_and_they_add_up() -> None:
     log, _ = step(made, 0)
     assert set(log) == {
         "sup_loss", "unsup_loss", "ent_loss", "ac_loss", "total_loss", "util_ratio", "labelled_acc",
+        "rows/step",
     }  # fmt: skip
     parts = log["sup_loss"] + 3 * log["unsup_loss"] + log["ent_loss"] + log["ac_loss"]
     assert log["total_loss"] == pytest.approx(parts, rel=1e-6)

@@ -7,7 +7,12 @@ import torch
 from torch import nn
 
 from usb_ext.methods.step.head_tap import HeadTap
-from usb_ext.methods.step.views import Views, forward_apart, forward_together
+from usb_ext.methods.step.views import (
+    Views,
+    forward_apart,
+    forward_together,
+    rows_with_weight,
+)
 
 LABELLED, UNLABELLED, DIM, FEATURES, CLASSES = 3, 4, 5, 6, 2
 
@@ -123,3 +128,24 @@ def test_with_grad_relu_the_head_learns_from_labelled_rows_alone(forward: Any) -
         torch.testing.assert_close(net.fc.weight.grad, wanted.detach())
         torch.testing.assert_close(net.fc.bias.grad, torch.full((CLASSES,), 3.0).double())
         assert LABELLED == 3
+
+
+@pytest.mark.parametrize(
+    ("weights", "sizes", "exact", "wanted"),
+    [
+        ([0, 0.5, 0, 1, 0], [5], True, [[1, 3]]),
+        ([0, 0.5, 0, 1, 0], [3, 2], True, [[1], [0]]),
+        ([0, 0, 0], [3], True, [[]]),
+        ([0, 0, 0], [3], False, [[]]),
+        ([0, 1, 0, 0, 0, 0, 0, -1], [8], False, [[1, 7]]),
+        ([0, 1, 0, 0, 0, 1, 0, 1], [8], False, [[0, 1, 5, 7]]),
+        ([1, 1, 1, 1, 1, 1, 1, 0], [8], False, [list(range(8))]),
+        ([1, 1, 1], [3], False, [[0, 1, 2]]),
+    ],
+    ids=str,
+)
+def test_rows_with_a_weight_run_and_others_fill_up_to_a_quarter(
+    weights: list[float], sizes: list[int], exact: bool, wanted: list[list[int]]
+) -> None:
+    found = rows_with_weight(torch.tensor(weights), sizes, exact=exact)
+    assert [rows.tolist() for rows in found] == wanted

@@ -36,6 +36,10 @@ class AdaMatchRule(BaseRule):
         )
         return Weak(views.logits_w.detach(), probs, probs_lb, indices)
 
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """No: alignment reads labelled and weak views."""
+        return False
+
     def weights(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Weight of each unlabelled example, shape (U,)."""
         weights: torch.Tensor = algorithm.call_hook(

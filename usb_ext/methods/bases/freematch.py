@@ -123,6 +123,14 @@ class FreeMatchRule(LogitsRule):
         thresholds: torch.Tensor = hook.time_p * scale[weak.logits.argmax(dim=-1)]
         return thresholds
 
+    def through_weak(self, algorithm: RunningStep) -> bool:
+        """No: the fairness term is one of the strong views."""
+        return False
+
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """No: the fairness term is a mean over the selected ones."""
+        return False
+
     def regulariser(
         self, algorithm: RunningStep, views: Views, weights: torch.Tensor
     ) -> torch.Tensor | None:

@@ -381,6 +381,14 @@ class InstantRule(AdaMatchRule):
             return super().unsupervised_loss(algorithm, views, targets, weights)
         return corrected
 
+    def through_weak(self, algorithm: RunningStep) -> bool:
+        """No: the estimator sees the weak views in passes of its own."""
+        return False
+
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """No: the corrected losses are multiplied by the weights."""
+        return False
+
     def learned_targets(
         self, algorithm: RunningStep, views: Views, targets: torch.Tensor
     ) -> torch.Tensor:

@@ -94,6 +94,10 @@ class SoftMatchRule(BaseRule):
         )
         return Weak(views.logits_w.detach(), probs, probs_lb, indices)
 
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """No: alignment reads labelled and weak views."""
+        return False
+
     def targets(self, algorithm: RunningStep, weak: Weak) -> torch.Tensor:
         """Pseudo-labels from the logits, before alignment."""
         return self._targets(algorithm, weak.logits, algorithm.use_hard_label)

@@ -9,7 +9,7 @@ from usb_ext.methods.influence.gradients import InverseSettings
 from usb_ext.methods.influence.hook import InfluenceWeightingHook
 from usb_ext.methods.influence.update import InfluenceOptions
 from usb_ext.methods.influence.weights_file import read_weights
-from usb_ext.methods.step.base import Weak
+from usb_ext.methods.step.base import BaseRule, Weak
 from usb_ext.methods.step.extension import Extension
 from usb_ext.methods.step.head_tap import find_head
 from usb_ext.methods.step.running import RunningStep
@@ -55,6 +55,17 @@ class Influence(Extension):
         """The base's weights (U,) times the examples' own."""
         weighted: torch.Tensor = algorithm.hooks_dict[HOOK].weigh(weights, weak.indices)
         return weighted
+
+    def through_weak(self, algorithm: RunningStep) -> bool:
+        """No: it adds no loss."""
+        return False
+
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """Where the base makes what is learned out of the strong views' outputs (InstanT).
+
+        A weight that is 0 has a derivative all the same; the hook sends the views through by itself.
+        """
+        return type(algorithm.rule).learned_targets is not BaseRule.learned_targets
 
     def losses(
         self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor

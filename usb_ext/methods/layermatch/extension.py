@@ -37,6 +37,14 @@ class AvgClustering(Extension):
             mean=algorithm.ulb_loss_mean,
         )
 
+    def through_weak(self, algorithm: RunningStep) -> bool:
+        """No: the loss is one of the strong views."""
+        return False
+
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """No: each one's share of the loss and of the averaged head's gradient is its weight."""
+        return False
+
     def losses(
         self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor
     ) -> dict[str, torch.Tensor]:

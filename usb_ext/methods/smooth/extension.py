@@ -146,6 +146,14 @@ class SmoothWeight(Extension):
         )
         return weights * factor
 
+    def through_weak(self, algorithm: RunningStep) -> bool:
+        """Where the factor is a loss (Eq. 23)."""
+        return float(algorithm.args.lambda_phi) != 0
+
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """No: the factor is made of the weak views."""
+        return False
+
     def losses(
         self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor
     ) -> dict[str, torch.Tensor]:

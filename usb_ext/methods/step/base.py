@@ -93,6 +93,20 @@ class BaseRule:
             x_w: (U, ...) weak views, or a dict of tensors.
         """
 
+    def through_weak(self, algorithm: RunningStep) -> bool:
+        """Whether a loss of it may go back through the weak views' outputs, so that they need a graph.
+
+        Yes for a rule that changes a loss and does not say otherwise.
+        """
+        return _changes(self, LOSSES)
+
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """Whether it needs what the network says of strong views whose weight is 0.
+
+        Yes for a rule that changes what sees all views and does not say otherwise.
+        """
+        return _changes(self, (*LOSSES, "weak", "learned_targets"))
+
     def supervised_loss(
         self, algorithm: RunningStep, logits: torch.Tensor, y: torch.Tensor
     ) -> torch.Tensor:
@@ -188,6 +202,15 @@ class BaseRule:
             softmax=softmax,
         )
         return targets
+
+
+LOSSES = ("unsupervised_loss", "regulariser")
+"""Methods of a rule that are given all views."""
+
+
+def _changes(rule: BaseRule, methods: tuple[str, ...]) -> bool:
+    """Whether a rule has a method of its own in the place of FixMatch's."""
+    return any(getattr(type(rule), name) is not getattr(BaseRule, name) for name in methods)
 
 
 class LogitsRule(BaseRule):

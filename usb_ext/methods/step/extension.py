@@ -73,6 +73,20 @@ class Extension:
         """
         return weights
 
+    def through_weak(self, algorithm: RunningStep) -> bool:
+        """Whether a loss of it may go back through the weak views' outputs, so that they need a graph.
+
+        Yes for an extension that has losses and does not say otherwise.
+        """
+        return type(self).losses is not Extension.losses
+
+    def all_strong(self, algorithm: RunningStep) -> bool:
+        """Whether it needs what the network says of strong views whose weight is 0.
+
+        Yes for an extension that has losses and does not say otherwise.
+        """
+        return type(self).losses is not Extension.losses
+
     def losses(
         self, algorithm: RunningStep, views: Views, targets: torch.Tensor, weights: torch.Tensor
     ) -> dict[str, torch.Tensor]:

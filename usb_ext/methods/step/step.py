@@ -23,14 +23,20 @@ from usb_ext.methods.step.extension import selected_share
 from usb_ext.methods.step.head_tap import HeadTap, find_head
 from usb_ext.methods.step.registry import EXTENSIONS, RULES
 from usb_ext.methods.step.running import RunningStep
+from usb_ext.methods.step.savings import NEVER, Choice, Savings
 from usb_ext.methods.step.views import (
     Inputs,
     Views,
     forward_apart,
+    forward_before_strong,
     forward_one_view,
     forward_taught,
     forward_together,
+    forward_weak_apart,
     of_all_processes,
+    rows_with_weight,
+    strong_of_all_processes,
+    with_strong,
 )
 from usb_ext.settings.algorithms import ALGORITHMS, Algorithm
 from usb_ext.settings.model import default_of, options_of
@@ -38,6 +44,12 @@ from usb_ext.upstream.running import Arguments, Logger, ScalarLog, StepLog, Step
 from usb_ext.upstream.usb import AlgorithmBase, SSL_Argument
 
 StepResult = tuple[StepOutput, StepLog]
+
+SAVINGS = ("weak_no_grad", "selected_only")
+"""Settings of what a step leaves out; off where USB's own loop knows none."""
+
+ROWS = "rows/step"
+"""Name in the log of how many rows went through the network with a graph."""
 
 if TYPE_CHECKING:
 
@@ -72,6 +84,7 @@ class WeakStrong(Base):
         self.extensions = self.choose_extensions(args)
         self.head_tap: HeadTap | None = None
         self.ulb_loss_mean = getattr(args, "ulb_loss_mean", "batch")
+        self.savings = Savings(*(getattr(args, name, NEVER) for name in SAVINGS))
         super().__init__(args, net_builder, tb_log, logger)
         self.rule.prepare(self, args)
 
@@ -128,16 +141,19 @@ class WeakStrong(Base):
         for name in self.extensions:
             EXTENSIONS[name].batch(self, x_lb, y_lb, x_ulb_w, x_ulb_s)
         with self.amp_cm():
-            views = of_all_processes(self._forward(x_lb, x_ulb_w, x_ulb_s), *self._batch_sizes())
+            choice = self.savings.of_step(self, x_lb, x_ulb_w)
+            own = self._forward(choice, x_lb, x_ulb_w, x_ulb_s)
+            views = of_all_processes(own, *self._batch_sizes())
             weak = self._weak(views, idx_ulb)
             weights = self._weights(weak)
             targets = self.rule.targets(self, weak)
+            views, rows = self._with_strong(choice, views, x_ulb_s, weights)
             losses = self._losses(views, y_lb, weights, targets)
             unsup = self.rule.unsup_weight(self) * losses["unsup_loss"]
             total = unsup + sum(v for k, v in losses.items() if k != "unsup_loss")
         terms = {**losses, "unsup_loss": unsup}
         self.call_hook("after_losses", weak=weak, weights=weights, terms=terms)  # likewise
-        return self._results(views, y_lb, weights, losses, total)
+        return self._results(views, y_lb, weights, losses, total, rows)
 
     def _batch_sizes(self) -> tuple[int, int]:
         """Labelled and unlabelled examples of a step, of all processes together."""
@@ -153,15 +169,37 @@ class WeakStrong(Base):
         positions = None if idx_ulb is None else gathered_rows(idx_ulb, unlabelled)
         return gathered_rows(y_lb, labelled), positions
 
-    def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:
+    def _forward(self, choice: Choice, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:
+        """What the network says of this process's rows; of strong views that wait, nothing yet."""
+        model, tap = self.model, self.head_tap
         if self.rule.one_view:
-            return forward_one_view(self.model, x_lb, x_w, self.head_tap, self.bn_controller)
+            return forward_one_view(model, x_lb, x_w, tap, self.bn_controller)
         teacher = self.rule.teacher(self)
+        if choice.selected:
+            graph = choice.weak_graph and self.use_cat and teacher is None
+            return forward_before_strong(
+                model, teacher, x_lb, x_w, tap, choice.noise, weak_graph=graph
+            )
         if teacher is not None:
-            tap, cat = self.head_tap, self.use_cat
-            return forward_taught(self.model, teacher, x_lb, x_w, x_s, tap, cat)  # type: ignore[arg-type]
+            return forward_taught(model, teacher, x_lb, x_w, x_s, tap, self.use_cat)  # type: ignore[arg-type]
+        if not choice.weak_graph:
+            return forward_weak_apart(model, x_lb, x_w, x_s, tap, choice.noise)  # type: ignore[arg-type]
         run = forward_together if self.use_cat else forward_apart
-        return run(self.model, x_lb, x_w, x_s, self.head_tap)  # type: ignore[arg-type]
+        return run(model, x_lb, x_w, x_s, tap)  # type: ignore[arg-type]
+
+    def _with_strong(
+        self, choice: Choice, views: Views, x_s: Inputs | None, weights: torch.Tensor
+    ) -> tuple[Views, int]:
+        """The views with what the strong ones were waiting for, and how many rows ran with a graph."""
+        unlabelled = len(weights)
+        rows = len(views.logits_lb) + unlabelled * views.logits_w.requires_grad
+        if not choice.selected or x_s is None:
+            return views, rows + unlabelled * (not self.rule.one_view)
+        exact = weights.device.type == "cpu" and getattr(self.args, "compile", "off") == "off"
+        found = rows_with_weight(weights, world().sizes(unlabelled), exact=exact)
+        own = found[world().rank]
+        views = with_strong(self.model, views, x_s, own, self.head_tap, choice.noise)
+        return strong_of_all_processes(views, unlabelled), rows + sum(map(len, found))
 
     def _weak(self, views: Views, idx_ulb: torch.Tensor | None) -> Weak:
         weak = self.rule.weak(self, views, idx_ulb)
@@ -201,13 +239,16 @@ class WeakStrong(Base):
         weights: torch.Tensor,
         losses: dict[str, torch.Tensor],
         total: torch.Tensor,
+        rows: int,
     ) -> StepResult:
         """Keys as USB logs them; `unsup_loss` is logged without its weight, as there.
 
         `labelled_acc` is ours: accuracy on the labelled part of the batch (Smooth Pseudo-Labeling, Sec. B.2).
+        So is `rows/step`: how many rows of the batch went through the network with a graph.
         """
         logs = {name: loss.detach() for name, loss in losses.items()}
         logs["total_loss"] = total.detach()
         logs["util_ratio"] = weights.detach().float().mean()
         logs["labelled_acc"] = (views.logits_lb.argmax(dim=-1) == y_lb).float().mean()
-        return self.process_out_dict(loss=total, feat=views.feats), self.process_log_dict(**logs)
+        log = {**self.process_log_dict(**logs), ROWS: float(rows)}
+        return self.process_out_dict(loss=total, feat=views.feats), log

@@ -4,6 +4,9 @@ With `use_cat` the labelled, weak and strong rows go through the network as one 
 sees them together; without it (texts, audio) they go one after the other and the weak views carry no
 gradient. Both are USB's orders, which dropout and batch-norm statistics depend on. Where a teacher labels the
 weak views (FixMatch-EMAN, Cai et al., 2021) they do not go through the trained network at all.
+
+Where rows do not change each other the weak views can go without a graph, and the strong ones after them,
+those alone that have a weight (`savings.py` decides): other passes, the same numbers up to rounding.
 """
 
 from collections.abc import Callable
@@ -14,11 +17,27 @@ from torch import nn
 
 from usb_ext.core.processes import gathered_rows, world
 from usb_ext.methods.step.head_tap import HeadTap
+from usb_ext.methods.step.row_noise import Index, RowNoise
 from usb_ext.upstream.running import BatchNormSwitch
 
 Inputs = torch.Tensor | dict[str, torch.Tensor]
 Teacher = Callable[[Inputs], dict[str, torch.Tensor]]
 """From weak views (U, ...) to `{"logits": (U, C), "feat": (U, d)}`."""
+
+
+def taken(x: Inputs, rows: Index) -> Inputs:
+    """Some rows of inputs (n, ...), or of each of a dict of them.
+
+    Args:
+        x: the inputs.
+        rows: their places.
+    """
+    return {k: v[rows] for k, v in x.items()} if isinstance(x, dict) else x[rows]
+
+
+def count(x: Inputs) -> int:
+    """n of inputs (n, ...), or of a dict of them."""
+    return len(next(iter(x.values()))) if isinstance(x, dict) else len(x)
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,21 @@ def of_all_processes(views: Views, labelled: int, unlabelled: int) -> Views:
         views,
         logits_lb=gathered_rows(views.logits_lb, labelled),
         logits_w=gathered_rows(views.logits_w, unlabelled),
+        logits_s=gathered_rows(views.logits_s, unlabelled),
+        head_inputs_s=None if inputs is None else gathered_rows(inputs, unlabelled),
+    )
+
+
+def strong_of_all_processes(views: Views, unlabelled: int) -> Views:
+    """What the network says of all strong views, where each process has completed its own.
+
+    Args:
+        views: the strong outputs are of this process's rows, all others of the whole batch.
+        unlabelled: U, strong views of all processes.
+    """
+    inputs = views.head_inputs_s
+    return replace(
+        views,
         logits_s=gathered_rows(views.logits_s, unlabelled),
         head_inputs_s=None if inputs is None else gathered_rows(inputs, unlabelled),
     )
@@ -191,3 +225,154 @@ def forward_taught(
     feats = {"x_lb": lb["feat"], "x_ulb_w": out_w["feat"], "x_ulb_s": s["feat"]}
     inputs = None if tap is None else tap.inputs()[n:]
     return Views(lb["logits"], out_w["logits"], s["logits"], feats, inputs)
+
+
+def forward_weak_apart(
+    model: nn.Module,
+    x_lb: torch.Tensor,
+    x_w: torch.Tensor,
+    x_s: torch.Tensor,
+    tap: HeadTap | None,
+    noise: RowNoise,
+) -> Views:
+    """`forward_together` with the weak views in a pass of their own, without a graph.
+
+    Args:
+        model: network whose rows do not change each other.
+        x_lb: (B, 3, H, W) labelled images.
+        x_w: (U, 3, H, W) weak views.
+        x_s: (U, 3, H, W) strong views.
+        tap: the tap on the head, or None.
+        noise: of the network's noisy layers.
+    """
+    n, u = len(x_lb), len(x_w)
+    noise.begin(n + 2 * u)
+    places = torch.arange(n + 2 * u, device=x_lb.device)
+    announce(tap, n)
+    with noise.rows(torch.cat((places[:n], places[n + u :]))):
+        both = model(torch.cat((x_lb, x_s)))
+    inputs = None if tap is None else tap.inputs()[n:]
+    with noise.rows(slice(n, n + u)), torch.no_grad():
+        weak = model(x_w)
+    noise.end()
+    feats = {"x_lb": both["feat"][:n], "x_ulb_w": weak["feat"], "x_ulb_s": both["feat"][n:]}
+    return Views(both["logits"][:n], weak["logits"], both["logits"][n:], feats, inputs)
+
+
+def forward_before_strong(
+    model: nn.Module,
+    teacher: Teacher | None,
+    x_lb: Inputs,
+    x_w: Inputs,
+    tap: HeadTap | None,
+    noise: RowNoise,
+    *,
+    weak_graph: bool,
+) -> Views:
+    """The labelled rows and the weak views; what is said of the strong ones is NaN until `with_strong`.
+
+    Args:
+        model: network whose rows do not change each other.
+        teacher: what labels the weak views in its place, or None.
+        x_lb: (B, ...) labelled inputs, or a dict of them.
+        x_w: (U, ...) weak views.
+        tap: the tap on the head, or None.
+        noise: of the network's noisy layers.
+        weak_graph: whether a loss goes back through the weak views; images alone can have one.
+    """
+    n, u = count(x_lb), count(x_w)
+    noise.begin(n + u * (2 if teacher is None else 1))
+    if weak_graph:
+        announce(tap, n)
+        with noise.rows(slice(n + u)):
+            both = model(torch.cat((x_lb, x_w)))  # type: ignore[arg-type]
+        lb, weak = ({k: both[k][rows] for k in KEYS} for rows in (slice(n), slice(n, None)))
+    else:
+        announce(tap, None)
+        with noise.rows(slice(n)):
+            lb = model(x_lb)
+        with noise.rows(slice(n, n + u)), torch.no_grad():
+            weak = model(x_w) if teacher is None else teacher(x_w)
+    unknown = {k: _rows_like(lb[k], u).fill_(torch.nan) for k in KEYS}
+    feats = {"x_lb": lb["feat"], "x_ulb_w": weak["feat"], "x_ulb_s": unknown["feat"]}
+    return Views(lb["logits"], weak["logits"], unknown["logits"], feats, None)
+
+
+KEYS = ("logits", "feat")
+"""What a network says of a row."""
+
+
+def with_strong(
+    model: nn.Module,
+    views: Views,
+    x_s: Inputs,
+    rows: torch.Tensor,
+    tap: HeadTap | None,
+    noise: RowNoise,
+) -> Views:
+    """Complete what `forward_before_strong` gave by a pass over some of the strong views.
+
+    Args:
+        model: the network.
+        views: of this process.
+        x_s: (U, ...) its strong views, or a dict of them.
+        rows: (k,) places in them, ascending; every other row's outputs are 0, without a graph.
+        tap: the tap on the head, or None.
+        noise: of the network's noisy layers, as the first passes left it.
+    """
+    u, before = count(x_s), noise.total - count(x_s)
+    some: dict[str, torch.Tensor] = {}
+    inputs = None
+    if len(rows):
+        announce(tap, 0)
+        everything = len(rows) == u
+        with noise.rows(rows + before):
+            some = model(x_s if everything else taken(x_s, rows))
+        inputs = None if tap is None else tap.inputs()
+    noise.end()
+    known = {"logits": views.logits_lb, "feat": views.feats["x_lb"]}
+    found = {k: _spread(some.get(k), rows, u, known[k]) for k in KEYS}
+    if tap is not None:
+        found["inputs"] = _spread(inputs, rows, u, tap.inputs())
+    feats = {**views.feats, "x_ulb_s": found["feat"]}
+    return replace(views, logits_s=found["logits"], feats=feats, head_inputs_s=found.get("inputs"))
+
+
+def _spread(
+    some: torch.Tensor | None, rows: torch.Tensor, total: int, like: torch.Tensor
+) -> torch.Tensor:
+    """(total, ...) with some (k, ...) at their places and 0 elsewhere; 0 without a graph where k is 0."""
+    if some is None:
+        return _rows_like(like, total)
+    if len(some) == total:
+        return some
+    return _rows_like(some, total).index_copy(0, rows, some)
+
+
+def _rows_like(like: torch.Tensor, total: int) -> torch.Tensor:
+    """Zeros (total, ...) of the width of rows (n, ...)."""
+    return like.new_zeros((total, *like.shape[1:]))
+
+
+def rows_with_weight(weights: torch.Tensor, sizes: list[int], *, exact: bool) -> list[torch.Tensor]:
+    """Places of the rows that have to run, for each process in its own share.
+
+    Args:
+        weights: (U,) weights of the whole batch.
+        sizes: how many rows each process has; they sum to U.
+        exact: those alone; else as many as the next quarter of a share, so that a pass has few sizes, the
+            further ones being rows whose weight is 0.
+
+    Returns:
+        (k,) ascending places for each process. How many there are is read from the device.
+    """
+    found = []
+    for part in torch.split(weights.detach() != 0, sizes):
+        if exact:
+            found.append(part.nonzero().squeeze(1))
+            continue
+        quarter = max(1, -(-len(part) // 4))
+        size = min(len(part), -(-int(part.sum()) // quarter) * quarter)
+        first = torch.argsort(part, descending=True, stable=True)[:size]
+        found.append(first.sort().values)
+    return found
