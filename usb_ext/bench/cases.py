@@ -29,6 +29,7 @@ from usb_ext.engine.engine import Engine
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts
+from usb_ext.methods.step.step import ROWS
 from usb_ext.settings import load_settings
 from usb_ext.training.compose import algorithm_classes, build_namespace, resolved, run_class
 from usb_ext.upstream.device import cuda_means
@@ -69,6 +70,11 @@ class Workload:
     steps: int = 60
     warm_up: int = 12
     repeats: int = 5
+
+    @property
+    def rows(self) -> int:
+        """Rows of a step's batch: labelled, weak and strong."""
+        return self.batch_size * (1 + 2 * self.uratio)
 
     def settings(self) -> dict[str, Any]:
         """The settings of a run on this workload."""
@@ -137,6 +143,24 @@ class StopWatch(Hook):
         elif algorithm.it == self.last:
             finish(self.device)
             self.seconds = time.perf_counter() - self.started
+
+
+class RowsSeen(Hook):
+    """How many rows of a step had a graph, over all steps of all runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = self.total = 0.0
+
+    def after_train_step(self, algorithm: Running) -> None:
+        """Count the step's."""
+        self.steps += 1
+        self.total += float(algorithm.log_dict[ROWS])
+
+    @property
+    def mean(self) -> float:
+        """Rows a step; 0 before the first."""
+        return self.total / self.steps if self.steps else 0.0
 
 
 def timed(step: Callable[[], None], steps: int, device: torch.device) -> float:
@@ -220,10 +244,14 @@ def ours(
     algorithm: str,
     device: torch.device,
     images: Images | None = None,
+    watch: RowsSeen | None = None,
     **changed: Any,
 ) -> Segment:
-    """Our engine, evaluation and checkpoint outside the clock."""
-    return _segment(build_ours(load, algorithm, device, images, **changed), load, device)
+    """Our engine, evaluation and checkpoint outside the clock; `watch` looks on at every step."""
+    made = build_ours(load, algorithm, device, images, **changed)
+    if watch is not None:
+        made.register_hook(watch, "RowsSeen", "VERY_LOW")
+    return _segment(made, load, device)
 
 
 def build_ours(

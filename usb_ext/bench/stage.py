@@ -3,7 +3,7 @@
 Single measurements on a shared machine wander; so every case runs one stretch of steps in turn, several
 times, and medians, spreads and ratios within each turn are reported.
 
-The limit that a network sets: forward, backward and optimizer on a batch that is on the device.
+`limits.py` has what they are held against: the bare step over all rows, and over those alone that can matter.
 """
 
 import logging
@@ -13,49 +13,22 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from usb_ext.bench import cases
-from usb_ext.bench.cases import Segment, Workload, circumstances, over_turns, timed
+from usb_ext.bench.cases import RowsSeen, Workload, circumstances, over_turns
+from usb_ext.bench.limits import limit, untrained
 from usb_ext.bench.parts_of_step import breakdown
-from usb_ext.engine.acceleration import compile_network, likes_channels_last
-from usb_ext.engine.network import builder
-from usb_ext.settings import load_settings
-
-
-def limit(load: Workload, device: torch.device) -> Segment:
-    """Forward, backward and optimizer on one batch that is on the device: what no engine can beat."""
-    settings = load_settings(load.settings()).settings
-    torch.manual_seed(0)
-    model = builder(settings)(num_classes=10).to(device).train()
-    if load.channels_last and likes_channels_last(model):
-        model = model.to(memory_format=torch.channels_last)
-    compile_network(model, load.compile, device)
-    kind: Any = torch.optim.SGD if load.optim == "SGD" else torch.optim.AdamW
-    extra = {"momentum": 0.9, "nesterov": True} if load.optim == "SGD" else {}
-    optimizer = kind(model.parameters(), lr=1e-4, fused=True, **extra)
-    rows = load.batch_size * (1 + 2 * load.uratio)
-    images = torch.randn(rows, 3, load.img_size, load.img_size, device=device)
-    labels = torch.arange(rows, device=device).remainder(10)
-    scaler = torch.amp.GradScaler(device.type, enabled=load.amp == "fp16")
-    dtype = torch.float16 if load.amp == "fp16" else torch.bfloat16
-
-    def step() -> None:
-        with torch.autocast(device.type, dtype=dtype, enabled=load.amp != "off"):
-            loss = F.cross_entropy(model(images)["logits"], labels)
-        torch.autograd.backward(scaler.scale(loss))
-        scaler.step(optimizer)
-        scaler.update()
-        optimizer.zero_grad()
-
-    def run() -> float:
-        timed(step, min(load.warm_up, 5), device)
-        return load.steps / timed(step, load.steps, device)
-
-    return run
-
+from usb_ext.methods.step.independence import why_rows_interact
+from usb_ext.methods.step.row_noise import RowNoise, noisy_layers
 
 OURS = ("fixmatch", "freematch", "layermatch")
+COMPARED = ("fixmatch", "layermatch")
+WITHOUT: dict[str, dict[str, Any]] = {
+    "no-saving": {"weak_no_grad": "never", "selected_only": "never"},
+    "weak-only": {"selected_only": "never"},
+    "selected-only": {"weak_no_grad": "never"},
+}
+"""Cases of an algorithm with one saving or none, and the settings that switch the others off."""
 WORKERS = (0, 1, 2, 4, 8)
 LIMIT, DEFAULT, BEST = "limit", "usb-default", "usb-best"
 _log = logging.getLogger(__name__)
@@ -81,8 +54,12 @@ def bench(
         The content of `bench.json`: steps a second of each case (median, min, max), ratios, peak
         memory, versions and hardware.
     """
-    segments: Segments = {f"ours-{name}": cases.ours(load, name, device) for name in OURS}
+    seen = {name: RowsSeen() for name in OURS}
+    segments: Segments = {
+        f"ours-{name}": cases.ours(load, name, device, watch=seen[name]) for name in OURS
+    }
     segments[LIMIT] = limit(load, device)
+    segments |= savings_apart(load, device, seen)
     workers = _usb_segments(segments, load, device, say) if with_usb else {}
     rates: dict[str, list[float]] = {name: [] for name in segments}
     for turn in range(load.repeats):
@@ -93,11 +70,38 @@ def bench(
         "workload": vars(load),
         "it_per_s": {name: over_turns(values, 3) for name, values in rates.items()},
         "ratios": ratios(rates),
+        "rows_per_step": {"all": load.rows, **{f"ours-{n}": s.mean for n, s in seen.items()}},
         "usb_workers": workers,
         "peak_memory_mb": peak_memory_mb(device),
         "cpu_count": os.cpu_count(),
         **circumstances(device),
     }
+
+
+def savings_apart(load: Workload, device: torch.device, seen: dict[str, RowsSeen]) -> Segments:
+    """Cases with each saving alone and with none, and the useful limits, where a step saves anything.
+
+    Args:
+        load: what runs.
+        device: where.
+        seen: of each algorithm of ours, its rows as its own case runs them; before the useful limit does.
+    """
+    if not rows_are_apart(load, device):
+        return {}
+    found: Segments = {}
+    for name in COMPARED:
+        for case, without in WITHOUT.items():
+            found[f"ours-{name}-{case}"] = cases.ours(load, name, device, **without)
+        found[f"useful-{name}"] = limit(load, device, seen[name])
+    return found
+
+
+def rows_are_apart(load: Workload, device: torch.device) -> bool:
+    """Whether the network of a workload treats rows alone, so that a step may leave some out."""
+    network = untrained(load, device)
+    noise = RowNoise(noisy_layers(network))
+    images = torch.randn(4, 3, load.img_size, load.img_size, device=device)
+    return not why_rows_interact(network, noise, images)
 
 
 def _usb_segments(
@@ -134,6 +138,18 @@ PAIRS = (
     ("ours-layermatch", LIMIT),
     ("ours-layermatch", "ours-fixmatch"),
     ("ours-layermatch", "ours-freematch"),
+    *(
+        pair
+        for name in COMPARED
+        for pair in (
+            (f"ours-{name}", f"useful-{name}"),
+            *(
+                (f"ours-{name}{case}", LIMIT)
+                for case in ("-no-saving", "-weak-only", "-selected-only")
+            ),
+            (f"useful-{name}", LIMIT),
+        )
+    ),
 )
 
 
@@ -164,4 +180,6 @@ def table(report: dict[str, Any]) -> str:
         )
     for name, values in report["ratios"].items():
         lines.append(f"  {name:34s} {values['median']:7.2f}  ({values['min']}-{values['max']})")
+    for name, rows in report["rows_per_step"].items():
+        lines.append(f"  rows a step with a graph, {name:18s} {rows:.1f}")
     return "\n".join(lines)
