@@ -12,6 +12,7 @@ from usb_ext.cli.main import main
 def test_command_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "bench.json"
     counts = "--repeats 1 --steps 2 --warm-up 1 --batch-size 2 --uratio 2 --num-images 40".split()
+    counts += ["--cpu-time", "--threads", "1"]
     assert main(["bench", *counts, "--ours-only", "--device", "cpu", "--json", str(file)]) == 0
     report = json.loads(file.read_text())
     assert set(report["it_per_s"]) == {f"ours-{name}" for name in OURS} | {"limit"}
@@ -21,11 +22,17 @@ def test_command_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture
         "ours-layermatch / ours-fixmatch",
         "ours-layermatch / ours-freematch",
     }
+    assert report["rows_per_step"] == {"all": 10} | {f"ours-{name}": 10 for name in OURS}
     assert {"versions", "device", "commit", "peak_memory_mb", "command"} <= report.keys()
     assert "it/s" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["--preset", "cifar"], ["--steps", "0"], ["--amp", "fp16"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--preset", "cifar"], ["--steps", "0"], ["--amp", "fp16"],
+     ["--cpu-time", "--threads", "2"]],
+    ids=" ".join,
+)  # fmt: skip
 def test_mistakes_end_with_exit_code_2(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,6 +56,8 @@ class Workload:
         steps: timed steps of one segment.
         warm_up: steps before them.
         repeats: segments of each case, interleaved.
+        cpu_time: whether seconds are those that the process computes, not the clock's: for one thread, on
+            a machine that others use.
     """
 
     net: str
@@ -70,6 +72,12 @@ class Workload:
     steps: int = 60
     warm_up: int = 12
     repeats: int = 5
+    cpu_time: bool = False
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What gives seconds."""
+        return time.process_time if self.cpu_time else time.perf_counter
 
     @property
     def rows(self) -> int:
@@ -127,11 +135,18 @@ class StopWatch(Hook):
         first: step at whose start the clock starts.
         last: step at whose start it stops.
         device: waited for at both.
+        clock: what gives seconds.
     """
 
-    def __init__(self, first: int, last: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        first: int,
+        last: int,
+        device: torch.device,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         super().__init__()
-        self.first, self.last, self.device = first, last, device
+        self.first, self.last, self.device, self.clock = first, last, device, clock
         self.started = 0.0
         self.seconds = 0.0
 
@@ -139,10 +154,10 @@ class StopWatch(Hook):
         """Read the clock if it is time."""
         if algorithm.it == self.first:
             finish(self.device)
-            self.started = time.perf_counter()
+            self.started = self.clock()
         elif algorithm.it == self.last:
             finish(self.device)
-            self.seconds = time.perf_counter() - self.started
+            self.seconds = self.clock() - self.started
 
 
 class RowsSeen(Hook):
@@ -163,14 +178,19 @@ class RowsSeen(Hook):
         return self.total / self.steps if self.steps else 0.0
 
 
-def timed(step: Callable[[], None], steps: int, device: torch.device) -> float:
-    """Seconds that `steps` calls of a function take."""
+def timed(
+    step: Callable[[], None],
+    steps: int,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Seconds that `steps` calls of a function take, by a clock."""
     finish(device)
-    started = time.perf_counter()
+    started = clock()
     for _ in range(steps):
         step()
     finish(device)
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def over_turns(values: list[float], digits: int = 5) -> dict[str, float]:
@@ -297,7 +317,7 @@ def build_usb(load: Workload, device: torch.device, num_workers: int) -> Algorit
 
 
 def _segment(made: AlgorithmBase, load: Workload, device: torch.device) -> Segment:
-    watch = StopWatch(load.warm_up, load.warm_up + load.steps, device)
+    watch = StopWatch(load.warm_up, load.warm_up + load.steps, device, load.clock)
     made.register_hook(watch, "StopWatch", "VERY_LOW")
 
     def run() -> float:

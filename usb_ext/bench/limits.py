@@ -59,6 +59,6 @@ def limit(load: Workload, device: torch.device, seen: RowsSeen | None = None) ->
 
     def run() -> float:
         timed(step, min(load.warm_up, 5), device)
-        return load.steps / timed(step, load.steps, device)
+        return load.steps / timed(step, load.steps, device, load.clock)
 
     return run

@@ -31,6 +31,11 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--amp", choices=("off", "bf16", "fp16"))
     bench.add_argument("--compile", choices=("off", "default", "reduce-overhead"))
     bench.add_argument("--ours-only", action="store_true", help="leave USB's own loop out")
+    bench.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="count the process's own CPU seconds: on a machine that others use, with --threads 1",
+    )
     bench.add_argument("--parts", action="store_true", help="also where the time of a step goes")
     bench.add_argument(
         "--small", action="store_true", help="selection: two tiny sizes; estimators: a few steps"
@@ -81,11 +86,15 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
     from usb_ext.core.runtime import check_precision, resolve_device
 
     changed = {name: getattr(arguments, name) for name in (*COUNTS, "net", "amp", "compile")}
-    load = workload(arguments.preset, changed)
+    load = workload(arguments.preset, {**changed, "cpu_time": arguments.cpu_time})
     device = resolve_device(arguments.device)
     check_precision(load.amp, device)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
+    if load.cpu_time and (device.type != "cpu" or torch.get_num_threads() > 1):
+        raise SettingsError(
+            "--cpu-time counts the seconds of one thread on a CPU; use it with --device cpu --threads 1"
+        )
     return _finish(arguments, _measure(arguments, load, device), show)
 
 

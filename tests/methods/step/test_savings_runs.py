@@ -28,7 +28,7 @@ def test_a_resumed_run_is_bit_identical_and_one_over_all_rows_the_same_up_to_rou
     given = {
         **VIT,
         "algorithm": algorithm,
-        **({} if algorithm == "layermatch" else {"p_cutoff": 0.95}),
+        **({} if algorithm == "layermatch" else {"p_cutoff": 1.0}),
     }
     run(tmp_path / "whole", **given, **BOTH)
     assert run(tmp_path / "cut", stop_after=2, **given, **BOTH) is None
