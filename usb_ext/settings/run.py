@@ -233,7 +233,7 @@ class SpeedSettings(SettingsGroup):
         default="auto",
         description="Run the weak views without a graph where no loss goes back through them: the same "
         "gradients, up to rounding. always: wherever that is exact (batch norm in training mode mixes rows); "
-        "auto: there, on the CPU, for an uncompiled network of 100,000 parameters or more.",
+        "auto: there, on the CPU, for an uncompiled network of ten million multiply-adds a row or more.",
     )
     selected_only: Saving = Field(
         default="auto",

@@ -7,7 +7,11 @@ import torch
 from support.nets import tiny_vit
 from torch import nn
 
-from usb_ext.methods.step.independence import batch_statistics, why_rows_interact
+from usb_ext.methods.step.independence import (
+    batch_statistics,
+    multiply_adds,
+    why_rows_interact,
+)
 from usb_ext.methods.step.row_noise import RowNoise, noisy_layers
 
 DIM = 4
@@ -123,3 +127,13 @@ def test_evaluated_batch_norm_has_no_statistics_of_the_batch() -> None:
     net = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm2d(2, track_running_stats=False))
     assert batch_statistics(net) == [net[0], net[1]]
     assert batch_statistics(net.eval()) == [net[1]]
+
+
+def test_multiply_adds_of_a_row_are_those_of_its_matrices() -> None:
+    """A product of (n, a) and (a, b) has n a b; modes and random numbers stay."""
+    net = Net(nn.Sequential(nn.Dropout(0.5), nn.Linear(DIM, DIM), nn.BatchNorm1d(DIM)))
+    kept, state = {k: v.clone() for k, v in net.state_dict().items()}, torch.get_rng_state()
+    for rows in (1, 5):
+        assert multiply_adds(net, torch.randn(rows, DIM, generator=torch.Generator())) == 16 + 12
+    assert net.training and net.body.training and torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(v, kept[k]) for k, v in net.state_dict().items())

@@ -347,7 +347,7 @@ def test_by_itself_a_step_saves_on_a_cpu_and_a_network_that_is_large_enough(
     small = made("vit", "fixmatch", **auto, **changed)
     small.train_step(**batch("vit", 0))
     assert small.savings.choice.weak_graph and not small.savings.choice.selected
-    monkeypatch.setattr(savings, "LEAST_PARAMETERS", 1)
+    monkeypatch.setattr(savings, "LEAST_WORK", 1.0)
     large = made("vit", "fixmatch", **auto, **changed)
     large.train_step(**batch("vit", 0))
     saves = not changed

@@ -21,15 +21,11 @@ VIT: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("algorithm", ["layermatch", "adamatch"])
+@pytest.mark.parametrize("algorithm", ["layermatch", "weak_strong"])
 def test_a_resumed_run_is_bit_identical_and_one_over_all_rows_the_same_up_to_rounding(
     tmp_path: Path, algorithm: str
 ) -> None:
-    given = {
-        **VIT,
-        "algorithm": algorithm,
-        **({} if algorithm == "layermatch" else {"p_cutoff": 1.0}),
-    }
+    given = {**VIT, "algorithm": algorithm, "base": "adamatch", "p_cutoff": 1.0}
     run(tmp_path / "whole", **given, **BOTH)
     assert run(tmp_path / "cut", stop_after=2, **given, **BOTH) is None
     run(tmp_path / "cut", resume=True, **given, **BOTH)

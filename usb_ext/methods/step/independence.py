@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from usb_ext.core.errors import reason
 from usb_ext.engine.state import get_random_state, random_state_kept, same
@@ -60,6 +61,25 @@ def why_rows_interact(model: nn.Module, noise: RowNoise, x: Inputs) -> str:
             for buffer, version, before in buffers:
                 if buffer._version != version:
                     buffer.copy_(before)
+
+
+@torch.no_grad()
+def multiply_adds(model: nn.Module, x: Inputs) -> float:
+    """Multiplications with addition that a row costs going forward, as torch counts them.
+
+    Args:
+        model: the network; each module's mode comes back.
+        x: n inputs, n >= 1, or a dict of them.
+    """
+    trained = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with random_state_kept(), _plain(model), FlopCounterMode(display=False) as counted:
+            model(x)
+    finally:
+        for module in trained:
+            module.training = True
+    return float(counted.get_total_flops()) / 2 / count(x)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,11 @@ import torch
 from usb_ext.core.processes import largest
 from usb_ext.methods.step.base import BaseRule
 from usb_ext.methods.step.extension import Extension
-from usb_ext.methods.step.independence import why_rows_interact
+from usb_ext.methods.step.independence import (
+    batch_statistics,
+    multiply_adds,
+    why_rows_interact,
+)
 from usb_ext.methods.step.registry import EXTENSIONS
 from usb_ext.methods.step.row_noise import RowNoise, noisy_layers
 from usb_ext.methods.step.running import RunningStep
@@ -26,8 +30,8 @@ _log = logging.getLogger(__name__)
 
 ALWAYS, NEVER = "always", "never"
 
-LEAST_PARAMETERS = 100_000
-"""ours: a network with fewer takes a pass in so short a time that a second pass costs what it saves."""
+LEAST_WORK = 1e7
+"""ours: multiply-adds of a row; a network with fewer takes no longer than the calls of another pass do."""
 
 TRIED = 4
 """ours: rows of each part of the first batch that the network is tried on."""
@@ -76,11 +80,11 @@ class Savings:
         return self.choice
 
     def _decide(self, algorithm: RunningStep, x_lb: Inputs, x_w: Inputs) -> Choice:
-        noise = RowNoise(noisy_layers(algorithm.model))
-        weak = _unasked(self.weak, algorithm) or _weak_needed(algorithm)
-        strong = _unasked(self.strong, algorithm) or _strong_needed(algorithm, noise)
+        noise, some = RowNoise(noisy_layers(algorithm.model)), _some_rows(x_lb, x_w)
+        weak = _unasked(self.weak, algorithm, some) or _weak_needed(algorithm)
+        strong = _unasked(self.strong, algorithm, some) or _strong_needed(algorithm, noise)
         if not (weak and strong):
-            mixed = why_rows_interact(algorithm.model, noise, _some_rows(x_lb, x_w))
+            mixed = why_rows_interact(algorithm.model, noise, some)
             if largest(int(bool(mixed))):
                 mixed = mixed or "rows interact in another process"
                 weak, strong = weak or mixed, strong or mixed
@@ -89,18 +93,17 @@ class Savings:
         return Choice(weak_graph=bool(weak), selected=not strong, noise=noise)
 
 
-def _unasked(setting: str, algorithm: RunningStep) -> str:
+def _unasked(setting: str, algorithm: RunningStep, x: Inputs) -> str:
     """Why a saving is not even considered; empty where it is."""
     if setting == NEVER:
         return "it is never to be"
     if setting == ALWAYS:
         return ""
-    parameters = list(algorithm.model.parameters())
-    if any(p.device.type != "cpu" for p in parameters):
+    if any(p.device.type != "cpu" for p in algorithm.model.parameters()):
         return "it has not been measured on this device"
     if getattr(algorithm.args, "compile", "off") != "off":
         return "the network is compiled"
-    if sum(p.numel() for p in parameters) < LEAST_PARAMETERS:
+    if not batch_statistics(algorithm.model) and multiply_adds(algorithm.model, x) < LEAST_WORK:
         return "the network is too small to gain from it"
     return ""
 
