@@ -135,7 +135,7 @@ class StopWatch(Hook):
         first: step at whose start the clock starts.
         last: step at whose start it stops.
         device: waited for at both.
-        clock: what gives seconds.
+        clock: what gives seconds; None is the wall clock.
     """
 
     def __init__(
@@ -143,10 +143,11 @@ class StopWatch(Hook):
         first: int,
         last: int,
         device: torch.device,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__()
-        self.first, self.last, self.device, self.clock = first, last, device, clock
+        self.first, self.last, self.device = first, last, device
+        self.clock = clock or time.perf_counter
         self.started = 0.0
         self.seconds = 0.0
 
