@@ -43,6 +43,11 @@ def builder(settings: Settings) -> Builder:
     return build_net
 
 
+def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    """All tensors of a network by name, of any shapes (...): copies on the CPU that share no memory."""
+    return {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
+
+
 class SecondHead(nn.Module):
     """A network whose logits are those of another classifier on its features.
 

@@ -1,7 +1,5 @@
 """The select stage: which images a person should label (AS3L, Sec. 4.4), and the picture of the choice."""
 
-import csv
-import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,11 +12,12 @@ from usb_ext.as3l.inputs.feature_images import FeatureImages, images_of
 from usb_ext.as3l.inputs.given_labels import AskedBefore, read_asked
 from usb_ext.as3l.select.strategies import GIVEN, Selection, select, select_more
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import replace_file, write_text
+from usb_ext.core.files import replace_file
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.runtime import resolve_device
 from usb_ext.data.features import Features, read_features, write_features
 from usb_ext.data.fingerprint import write_fingerprint
+from usb_ext.data.label_csv import write_labels
 from usb_ext.data.label_files import Selected, write_selected
 from usb_ext.plots.pictures import Tile, contact_sheet
 from usb_ext.settings import Settings
@@ -202,11 +201,7 @@ def _to_label(
         return []
     elif path.exists():
         return [f"{path} was there before and is kept"]
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(
-        [("id", "class"), *old, *((i, "") for i in selected.ids[len(old) :])]
-    )
-    write_text(path, stream.getvalue())
+    write_labels(path, [*old, *((i, "") for i in selected.ids[len(old) :])])
     return [f"fill in the classes: {path}"]
 
 
