@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from usb_ext.as3l.clustering.fine_tuning import Tuning
 from usb_ext.as3l.frozen.made import FeaturesOrder
 from usb_ext.as3l.frozen.stage import make_features
 from usb_ext.as3l.inputs.given_labels import read_asked
@@ -74,7 +75,7 @@ class StartOrder:
     frozen: Mapping[str, object] = field(default_factory=dict)
     weak: int = 4
     strong: int = 8
-    strategy: str = "kmedoids"
+    strategy: str = "typiclust"
     labels: Literal["asked", "folders"] = "asked"
     seed: int = 0
 
@@ -210,6 +211,8 @@ def _choose(order: StartOrder, frozen: Settings, say: Say) -> None:
         features=order.features / PLAIN,
         budget=order.budget - before if again else order.budget,
         strategy=order.strategy,
+        tuning=Tuning(normalise="centered"),
+        average_views=True,
         seed=order.seed,
         out=order.labels_folder,
         given=order.to_label if again else None,

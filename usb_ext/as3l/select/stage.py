@@ -15,6 +15,7 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import replace_file
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.runtime import resolve_device
+from usb_ext.data.feature_views import mean_of_weak_views
 from usb_ext.data.features import Features, read_features, write_features
 from usb_ext.data.fingerprint import write_fingerprint
 from usb_ext.data.label_csv import write_labels
@@ -101,6 +102,8 @@ class SelectOrder:
         device: of the linear layer, as in the setting `device`.
         usl: whose numbers `usl` takes, as `settings.as3l.usl_of` says.
         space: features that the strategy sees, as the setting `as3l_choose_on`.
+        average_views: whether an image of a folder of `usb-ext features` stands for the mean of its plain and
+            its weak views.
         given: a CSV `id,class` of images that were asked for before; None for none. The budget comes on top.
     """
 
@@ -113,6 +116,7 @@ class SelectOrder:
     device: str = "cpu"
     usl: str = "cifar10"
     space: str = "auto"
+    average_views: bool = False
     given: Path | None = None
 
     @property
@@ -138,7 +142,7 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
         DataMissing: features or images that are not there or cannot be used.
     """
     check_outputs(order.out, OUTPUTS)
-    features = read_features(order.features)
+    features = _read(order)
     before = _asked_before(order, features)
     _check_budget(order, len(features.values), before)
     images = images_of(features, order.features, settings)
@@ -158,6 +162,17 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
     to_label = _to_label(order, images, selected, found, features, before)
     write_selected(order.out / "selected.json", selected)
     return "\n".join([*_summary(order, images, found), *to_label])
+
+
+def _read(order: SelectOrder) -> Features:
+    found = read_features(order.features)
+    if not order.average_views:
+        return found
+    if found.tuned:
+        raise SettingsError(
+            f"{order.features} holds fine-tuned features, which have no views; leave --average_views out"
+        )
+    return replace(found, values=mean_of_weak_views(order.features.parent))
 
 
 def _asked_before(order: SelectOrder, features: Features) -> AskedBefore | None:
