@@ -165,3 +165,18 @@ def test_images_are_chosen_on_the_mean_of_their_views(folder: Path, tmp_path: Pa
     assert chosen[0] == chosen[1]
     assert main(["select", *plain, *how, "--average_views", "--out", str(tmp_path / "c")]) == 3
     assert not (tmp_path / "c").exists()
+
+
+def test_a_comparison_on_features_goes_on(folder: Path, tmp_path: Path) -> None:
+    """The same command again finds its runs, though they name the size of their features."""
+    file = tmp_path / "c.yaml"
+    given = {**RUN, "algorithm": "fixmatch", "dataset": "features", "feature_file": str(folder)}
+    file.write_text(json.dumps({**given, "device": "cpu"}))
+    words = ["compare", "--c", str(file), "--methods", "fixmatch", "uda", "--seeds", "0"]
+    words += ["--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    runs = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*.pth")}
+    assert len(runs) >= 2
+    assert main(words) == 0
+    assert runs == {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*.pth")}
+    assert main([*words, "--lr", "0.5"]) == 2

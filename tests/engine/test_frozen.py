@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -33,10 +34,10 @@ def pictures(place: Path, each: int, seed: int) -> list[Path]:
     return made
 
 
-def trained(tmp_path: Path, **changed: Any) -> Path:
+def trained(tmp_path: Path, of: str = "wrn_10_1", **changed: Any) -> Path:
     """Features of a network of random weights, and a run on them."""
     words = ["--dataset", "imagefolder", "--data_dir", tmp_path / "data", "--num_classes", 3]
-    words += ["--num_labels", 6, "--net", "wrn_10_1", "--img_size", 16, "--device", "cpu"]
+    words += ["--num_labels", 6, "--net", of, "--img_size", 16, "--device", "cpu"]
     words += ["--weak", 1, "--strong", 1, "--progress", "off", "--out", tmp_path / "kept"]
     assert main(["features", *map(str, words)]) == 0
     given = {"algorithm": "fixmatch", "dataset": "features", "feature_file": str(tmp_path / "kept")}
@@ -153,3 +154,25 @@ def test_features_that_kept_no_network_stay_points(
         == 2
     )
     assert "points" in capsys.readouterr().err
+
+
+def test_a_frozen_efficientnet_and_its_head_are_one_onnx_file(tmp_path: Path) -> None:
+    """With the transform of features between them; onnxruntime against both parts in torch, one by one."""
+    pictures(tmp_path / "data" / "train", 8, 0)
+    pictures(tmp_path / "data" / "test", 4, 1)
+    net = "timm/test_efficientnet.r160_in1k"
+    folder = trained(tmp_path, of=net, save_name="run", net="linear", feature_transform="power")
+    run, out = usb_ext.load_run(folder, device="cpu"), tmp_path / "model.onnx"
+    assert main(["export", str(folder), "--format", "onnx", "--out", str(out)]) == 0
+    pixels = np.random.default_rng(5).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    logits, _ = session.run(["logits", "probabilities"], {"images": pixels})
+    frozen = net_builder(net, 16)(num_classes=3)
+    frozen.load_state_dict(load_file(tmp_path / "kept" / WEIGHTS))
+    look = json.loads((tmp_path / "kept" / "views.json").read_text())["network"]
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
+    mean, std = (torch.tensor(look[k])[:, None, None] for k in ("mean", "std"))
+    with torch.no_grad():
+        features = frozen.eval()((images - mean) / std, only_feat=True).flatten(1)
+        wanted = run.network(features)["logits"].numpy()
+    np.testing.assert_allclose(logits, wanted, atol=1e-5)

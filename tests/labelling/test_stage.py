@@ -1,9 +1,6 @@
 """The page in a real browser: keys alone, undo, two tabs, a narrow window; and the end of it."""
 
-import os
-import re
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,67 +8,26 @@ from typing import Any
 
 import pytest
 from labelling.conftest import Asked
+from support.browser import in_a_browser, opened_browser, shows, wait, wait_for_image
+from support.browser import served as served_page
 
 from usb_ext.cli.main import main
 from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.core.lock import LOCK, locked
 from usb_ext.labelling.stage import Labelled, label
 
-CHROMIUM = os.environ.get("USB_EXT_CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
-in_a_browser = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="no browser: the labelling page is not driven (apt-get install chromium)",
-)
-
 
 @contextmanager
 def served(asked: Asked, ended: list[Labelled], **how: Any) -> Iterator[str]:
-    """Inside, the page is served; gives its address."""
-    told, ready = [], threading.Event()
-
-    def say(line: str) -> None:
-        told.append(line.split()[2])
-        ready.set()
-
-    def work() -> None:
-        ended.append(
-            label(asked.table, asked.images, ["cat", "dog"], open_browser=False, say=say, **how)
-        )
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    assert ready.wait(20)
-    yield told[0]
-    thread.join(20)
-    assert not thread.is_alive()
+    """Inside, the page is served for what is asked; gives its address."""
+    with served_page(asked.table, asked.images, ["cat", "dog"], ended, **how) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with opened_browser() as opened:
         yield opened
-        opened.close()
-
-
-def wait(page: Any, text: str) -> None:
-    from playwright.sync_api import expect
-
-    expect(page).to_have_title(re.compile(f"^{text}"))
-
-
-def shows(page: Any, place: str, text: str) -> None:
-    from playwright.sync_api import expect
-
-    expect(page.locator(place)).to_contain_text(text)
-
-
-def wait_for_image(page: Any) -> None:
-    """Until it is decoded; a promise of the page's, for the page forbids scripts that are made of text."""
-    page.evaluate("document.getElementById('image').decode()")
-    assert page.evaluate("document.getElementById('image').naturalWidth") > 0
 
 
 @in_a_browser

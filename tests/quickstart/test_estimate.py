@@ -2,15 +2,15 @@
 
 import pytest
 
-from usb_ext.quickstart.estimate import Estimate, measured
+from usb_ext.quickstart.estimate import Cost, Estimate, measured
 from usb_ext.settings import Settings
 
 
 def test_time_and_room_follow_from_the_measurement() -> None:
     found = Estimate("a machine", 0.01, 1024)
-    assert found.features(5000, 13, 1000) == "about 11 min and 129 MiB on a machine"
+    assert found.features(5000, 13, 1000) == Cost(660.0, 66000 * 1024 * 2)
     settings = Settings(batch_size=10, uratio=7, num_train_iter=1000)
-    assert found.training(settings) == "about 75 min for 1,000 steps on a machine"
+    assert found.training(settings) == pytest.approx(1000 * 150 * 3 * 0.01)
 
 
 @pytest.mark.parametrize(("net", "width"), [("wrn_10_1", 64), ("wrn_28_2", 128)])

@@ -1,6 +1,7 @@
 """What `usb-ext inspect` sees: a messy folder that the test makes, told whole, and left as it was."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,11 @@ def test_no_folder_is_one_line(tmp_path: Path) -> None:
 
 def test_the_command(messy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(messy), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["images"] == 9
+    found = json.loads(capsys.readouterr().out)
+    assert found["images"] == 9
+    assert found["costs"]["feature_bytes"] == 2 * 1280 * (13 * found["training"] + found["test"])
+    assert min(found["costs"][f"{n}_seconds"] for n in ("feature", "whole_network")) > 0
+    assert shlex.split(found["next"])[:3] == ["usb-ext", "start", str(messy)]
     assert main(["inspect", str(messy), "--net", "wrn_10_1", "--img-size", "16"]) == 0
     shown = capsys.readouterr().out
     assert "wrn_10_1 at 16 pixels, 13 views" in shown and "usb-ext start" in shown

@@ -1,6 +1,7 @@
 """`usb-ext start` at toy size: from files of many formats to predictions, stopped and gone on with."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.browser import in_a_browser, opened_browser, served, wait, wait_for_image
 
+import usb_ext
 from usb_ext.cli.main import main
 from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.labelling.stage import Labelled
 from usb_ext.quickstart import start as module
 from usb_ext.quickstart.start import StartOrder, check_order, start
 from usb_ext.upstream.nets import net_builder
@@ -102,6 +106,7 @@ def test_the_road_to_its_end_and_on(place: Any, capsys: pytest.CaptureFixture[st
 
     start(order(), said.append, ask)
     assert asked == [CLASSES]
+    assert any("the run is on features, which show no image" in line for line in said)
     (run,) = (tmp_path / "out").glob("model_9_*")
     assert (tmp_path / "out" / f"report_{run.name.removeprefix('model_')}.html").is_file()
     unseen = photographs(tmp_path / "unseen", 10, seed=1)
@@ -118,8 +123,39 @@ def test_the_road_to_its_end_and_on(place: Any, capsys: pytest.CaptureFixture[st
     assert len(asked) == 1 and any("trained before" in line for line in said)
     assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()} == made
     start(order(budget=12), said.append, ask)
-    assert len(asked) == 2 and len(list((tmp_path / "out").glob("model_12_*"))) == 1
+    assert len(asked) == 2
+    (larger,) = (tmp_path / "out").glob("model_12_*")
+    assert f"going on from {run}" in said
+    assert usb_ext.load_run(larger, device="cpu").settings.start_from == str(run)
     assert sorted(p.name for p in (tmp_path / "photos").iterdir()) == sorted([*truth, "broken.jpg"])
+
+
+@in_a_browser
+def test_the_road_with_its_page(place: Any) -> None:
+    """The answers are given by keys on the page, which `start` opens between choice and training."""
+    tmp_path, truth, order = place
+    ended: list[Labelled] = []
+
+    def ask(csv_file: Path, folder: Path, classes: Sequence[str]) -> None:
+        with served(csv_file, folder, classes, ended, new_classes=False) as address:
+            with opened_browser() as browser:
+                page = browser.new_page()
+                page.goto(address)
+                for done in range(9):
+                    wait(page, f"{done} of 9")
+                    wait_for_image(page)
+                    name = page.locator("#name").text_content()
+                    page.keyboard.press(str(1 + classes.index(truth[Path(name).name])))
+                wait(page, "9 of 9")
+                page.get_by_role("button", name="done").click()
+                page.get_by_text("9 of 9 images are labelled").wait_for()
+
+    start(order(), [].append, ask)
+    assert ended == [Labelled(9, 9, CLASSES)]
+    (run,) = (tmp_path / "out").glob("model_9_*")
+    labels = csv.DictReader((tmp_path / "out" / "labels" / "to_label.csv").open(encoding="utf-8"))
+    assert all(truth[row["id"]] == row["class"] for row in labels)
+    assert usb_ext.load_run(run, device="cpu").result.status == "completed"
 
 
 def test_labels_of_the_folders(place: Any, tmp_path: Path) -> None:

@@ -108,10 +108,11 @@ def head(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     words += ["--weak", 1, "--strong", 1, "--progress", "off", "--out", place / "kept"]
     assert main(["features", *map(str, words)]) == 0
     (place / "net.txt").write_text(request.param)
-    for name, net in (("linear", "linear"), ("hidden", "mlp_8")):
+    for name, net in (("linear", "linear"), ("hidden", "mlp_8"), ("power", "linear")):
         given = {"algorithm": "fixmatch", "dataset": "features", "num_classes": 3, "net": net}
         given |= {"feature_file": str(place / "kept"), "num_labels": 6, "num_train_iter": 20}
         given |= {"num_eval_iter": 20, "epoch": 1, "save_dir": str(place), "lr": 0.05, "ema_m": 0.9}
+        given["feature_transform"] = "power" if name == "power" else "none"
         usb_ext.train(**given, save_name=name, num_workers=0, device="cpu", progress="off")
     return place
 
@@ -151,6 +152,10 @@ def test_the_whole_network_starts_where_the_head_ended(
 def test_a_head_that_does_not_fit_is_refused(head: Path, tmp_path: Path) -> None:
     cases = [
         ({"start_from": str(head / "hidden")}, "hidden layers have no place in"),
+        (
+            {"start_from": str(head / "power")},
+            "with feature_transform power, which has no place in",
+        ),
         ({"net": "wrn_28_2"}, "which has net"),
     ]
     for changed, words in cases:

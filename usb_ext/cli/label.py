@@ -6,7 +6,6 @@ from pathlib import Path
 from usb_ext.cli.command import Command, Show
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import RunFolder
-from usb_ext.core.outputs import check_new
 
 
 def label_flags(command: argparse.ArgumentParser) -> None:
@@ -43,10 +42,12 @@ def label_flags(command: argparse.ArgumentParser) -> None:
         "--import",
         dest="taken",
         metavar="FILE",
-        help="take answers from Label Studio's JSON, and end",
+        help="take answers from a CSV name,class or Label Studio's JSON, and end",
     )
     command.add_argument(
-        "--export", metavar="FILE", help="write the answers as Label Studio's JSON, and end"
+        "--export",
+        metavar="FILE",
+        help="write the answers to a new .csv or, for Label Studio, .json, and end",
     )
 
 
@@ -171,26 +172,16 @@ def _check_extra() -> None:
 
 
 def _exchange(arguments: argparse.Namespace, path: Path) -> str:
-    """Take answers from Label Studio, or give them to it."""
-    from usb_ext.data.image_names import NameIndex
-    from usb_ext.labelling.label_studio import read_tasks, write_tasks
+    """Take answers from a file, or write them to one."""
+    from usb_ext.labelling.exchange import give_answers, take_answers
     from usb_ext.labelling.table import open_table
 
     table = open_table(path, arguments.classes)
     if arguments.export:
         out = Path(arguments.export).expanduser()
-        check_new(out.parent, [out.name], overwrite=False)
-        write_tasks(out, {row.name: row.label for row in table.rows})
+        give_answers(table, out)
         return f"{table.labelled} of {len(table.rows)} images labelled: {out}"
-    index, taken = NameIndex([row.name for row in table.rows]), 0
-    for name, label in read_tasks(Path(arguments.taken).expanduser()).items():
-        try:
-            number = index.find(name)
-        except LookupError as error:
-            raise SettingsError(f"{arguments.taken}: {error.args[0]} in {path}") from error
-        table.add_class(label)
-        table.answer(number, label, table.rows[number].unsure, table.version)
-        taken += 1
+    taken = take_answers(table, Path(arguments.taken).expanduser())
     return f"{taken} answers taken, {table.labelled} of {len(table.rows)} images labelled: {path}"
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -67,22 +68,36 @@ def run_inspect(arguments: argparse.Namespace, show: Show) -> int:
     seen = inspect_folder(folder)
     if arguments.bad is not None:
         write_text(Path(arguments.bad), listed_bad(seen))
-    if arguments.json:
-        return show(json.dumps(seen.as_json(), indent=1))
-    show("\n".join(told(seen)))
+    if not arguments.json:
+        show("\n".join(told(seen)))
+    from usb_ext.as3l.pretrain.loop import in_words
+    from usb_ext.data.image_store import MEBIBYTE
     from usb_ext.quickstart.estimate import measured
 
     found = measured(settings)
     views = 1 + arguments.weak + arguments.strong
-    show(
-        f"features of {settings.net} at {settings.img_size} pixels, {views} views: "
-        f"{found.features(seen.training, views, seen.tested)}; training on them takes a minute or two"
-    )
+    cost = found.features(seen.training, views, seen.tested)
     whole = load_settings(settings_file("folder_40_gpu"), values).settings
-    show(f"training all of that network instead: {found.training(whole)}")
-    names = " ".join(seen.scan.classes[:5]) or "NAME NAME"
-    labels = "--labels folders" if seen.scan.classes else f"--classes {names}"
-    return show(f"next: usb-ext start {folder} {labels} --budget 40")
+    labels = "--labels folders" if seen.scan.classes else "--classes NAME NAME"
+    following = f"usb-ext start {shlex.quote(str(folder))} {labels} --budget 40"
+    if arguments.json:
+        costs = {
+            "device": found.device,
+            "feature_seconds": round(cost.seconds, 1),
+            "feature_bytes": cost.size,
+            "whole_network_seconds": round(found.training(whole), 1),
+        }
+        return show(json.dumps({**seen.as_json(), "costs": costs, "next": following}, indent=1))
+    show(
+        f"features of {settings.net} at {settings.img_size} pixels, {views} views: about "
+        f"{in_words(cost.seconds)} and {cost.size / MEBIBYTE:.0f} MiB on {found.device}; training on them "
+        "takes a minute or two"
+    )
+    show(
+        f"training all of that network instead: about {in_words(found.training(whole))} for "
+        f"{whole.num_train_iter:,} steps on {found.device}"
+    )
+    return show(f"next: {following}")
 
 
 def start_flags(command: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import codecs
 import csv
 import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,10 +128,7 @@ class Table:
             row = self.rows[number]
             if row.changed > seen and (row.label, row.unsure) != (label, unsure):
                 raise Stale
-            if label_text(self.path) != self.form.text_read:
-                raise RunFailed(
-                    f"{self.path} was changed by another program; end this page and start it again"
-                )
+            self._check_unchanged()
             before = (row.label, row.unsure, row.changed)
             row.label, row.unsure, row.changed = label, unsure, self.version + 1
             try:
@@ -141,20 +138,51 @@ class Table:
                 raise
             self.version += 1
 
+    def take(self, answers: Mapping[int, str]) -> None:
+        """Take many answers, new classes with them, and write them down at once.
+
+        Args:
+            answers: of rows by number; a class each.
+
+        Raises:
+            SettingsError: an answer that cannot name a class; none is taken.
+            RunFailed: it cannot be written, or another program changed it; none is taken.
+        """
+        names = [_class_name(label) for label in answers.values()]
+        with self._lock:
+            self._check_unchanged()
+            before = {n: (self.rows[n].label, self.rows[n].changed) for n in answers}
+            for number, name in zip(answers, names, strict=True):
+                self.rows[number].label = name
+                self.rows[number].changed = self.version + 1
+            try:
+                self._write()
+            except BaseException:
+                for number, (label, changed) in before.items():
+                    self.rows[number].label, self.rows[number].changed = label, changed
+                raise
+            self.version += 1
+        for name in dict.fromkeys(names):
+            self.add_class(name)
+
     def add_class(self, name: str) -> None:
         """Add a class at the end and write it down; one that is there stays as it is.
 
         Raises:
             SettingsError: an empty name, or one that stands for "no class".
         """
-        name = name.strip()
-        if not has_label(name) or not name.isprintable():
-            raise SettingsError(f"{quoted(name)} cannot name a class; write another word")
+        name = _class_name(name)
         with self._lock:
             if normal_name(name) not in map(normal_name, self.classes):
                 self.classes.append(name)
                 self.version += 1
                 write_classes(self.path.with_name(CLASSES), self.classes)
+
+    def _check_unchanged(self) -> None:
+        if label_text(self.path) != self.form.text_read:
+            raise RunFailed(
+                f"{self.path} was changed by another program; end this page and start it again"
+            )
 
     def _write(self) -> None:
         for row in self.rows:
@@ -168,6 +196,18 @@ class Table:
         marked = "".join(f"{row.name}\n" for row in self.rows if row.unsure)
         if marked or unsure.exists():
             write_text(unsure, marked)
+
+
+def _class_name(text: str) -> str:
+    """The name that a person meant.
+
+    Raises:
+        SettingsError: an empty one, or one that stands for "no class".
+    """
+    name = text.strip()
+    if not has_label(name) or not name.isprintable():
+        raise SettingsError(f"{quoted(name)} cannot name a class; write another word")
+    return name
 
 
 def open_table(path: Path, classes: Sequence[str]) -> Table:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from usb_ext.as3l.frozen.stage import BLOCK
-from usb_ext.as3l.pretrain.loop import in_words
 from usb_ext.core.runtime import device_name, resolve_device
-from usb_ext.data.image_store import MEBIBYTE
 from usb_ext.engine.acceleration import memory_format
 from usb_ext.engine.network import builder
 from usb_ext.settings import Settings
@@ -34,8 +32,8 @@ class Estimate:
     seconds: float
     dimensions: int
 
-    def features(self, images: int, views: int, tested: int = 0) -> str:
-        """Time and room of kept features, in words.
+    def features(self, images: int, views: int, tested: int = 0) -> "Cost":
+        """Time and room of kept features.
 
         Args:
             images: training images.
@@ -43,19 +41,30 @@ class Estimate:
             tested: test images, of one view.
         """
         rows = images * views + tested
-        size = 2 * rows * self.dimensions / MEBIBYTE
-        return f"about {in_words(rows * self.seconds)} and {size:.0f} MiB on {self.device}"
+        return Cost(rows * self.seconds, 2 * rows * self.dimensions)
 
-    def training(self, settings: Settings) -> str:
-        """Time of training the whole network, in words.
+    def training(self, settings: Settings) -> float:
+        """Seconds of training the whole network.
 
         Args:
             settings: with batch, ratio and number of steps.
         """
         s = settings
         rows = s.batch_size * (1 + 2 * s.uratio)
-        seconds = s.num_train_iter * rows * BACKWARD * self.seconds
-        return f"about {in_words(seconds)} for {s.num_train_iter:,} steps on {self.device}"
+        return s.num_train_iter * rows * BACKWARD * self.seconds
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What kept features take.
+
+    Attributes:
+        seconds: to make them.
+        size: of their file, in bytes.
+    """
+
+    seconds: float
+    size: int
 
 
 @torch.inference_mode()

@@ -24,7 +24,7 @@ from usb_ext.as3l.inputs.given_labels import read_asked
 from usb_ext.as3l.pretrain.loop import in_words
 from usb_ext.as3l.select.stage import SelectOrder, select_images
 from usb_ext.core.errors import DataMissing, SettingsError, quoted
-from usb_ext.core.files import RunFolder, file_sha256
+from usb_ext.core.files import RunFolder, file_sha256, read_json
 from usb_ext.core.folders import has_checkpoint
 from usb_ext.core.result import percent
 from usb_ext.data.feature_views import PLAIN
@@ -38,7 +38,7 @@ from usb_ext.settings import LoadedSettings, Settings, load_settings
 from usb_ext.settings.as3l import TO_LABEL
 from usb_ext.settings.feature_set import FEATURES
 from usb_ext.settings.shipped import settings_file
-from usb_ext.training.load import load_run
+from usb_ext.training.load import settings_of_run
 from usb_ext.training.train import train
 
 FEATURES_FILE = "folder_features"
@@ -123,7 +123,7 @@ def start(order: StartOrder, say: Say, ask: Ask | None = None) -> None:
     labelled = _labels(order, ask)
     run = RunFolder(order.out / f"model_{labelled.count}_{labelled.digest[:8]}")
     with _step("training", say):
-        say(_train(order, seen, run, labelled))
+        say(_train(order, seen, run, labelled, say))
     report = order.out / f"report_{run.path.name.removeprefix('model_')}.html"
     with _step("report", say):
         if not report.is_file():
@@ -280,8 +280,14 @@ def _answers(order: StartOrder, ids: Ids) -> list[str]:
     return answers
 
 
-def _train(order: StartOrder, seen: Inspection, run: RunFolder, labelled: Labelled) -> str:
-    """Train, or go on with it, or say that it is done."""
+NETWORK = ("net", "dataset", "feature_transform", "num_classes", "img_size")
+"""Settings that make the network: those that a model must share with one that it goes on from."""
+
+
+def _train(
+    order: StartOrder, seen: Inspection, run: RunFolder, labelled: Labelled, say: Say
+) -> str:
+    """Train, from the model of fewer labels where there is one; or go on with it, or say that it is done."""
     given: dict[str, object] = {
         "save_dir": str(order.out),
         "save_name": run.path.name,
@@ -300,17 +306,39 @@ def _train(order: StartOrder, seen: Inspection, run: RunFolder, labelled: Labell
             given["class_list"] = str(order.labels_folder / CLASSES)
     else:
         given |= {"data_dir": str(order.folder), "skip_bad_images": True, "yes": True}
-    if run.result.is_file() and has_checkpoint(run.path):
-        opened = load_run(run.path, device="cpu")
-        if opened.result is not None and opened.result.status == "completed":
-            return f"{run.path}: trained before"
-    result = train(load_settings(file, given))
+    if _ended(run.path):
+        return f"{run.path}: trained before"
+    loaded = load_settings(file, given)
+    if (earlier := _earlier(order, loaded.settings)) is not None:
+        say(f"going on from {earlier}")
+        loaded = load_settings(file, {**given, "start_from": str(earlier)})
+    result = train(loaded)
     known = (
         ""
         if result.top1_last is None
         else f", {percent(result.top1_last)} of the test images right"
     )
     return f"{run.path}: {result.iterations} steps on {labelled.count} labels{known}"
+
+
+def _earlier(order: StartOrder, wanted: Settings) -> Path | None:
+    """The model of the same network with most labels, but fewer than there are now, if one has ended."""
+    found: list[tuple[int, Path]] = []
+    for path in order.out.glob("model_*"):
+        if _ended(path):
+            then = settings_of_run(RunFolder(path))
+            alike = all(getattr(then, n) == getattr(wanted, n) for n in NETWORK)
+            if alike and then.num_labels < wanted.num_labels:
+                found.append((then.num_labels, path))
+    return max(found)[1] if found else None
+
+
+def _ended(run: Path) -> bool:
+    place = RunFolder(run)
+    if not place.result.is_file() or not has_checkpoint(run):
+        return False
+    result = read_json(place.result, "the record of the run", "remove the folder")
+    return isinstance(result, dict) and result.get("status") == "completed"
 
 
 def _next(order: StartOrder, run: RunFolder) -> Iterator[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from usb_ext.core.errors import DataMissing
 from usb_ext.core.files import RunFolder, read_json
+from usb_ext.data.feature_views import KeptViews
 from usb_ext.data.fingerprint import fingerprint_of, refuse_other_data
 from usb_ext.data.folder_scan import Listing
 from usb_ext.data.label_files import read_label_file
@@ -157,6 +158,8 @@ def _pixels(images: object, targets: IntArray, split: str) -> Examples:
     """Images or points that lie in memory, by number."""
     if isinstance(images, torch.Tensor):
         images = images.numpy()
+    if isinstance(images, KeptViews):
+        raise DataMissing("the run is on features, which show no image")
     if not isinstance(images, np.ndarray | StreamedImages):
         raise DataMissing(f"the images are {type(images).__name__}, which is not understood")
     names = tuple(f"{split} image {number}" for number in range(len(images)))

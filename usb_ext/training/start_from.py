@@ -147,7 +147,8 @@ def _opened(settings: Settings, place: RunFolder) -> tuple[Settings, Interface]:
     if then.dataset == FEATURES != settings.dataset:
         _check_head(settings, place, then, interface)
     else:
-        _refuse_others(settings, place, {"net": then.net})
+        same = {"net": then.net, "feature_transform": then.feature_transform}
+        _refuse_others(settings, place, same)
     _refuse_others(settings, place, {"num_classes": then.num_classes})
     return then, interface
 
@@ -167,6 +168,11 @@ def _check_head(settings: Settings, place: RunFolder, then: Settings, interface:
         raise SettingsError(
             f"start_from is {place.path}, a run on features with net {then.net}, whose hidden layers have no "
             f"place in {settings.net}; train the head with --net linear"
+        )
+    if then.feature_transform != "none":
+        raise SettingsError(
+            f"start_from is {place.path}, a run on features with feature_transform {then.feature_transform}, "
+            f"which has no place in {settings.net}; train the head with --feature_transform none"
         )
     if interface.frozen is None:
         raise SettingsError(
