@@ -10,63 +10,23 @@ from typing import Any
 
 import pytest
 from support.compare import SECONDS, ended, leave, planned
+from support.jobs import FakeSlurm, leave_code
 from support.run import ROOT
 
 from usb_ext.comparison import jobs as module
 from usb_ext.comparison.cluster import Cluster
-from usb_ext.comparison.jobs import (
+from usb_ext.comparison.job_record import (
     Job,
-    Jobs,
     cancel_words,
     note_ends,
-    parameters,
     read_jobs,
     refuse_live,
     write_jobs,
 )
+from usb_ext.comparison.jobs import Jobs, parameters
 from usb_ext.comparison.plan import Failures, Planned
 from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.settings import config_sha256
-
-
-class FakeSlurm:
-    """Takes orders, and says what its queue holds.
-
-    Attributes:
-        orders: as `comparison/submit.py` would read them.
-        queue: lines of squeue, or None where it does not answer.
-    """
-
-    def __init__(self) -> None:
-        self.orders: list[dict[str, Any]] = []
-        self.queue: list[str] | None = []
-
-    def submit(self, order: dict[str, Any], said: Path) -> list[str]:
-        self.orders.append(order)
-        first, tasks = 10 * len(self.orders), order["tasks"]
-        return [
-            f"{first}_{number}" if len(tasks) > 1 else str(first) for number in range(len(tasks))
-        ]
-
-    def answer(self, *words: str) -> list[str]:
-        assert words[0] == "squeue"
-        if self.queue is None:
-            raise RunFailed("Slurm does not answer")
-        return self.queue
-
-
-@pytest.fixture
-def slurm(monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
-    fake = FakeSlurm()
-    monkeypatch.setattr(module, "_answer", fake.submit)
-    monkeypatch.setattr(module, "asked_of_slurm", fake.answer)
-    monkeypatch.setattr(module, "LOOK_SECONDS", {"slurm": 0.0, "local": 0.0})
-    monkeypatch.setattr(module, "GONE_SECONDS", 0.0)
-    return fake
-
-
-def leave_code(out: Path, name: str, job: str, code: int) -> None:
-    (out / "cluster" / f"{name}.json").write_text(json.dumps({"job": job, "code": code}))
 
 
 def jobs_of(plan: list[Planned], out: Path, **changed: Any) -> Jobs:
@@ -74,14 +34,14 @@ def jobs_of(plan: list[Planned], out: Path, **changed: Any) -> Jobs:
 
 
 def test_all_that_has_no_job_becomes_one_array_of_the_usual_command(
-    tmp_path: Path, slurm: FakeSlurm
+    tmp_path: Path, fake_slurm: FakeSlurm
 ) -> None:
     plan = planned(tmp_path, "uda", "fixmatch", seeds=(0, 1))
     jobs = jobs_of(plan, tmp_path, running=2, gpus=1, partition="long", sbatch={"mem": "8G"})
     for run in plan:
         jobs(run, tmp_path, 0)
-    assert len(slurm.orders) == 1
-    order = slurm.orders[0]
+    assert len(fake_slurm.orders) == 1
+    order = fake_slurm.orders[0]
     settings = tmp_path / "settings" / f"{plan[0].name}.yaml"
     assert order["tasks"][0]["command"][1:] == [
         "-P",
@@ -101,24 +61,26 @@ def test_all_that_has_no_job_becomes_one_array_of_the_usual_command(
     }
 
 
-def test_a_run_ends_with_the_code_that_its_job_has_left(tmp_path: Path, slurm: FakeSlurm) -> None:
+def test_a_run_ends_with_the_code_that_its_job_has_left(
+    tmp_path: Path, fake_slurm: FakeSlurm
+) -> None:
     plan = planned(tmp_path, "uda", seeds=(0, 1, 2))
     jobs = jobs_of(plan, tmp_path)
-    slurm.queue = ["10_0|RUNNING|None", "10_1|PENDING|Resources", "10_2|RUNNING|None"]
+    fake_slurm.queue = ["10_0|RUNNING|None", "10_1|PENDING|Resources", "10_2|RUNNING|None"]
     runs = [jobs(run, tmp_path, 0) for run in plan]
     assert [run.poll() for run in runs] == [None, None, None]
     leave_code(tmp_path, plan[0].name, "10_0", 1)
     leave_code(tmp_path, plan[1].name, "9_1", 0)  # of an earlier job
     assert [run.poll() for run in runs] == [1, None, None]
-    slurm.queue = None
+    fake_slurm.queue = None
     assert [run.poll() for run in runs] == [1, None, None], "no answer is no end"
-    slurm.queue = ["10_1|REQUEUED|None"]
+    fake_slurm.queue = ["10_1|REQUEUED|None"]
     assert [run.poll() for run in runs] == [1, None, -9]
     assert list(read_jobs(tmp_path)) == [plan[1].name]
 
 
 def test_what_a_run_says_last_is_its_log_or_what_its_job_said(
-    tmp_path: Path, slurm: FakeSlurm
+    tmp_path: Path, fake_slurm: FakeSlurm
 ) -> None:
     run = planned(tmp_path, "uda", seeds=(0,))[0]
     begun = jobs_of([run], tmp_path)(run, tmp_path, 0)
@@ -129,10 +91,10 @@ def test_what_a_run_says_last_is_its_log_or_what_its_job_said(
 
 
 def test_a_job_that_is_not_over_is_watched_and_not_submitted_again(
-    tmp_path: Path, slurm: FakeSlurm
+    tmp_path: Path, fake_slurm: FakeSlurm
 ) -> None:
     plan = planned(tmp_path, "uda", seeds=(0, 1))
-    slurm.queue = ["7_0|PENDING|Priority"]
+    fake_slurm.queue = ["7_0|PENDING|Priority"]
     write_jobs(tmp_path, {plan[0].name: Job("slurm", "7_0", config_sha256(plan[0].settings))})
     failures = Failures(tmp_path / "failed.json")
     live = note_ends(plan, tmp_path, failures)
@@ -141,35 +103,9 @@ def test_a_job_that_is_not_over_is_watched_and_not_submitted_again(
         refuse_live(live, tmp_path)
     jobs = Jobs(Cluster("slurm"), tmp_path, plan, live)
     watched = [jobs(run, tmp_path, 0) for run in plan]
-    assert [len(order["tasks"]) for order in slurm.orders] == [1]
+    assert [len(order["tasks"]) for order in fake_slurm.orders] == [1]
     leave_code(tmp_path, plan[0].name, "7_0", 0)
     assert watched[0].poll() == 0
-
-
-def test_what_came_of_jobs_while_nobody_watched_is_taken_in(
-    tmp_path: Path, slurm: FakeSlurm
-) -> None:
-    plan = planned(tmp_path, "uda", seeds=(0, 1, 2))
-    jobs = jobs_of(plan, tmp_path)
-    for run in plan:
-        jobs(run, tmp_path, 0)
-    (tmp_path / "logs" / f"{plan[0].name}.txt").write_text("usb-ext: the loss is not finite\n")
-    leave_code(tmp_path, plan[0].name, "10_0", 1)
-    leave_code(tmp_path, plan[1].name, "10_1", 143)
-    failures = Failures(tmp_path / "failed.json")
-    assert note_ends(plan, tmp_path, failures) == {} and read_jobs(tmp_path) == {}
-    reasons = [Failures(tmp_path / "failed.json").reason(run) for run in plan]
-    assert reasons == ["failed: the loss is not finite", None, None]
-
-
-def test_a_job_of_other_settings_is_not_run_over(tmp_path: Path, slurm: FakeSlurm) -> None:
-    plan = planned(tmp_path, "uda", seeds=(0,))
-    slurm.queue = ["7|RUNNING|None"]
-    write_jobs(tmp_path, {plan[0].name: Job("slurm", "7", "other")})
-    with pytest.raises(
-        SettingsError, match=r"job 7 of uda_n40_l0_s0 has other settings.*scancel 7"
-    ):
-        note_ends(plan, tmp_path, Failures(tmp_path / "failed.json"))
 
 
 def test_the_warning_comes_early_enough_and_never_before_most_of_the_time() -> None:
@@ -179,20 +115,10 @@ def test_the_warning_comes_early_enough_and_never_before_most_of_the_time() -> N
     assert seconds == {1: 15, 4: 60, 600: 120}
 
 
-def test_jobs_are_cancelled_by_array_and_by_process() -> None:
-    jobs = [
-        Job("slurm", "7_0", ""),
-        Job("slurm", "7_1", ""),
-        Job("slurm", "9", ""),
-        Job("local", "5", ""),
-    ]
-    assert cancel_words(jobs) == "scancel 7 9; kill 5"
-
-
-def test_several_gpus_are_several_processes(tmp_path: Path, slurm: FakeSlurm) -> None:
+def test_several_gpus_are_several_processes(tmp_path: Path, fake_slurm: FakeSlurm) -> None:
     run = planned(tmp_path, "uda", seeds=(0,))[0]
     jobs_of([run], tmp_path, gpus=2)(run, tmp_path, 0)
-    assert slurm.orders[0]["tasks"][0]["command"][-2:] == ["--devices", "2"]
+    assert fake_slurm.orders[0]["tasks"][0]["command"][-2:] == ["--devices", "2"]
 
 
 TRAINS = """
@@ -279,7 +205,7 @@ def test_a_submission_that_breaks_is_told_in_a_line(
 
 
 def test_local_jobs_have_a_slot_each(
-    tmp_path: Path, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -289,10 +215,10 @@ def test_local_jobs_have_a_slot_each(
     leave_code(tmp_path, plan[0].name, "10", 0)
     assert first.poll() == 0
     jobs(plan[2], tmp_path, 0)
-    assert [order["tasks"][0]["gpus"] for order in slurm.orders] == ["0", "1", "0"]
+    assert [order["tasks"][0]["gpus"] for order in fake_slurm.orders] == ["0", "1", "0"]
 
 
-def test_a_run_that_outlives_its_job_is_not_over(tmp_path: Path, slurm: FakeSlurm) -> None:
+def test_a_run_that_outlives_its_job_is_not_over(tmp_path: Path, fake_slurm: FakeSlurm) -> None:
     """Its lock is signed by a process that lives; after it, the run's own record says what came of it."""
     run = planned(tmp_path, "uda", seeds=(0,))[0]
     begun = jobs_of([run], tmp_path)(run, tmp_path, 0)

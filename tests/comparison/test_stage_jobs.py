@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from support.compare import Trainer, leave, of_seed, planned, report_of
 
-from usb_ext.comparison import jobs, stage
+from usb_ext.comparison import job_record, jobs, stage
 from usb_ext.comparison.cluster import Cluster
-from usb_ext.comparison.jobs import read_jobs
+from usb_ext.comparison.job_record import read_jobs
 from usb_ext.comparison.methods import Order
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.stage import compare, resolved_plan
@@ -61,7 +61,7 @@ class Queue:
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queue:
     made = Queue(resolved_plan(planned(tmp_path, "fixmatch", "flexmatch")), lambda name: 0)
     monkeypatch.setattr(jobs, "_answer", made.submit)
-    monkeypatch.setattr(jobs, "asked_of_slurm", made.answer)
+    monkeypatch.setattr(job_record, "asked_of_slurm", made.answer)
     monkeypatch.setattr(jobs, "LOOK_SECONDS", {"slurm": 0.0})
     monkeypatch.setattr(stage, "check_cluster", lambda _: None)
     return made

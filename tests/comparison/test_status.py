@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.compare import leave, planned
 
-from usb_ext.comparison import jobs
-from usb_ext.comparison.jobs import Job, write_jobs
+from usb_ext.comparison import job_record
+from usb_ext.comparison.job_record import Job, write_jobs
 from usb_ext.comparison.plan import Failures, Planned
 from usb_ext.comparison.processes import files_of
 from usb_ext.comparison.status import status
@@ -82,7 +82,7 @@ def test_jobs_stand_where_slurm_says(tmp_path: Path, monkeypatch: pytest.MonkeyP
     begun(gone, (20, 3.0))
     held(gone, 1, "elsewhere")
     queue = ["7_0|RUNNING|None", "7_1|PENDING|JobArrayTaskLimit", "8_0|RUNNING|None"]
-    monkeypatch.setattr(jobs, "asked_of_slurm", lambda *_: queue)
+    monkeypatch.setattr(job_record, "asked_of_slurm", lambda *_: queue)
     said = status(tmp_path)
     assert line_of(said, running) == ["running", "50/100", "3", "s", "job", "7_0"]
     assert line_of(said, waiting) == ["waiting", "0/100", "job", "7_1:", "JobArrayTaskLimit"]
@@ -93,7 +93,7 @@ def test_jobs_stand_where_slurm_says(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def silent(*_: str) -> list[str]:
         raise RunFailed("Slurm does not answer")
 
-    monkeypatch.setattr(jobs, "asked_of_slurm", silent)
+    monkeypatch.setattr(job_record, "asked_of_slurm", silent)
     said = status(tmp_path)
     assert "Slurm does not answer; what its jobs do is not known" in said
     assert line_of(said, failed)[0] == "failed"

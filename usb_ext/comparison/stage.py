@@ -14,7 +14,8 @@ from usb_ext.comparison.against import refuse_other_data_set
 from usb_ext.comparison.cluster import LOCAL, check_cluster
 from usb_ext.comparison.entries import Entry, of_one_source
 from usb_ext.comparison.forks import forks
-from usb_ext.comparison.jobs import FOLDER, RECORD, Jobs, note_ends, refuse_live
+from usb_ext.comparison.job_record import FOLDER, RECORD, note_ends, refuse_live
+from usb_ext.comparison.jobs import Jobs
 from usb_ext.comparison.methods import Order
 from usb_ext.comparison.page import as_markdown, write_files
 from usb_ext.comparison.plan import Failures, Planned, completed, refuse_other_settings
@@ -90,10 +91,10 @@ def compare(
 
         trained = _train(ready, order, failures, live, start, stop or Stop(), say, made)
     entries = [_entry(run, trained.reasons.get(run.name) or failures.reason(run)) for run in ready]
-    made_report = report(entries, order)
+    reported = report(entries, order)
     if trained.left is not None:
         raise trained.left
-    return made_report
+    return reported
 
 
 class Trained(NamedTuple):
@@ -164,14 +165,7 @@ def _train(
     again = [run for run in plan if order.retry or failures.reason(run) is None]
     todo = [run for run in again if not completed(run)]
     todo.sort(key=lambda run: run.name not in live)
-    cluster, jobs = order.cluster, order.jobs
-    if cluster is None:
-        refuse_live(live, order.out)
-    else:
-        jobs = cluster.running or max(1, len(todo))
-        check_outputs(order.out, OF_JOBS)
-        if todo:
-            check_cluster(cluster)
+    cluster, jobs = order.cluster, _at_a_time(order, todo, live)
     heard = guarded(say, stop.unseen)
     teller = Teller(len(plan), len(done), len(todo), jobs, heard)
     teller.warn(plan, shared=cluster is None or cluster.kind == LOCAL)
@@ -196,6 +190,17 @@ def _train(
                 leave=submitted is not None,
             )
     return _ended(plan, order, ends, stop, submitted)
+
+
+def _at_a_time(order: Order, todo: Sequence[Planned], live: Mapping[str, str]) -> int:
+    """How many runs at a time; refuses a cluster that cannot be asked, and to run here what is a job."""
+    if order.cluster is None:
+        refuse_live(live, order.out)
+        return order.jobs
+    check_outputs(order.out, OF_JOBS)
+    if todo:
+        check_cluster(order.cluster)
+    return order.cluster.running or max(1, len(todo))
 
 
 def _ended(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from usb_ext.comparison.jobs import Job, cancel_words, code_of, read_jobs, states_of, words_of
+from usb_ext.comparison.job_record import Job, cancel_words, code_of, read_jobs, states_of, words_of
 from usb_ext.comparison.plan import Failures
 from usb_ext.comparison.processes import FAILED, duration, last_lines, log_of_run, settings_of_run
 from usb_ext.comparison.records import Record, read_record

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from usb_ext.comparison.page import markdown
 from usb_ext.comparison.statistics import mean_and_spread
@@ -136,20 +137,11 @@ def draw(report: Mapping[str, Any], stem: Path) -> list[Path]:
         len(rows), len(columns)
     )
     image = axes.imshow(np.ma.masked_invalid(grid), cmap="viridis_r", aspect="auto")
-    middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
-    for (row, column), value in np.ndenumerate(grid):
-        colour = "white" if value < middle else "black"
-        text = NONE if np.isnan(value) else number(float(value))
-        axes.text(
-            column,
-            row,
-            text,
-            ha="center",
-            va="center",
-            color="black" if np.isnan(value) else colour,
-        )
-        if report["best"] == f"{first}={rows[row]},{second}={columns[column]}":
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="C3", lw=2.5))
+    _write_means(axes, grid)
+    if report["best"] is not None:
+        best = next(cell["values"] for cell in report["cells"] if cell["label"] == report["best"])
+        corner = columns.index(best[1]) - 0.5, rows.index(best[0]) - 0.5
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, ec="C3", lw=2.5))
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.set(xlabel=second, ylabel=first, title=KINDS[kind])
@@ -159,6 +151,15 @@ def draw(report: Mapping[str, Any], stem: Path) -> list[Path]:
         replace_file(files[0], lambda part: figure.savefig(part, format="png", dpi=130))
         replace_file(files[1], lambda p: figure.savefig(p, format="svg", metadata={"Date": None}))
     return files
+
+
+def _write_means(axes: Any, grid: NDArray[np.float64]) -> None:
+    """The number in each cell, in a colour that is read on the cell's own."""
+    middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
+    for (row, column), value in np.ndenumerate(grid):
+        text = NONE if np.isnan(value) else number(float(value))
+        colour = "white" if value < middle else "black"
+        axes.text(column, row, text, ha="center", va="center", color=colour)
 
 
 def _mean(errors: Mapping[str, float]) -> float:
