@@ -9,6 +9,7 @@ from support.jobs import FakeSlurm, leave_code
 from usb_ext.comparison.job_record import (
     Job,
     cancel_words,
+    code_of,
     note_ends,
     read_jobs,
     states_of,
@@ -73,6 +74,22 @@ def test_states_are_slurms_words_and_a_process_that_is_no_job_is_over(
     }
     fake_slurm.queue = None
     assert states_of([Job("slurm", "7_0", "")]) is None
+
+
+@pytest.mark.parametrize("code", [143, -9])
+def test_a_run_that_is_stopped_is_not_over_while_its_job_is_queued(
+    tmp_path: Path, code: int
+) -> None:
+    """As where a node fails: Slurm sends SIGTERM, and queues the job again."""
+    (tmp_path / "cluster").mkdir()
+    leave_code(tmp_path, "run", "7", code)
+    job = Job("slurm", "7", "")
+    assert code_of(tmp_path, "run", job, {"7": ("PENDING", "BeginTime")}) is None
+    assert code_of(tmp_path, "run", job, None) is None, "nobody knows"
+    assert code_of(tmp_path, "run", job, {}) == code
+    leave_code(tmp_path, "run", "7", 1)
+    assert code_of(tmp_path, "run", job, {"7": ("COMPLETING", "")}) == 1
+    assert code_of(tmp_path, "run", Job("slurm", "8", ""), {}) is None, "of an earlier job"
 
 
 def test_a_list_of_jobs_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from usb_ext.settings import config_sha256
 RECORD, FOLDER = "cluster.json", "cluster"
 WAITING = "WAITING"
 """State of a job while Slurm does not answer."""
+SIGNALLED = 128
+"""An exit code above says which signal has stopped a run, as shells have it."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,19 @@ def _is_local_job(number: str) -> bool:
     return b"submitit" in words
 
 
-def code_of(out: Path, name: str, job: Job) -> int | None:
-    """The exit code that the job of a run has left; None where it has left none.
+def code_of(
+    out: Path, name: str, job: Job, states: Mapping[str, tuple[str, str]] | None
+) -> int | None:
+    """The exit code with which the job of a run is over; None where it has left none.
+
+    A run that was stopped by a signal is not over while its job is in the queue: Slurm also sends SIGTERM
+    where it takes a node away, and begins the job again.
 
     Args:
         out: the comparison's folder.
         name: of the run.
         job: its job; what an earlier one has left does not count.
+        states: as `states_of` gives them.
     """
     try:
         said = json_of(out / FOLDER / f"{name}.json")
@@ -107,7 +115,11 @@ def code_of(out: Path, name: str, job: Job) -> int | None:
         return None
     if not isinstance(said, dict) or said.get("job") != job.number:
         return None
-    return said["code"] if isinstance(said.get("code"), int) else None
+    code = said.get("code")
+    if not isinstance(code, int):
+        return None
+    stopped = code < 0 or code > SIGNALLED
+    return None if stopped and (states is None or job.number in states) else code
 
 
 def words_of(out: Path, name: str, job: Job) -> str:
@@ -140,7 +152,7 @@ def note_ends(plan: Sequence[Planned], out: Path, failures: Failures) -> dict[st
     for name, job in jobs.items():
         run = runs.get(name)
         same = run is not None and job.config_sha256 == config_sha256(run.settings)
-        code = code_of(out, name, job)
+        code = code_of(out, name, job, states)
         if code is None and (states is None or job.number in states):
             if run is not None and not same:
                 raise SettingsError(

@@ -136,7 +136,8 @@ class Jobs:
         self._looked = now
         self._states = states_of(self.jobs.values())
         for name, job in self.jobs.items():
-            if name not in self._codes and (code := code_of(self.out, name, job)) is not None:
+            code = code_of(self.out, name, job, self._states)
+            if name not in self._codes and code is not None:
                 self._codes[name] = code
 
     def code(self, run: Planned) -> int | None:

@@ -122,7 +122,7 @@ def _state(found: Found, name: str, folder: RunFolder) -> tuple[str, str]:
     """State and reason of a run that is not done."""
     lock, job = folder.path / LOCK, found.jobs.get(name)
     if job is not None:
-        code = code_of(found.out, name, job)
+        code = code_of(found.out, name, job, found.states)
         if code is None and found.states is None:
             return WAITS, f"job {job.number}"
         if code is None and found.states and job.number in found.states:

@@ -25,6 +25,7 @@ OWN_SPLIT = "the data set's validation split"
 NOTHING = (
     "nothing but the test split, which chooses no cell; hold images out (--num_val N) to choose one"
 )
+NO_RUN = "nothing: no run is finished"
 ANEW = "no best cell without --num_val N, which holds images out, unless the data set has a validation split"
 
 
@@ -193,7 +194,7 @@ def read_cells(asked: Asked, axes: Axes) -> tuple[list[Cell], str]:
         entries.append(Entry(*where, found, record if isinstance(record, str) else ""))
     usable = of_one_source(entries, asked.allow_mixed)
     choices = {_chosen_on(e.record.raw) for e in usable if e.record is not None}
-    chosen_on = choices.pop() if len(choices) == 1 else NOTHING
+    chosen_on = choices.pop() if len(choices) == 1 else (NOTHING if choices else NO_RUN)
     cells = []
     for method, values in zip(asked.methods, product(*axes.values()), strict=True):
         own = [entry for entry in usable if entry.method == method.label]
@@ -206,7 +207,7 @@ def _cell(label: str, values: tuple[str, ...], entries: Sequence[Any], chosen_on
     records = {str(e.fold): e.record for e in entries if e.record is not None}
     missing = tuple(str(e.fold) for e in entries if e.record is None)
     test = {seed: record.errors["last"] for seed, record in records.items()}
-    if chosen_on == NOTHING:
+    if chosen_on in (NOTHING, NO_RUN):
         return Cell(label, values, {}, test, missing)
     from usb_ext.comparison.records import percent_error
 

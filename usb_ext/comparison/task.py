@@ -50,6 +50,7 @@ class Task:
         if place.cluster == "local":
             _set_gpus(self.gpus)
         signal.signal(signal.SIGTERM, self._ask)
+        Path(self.ended).unlink(missing_ok=True)  # of a sitting before, where a node was taken away
         with _blocked(warning_signal()):  # blocked in the run and all that it starts
             self._process = process = begun(self.command, Path(self.log), again=True)
         with contextlib.suppress(UncompletedJobError):  # it ended by itself while its time was up
