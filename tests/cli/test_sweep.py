@@ -46,6 +46,8 @@ def test_a_dry_run_names_every_cell(config: Path, capsys: pytest.CaptureFixture[
     assert "8 runs of 8 steps" in said and "sweep_tiny" in said
     for cell in ("lr=0.01,T=0.5: layermatch with lr 0.01, T 0.5", "lr=0.03,T=1: layermatch"):
         assert cell in said
+    assert cli.main(["sweep", "--c", str(config), *words, "--algorithm", "fixmatch"]) == 0
+    assert "lr=0.01,T=0.5: fixmatch with lr 0.01" in capsys.readouterr().out
 
 
 def test_no_train_reports_what_is_there(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

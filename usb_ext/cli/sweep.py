@@ -28,6 +28,11 @@ def sweep_flags(sweep: argparse.ArgumentParser) -> None:
     sweep.add_argument(
         "--grid", nargs="+", metavar="NAME=V,V", help="settings with their values: lr=0.01,0.03"
     )
+    sweep.add_argument(
+        "--algorithm",
+        metavar="NAME",
+        help="of all cells, with its own recipe (default: the file's)",
+    )
     sweep.add_argument("--seeds", nargs="+", type=int, metavar="N", help="training seeds")
     sweep.add_argument(
         "--label-seeds", "--label_seeds", nargs="+", type=int, metavar="N",
@@ -62,8 +67,9 @@ def run_sweep(arguments: argparse.Namespace, show: Show) -> int:
         raise SettingsError(f"--grid and --{both[0]} both set {both[0]}; leave one of them out")
     place = Path(str(given.value("save_dir") or default_of("save_dir"))).expanduser()
     name = Path(arguments.c).stem if arguments.c else "settings"
+    algorithm = arguments.algorithm or given.value("algorithm") or default_of("algorithm")
     asked = Asked(
-        methods=cells_of(axes, str(given.value("algorithm") or default_of("algorithm"))),
+        methods=cells_of(axes, str(algorithm)),
         given=given,
         seeds=_numbers(arguments.seeds),
         label_seeds=_numbers(arguments.label_seeds),
