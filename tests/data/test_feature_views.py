@@ -10,12 +10,14 @@ import pytest
 import torch
 from support.run import run
 
+from usb_ext.cli.main import main
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import file_sha256
 from usb_ext.data.feature_views import (
     FeatureArrays,
     KeptViews,
     load_feature_set,
+    mean_of_weak_views,
     with_feature_size,
 )
 from usb_ext.data.features import Features, write_features
@@ -143,3 +145,38 @@ def test_a_run_equals_the_one_on_the_arrays(folder: Path, tmp_path: Path, added:
     assert np.array_equal(*(one.predict_proba(plain) for one in found))
     assert found[0].classes == ("a", "b", "c")
     assert found[0].settings.feature_size == D
+
+
+def test_the_mean_of_plain_and_weak_views(folder: Path) -> None:
+    views = rows()[: N * 6].astype(np.float64).reshape(N, 6, D)
+    wanted = (views[:, 0] + views[:, 1] + views[:, 2]) / 3
+    np.testing.assert_allclose(mean_of_weak_views(folder), wanted, atol=1e-3)
+
+
+def test_images_are_chosen_on_the_mean_of_their_views(folder: Path, tmp_path: Path) -> None:
+    """As on a features file that holds the means; refused where there are no views."""
+    write_features(tmp_path / "means.npz", Features(mean_of_weak_views(folder), np.arange(N)))
+    how = ["--budget", "6", "--strategy", "typiclust", "--normalise", "centered"]
+    views = ["--features", str(folder / "features.npz"), "--average_views"]
+    assert main(["select", *views, *how, "--out", str(tmp_path / "a")]) == 0
+    plain = ["--features", str(tmp_path / "means.npz")]
+    assert main(["select", *plain, *how, "--out", str(tmp_path / "b")]) == 0
+    chosen = [json.loads((tmp_path / n / "selected.json").read_text())["ids"] for n in "ab"]
+    assert chosen[0] == chosen[1]
+    assert main(["select", *plain, *how, "--average_views", "--out", str(tmp_path / "c")]) == 3
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_comparison_on_features_goes_on(folder: Path, tmp_path: Path) -> None:
+    """The same command again finds its runs, though they name the size of their features."""
+    file = tmp_path / "c.yaml"
+    given = {**RUN, "algorithm": "fixmatch", "dataset": "features", "feature_file": str(folder)}
+    file.write_text(json.dumps({**given, "device": "cpu"}))
+    words = ["compare", "--c", str(file), "--methods", "fixmatch", "uda", "--seeds", "0"]
+    words += ["--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    runs = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*.pth")}
+    assert len(runs) >= 2
+    assert main(words) == 0
+    assert runs == {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*.pth")}
+    assert main([*words, "--lr", "0.5"]) == 2

@@ -72,6 +72,21 @@ def test_images_and_their_features_get_the_same_answer(place: Path, tmp_path: Pa
     assert run.on_images().on_images().predict(pixels[0]).classes[0] == same.classes[0]
 
 
+def test_a_transform_of_features_is_part_of_the_run(place: Path) -> None:
+    """Its centre by NumPy from the plain views; images and their features still get the same answer."""
+    folder = trained(place, save_name="power", net="linear", feature_transform="power")
+    run = usb_ext.load_run(folder, device="cpu")
+    train = len(sorted((place / "data" / "train").glob("*/*.png")))
+    views = np.load(place / "kept" / "views.npy").astype(np.float64)
+    roots = np.sqrt(np.abs(views[: 3 * train : 3])) * np.sign(views[: 3 * train : 3])
+    center = (roots / np.linalg.norm(roots, axis=1, keepdims=True)).mean(axis=0)
+    np.testing.assert_allclose(run.network.transform.center, center, atol=1e-6)
+    files = sorted((place / "data" / "test").glob("*/*.png"))
+    from_features = run.predict(views[-len(files) :].astype(np.float32))
+    from_files = run.predict([str(f) for f in files])
+    np.testing.assert_allclose(from_files.probabilities, from_features.probabilities, atol=2e-2)
+
+
 def test_the_network_in_front_is_the_one_of_the_features(place: Path, tmp_path: Path) -> None:
     """By hand: kept tensors in the network of that name, then the layers of the run's own."""
     run = usb_ext.load_run(alone(place, tmp_path), device="cpu")

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.stats
 from support.images import folder_of_images, picture
 
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import RunFolder
 from usb_ext.data.label_csv import label_rows
-from usb_ext.labelling.check import draw_check, overlap, read_check, trained_on
+from usb_ext.labelling.check import check_names, draw_check, overlap, read_check, trained_on
 from usb_ext.settings import load_settings
 
 
@@ -89,3 +91,21 @@ def test_images_that_were_labelled_since_are_found(tmp_path: Path) -> None:
     table = tmp_path / "check.csv"
     table.write_text("train/a/1.png,cat\ntrain/a/2.png,cat\ntrain/b/1.png,dog\n")
     assert overlap(table, ["2.png", "train/b/1.png", "9.png"]) == {"train/a/2.png", "train/b/1.png"}
+
+
+def test_a_check_is_drawn_from_what_is_not_labelled() -> None:
+    names = [f"d/{n}.png" for n in range(30)]
+    labelled = [f"{n}.png" for n in range(10)]
+    drawn = check_names(names, 20, 3, labelled)
+    assert sorted(drawn) == sorted(names[10:])
+    assert check_names(names, 5, 3, labelled) == check_names(names, 5, 3, labelled)
+    often = np.zeros(30)
+    for seed in range(600):
+        often[[names.index(name) for name in check_names(names, 5, seed, labelled)]] += 1
+    assert (often[:10] == 0).all()
+    assert scipy.stats.chisquare(often[10:]).pvalue > 1e-4
+    for count in (0, 21):
+        with pytest.raises(SettingsError, match="use 1 to 20"):
+            check_names(names, count, 0, labelled)
+    with pytest.raises(SettingsError, match="gone"):
+        check_names(names, 1, 0, ["gone.png"])

@@ -4,16 +4,14 @@ import os
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
-import scipy.stats
 from labelling.conftest import NAMES, Asked
 
 from usb_ext.core.errors import DataMissing, RunFailed, SettingsError
 from usb_ext.data.label_csv import LabelRow, label_rows
 from usb_ext.labelling import table as module
 from usb_ext.labelling.label_studio import read_tasks, write_tasks
-from usb_ext.labelling.table import Stale, check_names, image_files, new_table, open_table
+from usb_ext.labelling.table import Stale, image_files, new_table, open_table
 
 
 def test_an_answer_is_on_disk_and_read_again(asked: Asked) -> None:
@@ -117,24 +115,6 @@ def test_files_are_found_by_name_and_by_ending(asked: Asked) -> None:
     table.rows[0].name = "gone.png"
     with pytest.raises(DataMissing, match=r"gone\.png"):
         image_files(table, Path("photos"), NAMES)
-
-
-def test_a_check_is_drawn_from_what_is_not_labelled() -> None:
-    names = [f"d/{n}.png" for n in range(30)]
-    labelled = [f"{n}.png" for n in range(10)]
-    drawn = check_names(names, 20, 3, labelled)
-    assert sorted(drawn) == sorted(names[10:])
-    assert check_names(names, 5, 3, labelled) == check_names(names, 5, 3, labelled)
-    often = np.zeros(30)
-    for seed in range(600):
-        often[[names.index(name) for name in check_names(names, 5, seed, labelled)]] += 1
-    assert (often[:10] == 0).all()
-    assert scipy.stats.chisquare(often[10:]).pvalue > 1e-4
-    for count in (0, 21):
-        with pytest.raises(SettingsError, match="use 1 to 20"):
-            check_names(names, count, 0, labelled)
-    with pytest.raises(SettingsError, match="gone"):
-        check_names(names, 1, 0, ["gone.png"])
 
 
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:

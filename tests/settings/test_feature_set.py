@@ -36,6 +36,14 @@ def test_other_names_are_no_networks_of_vectors(net: str) -> None:
             "dataset is moons",
         ),
         ({"dataset": "digits", "feature_size": 3, "net": "wrn_10_1"}, "takes no vectors"),
+        (
+            {"feature_file": "f", "net": "wrn_10_1", "feature_transform": "power"},
+            "net is wrn_10_1 and dataset features; leave it out",
+        ),
+        (
+            {"dataset": "moons", "net": "mlp_8", "feature_transform": "power"},
+            "dataset moons; leave",
+        ),
         ({"dataset": "digits", "net": "mlp_8"}, "takes points or features, but dataset is digits"),
     ],
 )

@@ -135,17 +135,16 @@ def test_dead_keys_are_a_group_of_their_own() -> None:
     assert "clip_grad" not in DEAD
 
 
-def test_the_package_needs_neither_torch_nor_semilearn_and_starts_at_once() -> None:
+def test_the_package_needs_neither_torch_nor_semilearn() -> None:
     code = (
-        "import sys, time; start = time.process_time(); import usb_ext.settings; "
-        "took = time.process_time() - start; "
+        "import sys; import usb_ext.settings; "
         "heavy = {m.partition('.')[0] for m in sys.modules} & {'torch', 'semilearn', 'numpy'}; "
-        "print(sorted(heavy), took < 0.4)"
+        "print(sorted(heavy))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.stdout.strip() == "[] True"
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_changed_setting_is_a_new_model() -> None:

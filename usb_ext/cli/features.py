@@ -36,7 +36,7 @@ def add_feature_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0, help="of every draw (0)")
     _as_setting(command, "as3l_runs", "runs of K-means, C")
     _as_setting(command, "as3l_tune_epochs", "of feature fine-tuning, Eq. 6; 0: none")
-    _as_setting(command, "as3l_normalise", "features to length 1 first")
+    _as_setting(command, "as3l_normalise", "features to length 1 first, or centred before that")
     command.add_argument(
         "--points_per_center", type=int, help="images a center that K-means trains on (all)"
     )
@@ -114,6 +114,11 @@ def select_flags(command: argparse.ArgumentParser) -> None:
     _as_setting(command, "as3l_strategy", "how")
     _as_setting(command, "as3l_choose_on", "features to choose on")
     _as_setting(command, "as3l_usl", "whose constants usl takes")
+    command.add_argument(
+        "--average_views",
+        action="store_true",
+        help="of a folder of `usb-ext features`: choose on the mean of plain and weak views",
+    )
     add_feature_flags(command)
     add_data_flags(command)
 
@@ -142,6 +147,7 @@ def run_select(arguments: argparse.Namespace, show: Show) -> int:
         tuning=tuning,
         device=arguments.device,
         usl=usl_of(arguments.usl, None if settings is None else settings.dataset),
+        average_views=arguments.average_views,
         given=path_of(arguments.given),
     )
     return show(select_images(order, settings))

@@ -11,6 +11,7 @@ from typing import TextIO
 from usb_ext._version import __version__
 from usb_ext.cli.command import OneLineParser, SettingsCommand
 from usb_ext.cli.table import COMMANDS
+from usb_ext.core.allocator import keep_freed_memory
 from usb_ext.core.errors import (
     Interrupted,
     ToldElsewhere,
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code; 141 where nobody reads what is said, as shells count SIGPIPE.
     """
     _open_what_is_closed()
+    keep_freed_memory()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         with our_errors():

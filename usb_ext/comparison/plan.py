@@ -172,7 +172,10 @@ def _difference(run: Planned) -> str:
         stored = load_settings(run.folder.config).settings.model_dump(mode="json")
     except SettingsError as error:
         return f"its settings cannot be read: {error}"
-    keys = differing_keys(stored, run.settings.model_dump(mode="json"))
+    now = run.settings.model_dump(mode="json")
+    if now["feature_size"] is None:  # a run fills it in from its data
+        now["feature_size"] = stored["feature_size"]
+    keys = differing_keys(stored, now)
     return ", ".join(f"{key} {then} then, {now} now" for key, (then, now) in keys.items())
 
 

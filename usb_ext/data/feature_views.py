@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from usb_ext.core.arrays import blocks
 from usb_ext.core.errors import DataMissing, SettingsError, reason
 from usb_ext.core.files import file_sha256, read_json
 from usb_ext.data.features import Features, read_features
@@ -225,6 +226,24 @@ def open_views(folder: Path, record: Mapping[str, Any], mode: str = "r") -> Any:
         raise DataMissing(
             f"{path} is {found.dtype} of shape {found.shape}, its record says {shape}; {REMEDY}"
         )
+    return found
+
+
+def mean_of_weak_views(folder: Path) -> NDArray[np.float32]:
+    """Of each training image the mean over its plain and its weak views, (N, d).
+
+    Args:
+        folder: of `usb-ext features`.
+
+    Raises:
+        DataMissing: as in `read_record` and `open_views`.
+    """
+    record = read_record(folder)
+    count, views = record["images"], 1 + record["weak"] + record["strong"]
+    rows = open_views(folder, record)[: count * views].reshape(count, views, -1)
+    found = np.empty((count, record["dimensions"]), dtype=np.float32)
+    for part in blocks(count, views * record["dimensions"]):
+        found[part] = rows[part, : 1 + record["weak"]].mean(axis=1, dtype=np.float32)
     return found
 
 

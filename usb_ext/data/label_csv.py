@@ -11,10 +11,12 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from usb_ext.core.errors import DataMissing, SettingsError, quoted
+from usb_ext.core.files import write_text
 from usb_ext.data.image_names import normal_name
 
 DELIMITERS = ",;\t"
@@ -50,6 +52,18 @@ def has_label(cell: str) -> bool:
         cell: the second of a line.
     """
     return cell.casefold() not in NO_LABEL
+
+
+def write_labels(path: Path, rows: Iterable[tuple[object, str]]) -> None:
+    """Write a label CSV with a header, whole or not at all.
+
+    Args:
+        path: the file.
+        rows: an image's name or position and its class, "" for none yet.
+    """
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([("id", "class"), *rows])
+    write_text(path, stream.getvalue())
 
 
 def label_rows(path: Path) -> list[LabelRow]:

@@ -15,7 +15,7 @@ from torch import nn
 from usb_ext.core.errors import DataMissing, reason
 from usb_ext.core.files import file_sha256, replace_file
 from usb_ext.data.feature_views import FrozenNetwork, feature_folder, frozen_network
-from usb_ext.engine.network import builder
+from usb_ext.engine.network import builder, tensors_of
 from usb_ext.settings import Settings
 
 WEIGHTS = "network.safetensors"
@@ -35,8 +35,7 @@ def keep_network(folder: Path, net: nn.Module) -> str:
     Returns:
         The SHA-256 of the file.
     """
-    held = {name: t.detach().cpu().contiguous().clone() for name, t in net.state_dict().items()}
-    replace_file(folder / WEIGHTS, lambda path: save_file(held, path))
+    replace_file(folder / WEIGHTS, lambda path: save_file(tensors_of(net), path))
     return file_sha256(folder / WEIGHTS)
 
 

@@ -6,24 +6,35 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.data.feature_views import KeptViews
 from usb_ext.engine.hooks.average import evaluated_state
 from usb_ext.settings import Settings
+from usb_ext.upstream.feature_transform import center_of
 from usb_ext.upstream.nets import TEXT_AND_AUDIO, net_builder
 from usb_ext.upstream.own_nets import Builder
 from usb_ext.upstream.pretrained import load_weights
-from usb_ext.upstream.running import State
+from usb_ext.upstream.running import Datasets, State, served
 from usb_ext.upstream.text_nets import HUB, text_net
 from usb_ext.upstream.usb_algorithms import second_head, wrappings
 from usb_ext.upstream.weights import misfits, misfits_in_words
 
 
-def builder(settings: Settings) -> Builder:
+def builder(settings: Settings, center: torch.Tensor | None = None) -> Builder:
     """The network's builder, with weights loaded strictly when asked for.
+
+    Args:
+        settings: of the run.
+        center: (d,) for `feature_transform: power`; None leaves it at 0, for weights that are loaded later.
 
     Returns:
         A callable as USB expects it; text and audio networks load their own weights.
     """
-    build = net_builder(settings.net, settings.img_size, features=settings.feature_size or 2)
+    build = net_builder(
+        settings.net,
+        settings.img_size,
+        features=settings.feature_size or 2,
+        transform=settings.feature_transform,
+    )
     own_loading = settings.net in TEXT_AND_AUDIO
 
     def build_net(
@@ -36,11 +47,35 @@ def builder(settings: Settings) -> Builder:
                 num_classes=num_classes, pretrained=pretrained, pretrained_path=pretrained_path
             )
         net = build(num_classes=num_classes)
+        if center is not None:
+            net.transform.center.copy_(center)  # type: ignore[union-attr, operator]
         if pretrained:
             load_weights(net, settings.net, pretrained_path or "", num_classes, settings.img_size)
         return net
 
     return build_net
+
+
+def feature_center(settings: Settings, datasets: Datasets) -> torch.Tensor | None:
+    """The centre (d,) of `feature_transform: power`, over the plain views of all training images.
+
+    Args:
+        settings: of the run.
+        datasets: of the run, by USB's names.
+
+    Returns:
+        None for any other transform.
+    """
+    if settings.feature_transform == "none":
+        return None
+    split = "train_lb" if datasets["train_ulb"] is None else "train_ulb"
+    views: KeptViews = served(datasets, split).data
+    return center_of(torch.from_numpy(views.values[views.rows, 0]))
+
+
+def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    """All tensors of a network by name, of any shapes (...): copies on the CPU that share no memory."""
+    return {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
 
 
 class SecondHead(nn.Module):

@@ -19,7 +19,7 @@ from usb_ext.data.folder_scan import scan_folder
 from usb_ext.data.image_names import NameIndex, normal_name
 from usb_ext.data.label_csv import label_rows
 from usb_ext.data.label_files import read_selected
-from usb_ext.labelling.table import check_names, new_table
+from usb_ext.labelling.table import new_table
 from usb_ext.settings import Settings
 
 CHECK = "check.csv"
@@ -46,6 +46,35 @@ class Check:
 def record_beside(table: Path) -> Path:
     """Where it stands what a check was drawn from: `check.json` for `check.csv`."""
     return table.with_suffix(".json")
+
+
+def check_names(names: Sequence[str], count: int, seed: int, labelled: Sequence[str]) -> list[str]:
+    """Images to measure a model on: drawn at random, each set of so many equally likely.
+
+    Nothing that a model or a choice of images says enters, so that a share of right answers on them is an
+    estimate for all images that are not labelled.
+
+    Args:
+        names: of all images.
+        count: how many to draw.
+        seed: of the draw.
+        labelled: names, or their endings, of those that a model was trained on; none of them is drawn.
+
+    Raises:
+        SettingsError: fewer are left, or a labelled one is not among the names.
+    """
+    index = NameIndex(names)
+    try:
+        taken = {index.find(name) for name in labelled}
+    except LookupError as error:
+        raise SettingsError(f"--except: {error.args[0]}") from error
+    free = [name for number, name in enumerate(names) if number not in taken]
+    if not 1 <= count <= len(free):
+        raise SettingsError(
+            f"--check is {count}; use 1 to {len(free)}, the images that are not labelled"
+        )
+    chosen = np.random.default_rng(seed).choice(len(free), size=count, replace=False)
+    return [free[number] for number in chosen]
 
 
 def draw_check(table: Path, images: Path, count: int, seed: int, labelled: Sequence[str]) -> Check:

@@ -14,14 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from usb_ext.core.errors import DataMissing, RunFailed, SettingsError, quoted
 from usb_ext.core.files import write_text
 from usb_ext.data.image_names import NameIndex, normal_name
-from usb_ext.data.label_csv import cells_of, csv_rows, delimiter_of, has_label, label_text
+from usb_ext.data.label_csv import (
+    cells_of,
+    csv_rows,
+    delimiter_of,
+    has_label,
+    label_text,
+    write_labels,
+)
 
-HEADER = ("id", "class")
 UNSURE = "unsure.txt"
 """Beside the CSV: names of images whose answer the person is not sure of, one a line."""
 
@@ -150,8 +154,7 @@ class Table:
             if normal_name(name) not in map(normal_name, self.classes):
                 self.classes.append(name)
                 self.version += 1
-                lines = "".join(f"{name}\n" for name in self.classes)
-                write_text(self.path.with_name(CLASSES), lines)
+                write_classes(self.path.with_name(CLASSES), self.classes)
 
     def _write(self) -> None:
         for row in self.rows:
@@ -180,8 +183,10 @@ def open_table(path: Path, classes: Sequence[str]) -> Table:
     """
     rows: dict[str, Row] = {}
     found = csv_rows(path)
-    form = _form(path)
-    lines = {line: at for at, (line, _) in enumerate(cells_of(path, label_text(path)))}
+    text = label_text(path)
+    numbered = cells_of(path, text)
+    form = _form(path, text, [cells for _, cells in numbered])
+    lines = {line: at for at, (line, _) in enumerate(numbered)}
     for line, cells in found:
         if len(cells) > 2 or not cells[0]:
             raise SettingsError(f"{path}, line {line}: {quoted(cells)} is not an id and a class")
@@ -201,6 +206,16 @@ def open_table(path: Path, classes: Sequence[str]) -> Table:
     return Table(path, list(rows.values()), list(known.values()), form)
 
 
+def write_classes(path: Path, classes: Sequence[str]) -> None:
+    """Write the names of classes, one a line.
+
+    Args:
+        path: the file.
+        classes: names.
+    """
+    write_text(path, "".join(f"{name}\n" for name in classes))
+
+
 def new_table(path: Path, names: Sequence[str]) -> None:
     """Write a CSV in which nothing is answered.
 
@@ -213,38 +228,7 @@ def new_table(path: Path, names: Sequence[str]) -> None:
     """
     if path.exists():
         raise SettingsError(f"{path} is there; label it with `usb-ext label {path}`")
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([HEADER, *((name, "") for name in names)])
-    write_text(path, stream.getvalue())
-
-
-def check_names(names: Sequence[str], count: int, seed: int, labelled: Sequence[str]) -> list[str]:
-    """Images to measure a model on: drawn at random, each set of so many equally likely.
-
-    Nothing that a model or a choice of images says enters, so that a share of right answers on them is an
-    estimate for all images that are not labelled.
-
-    Args:
-        names: of all images.
-        count: how many to draw.
-        seed: of the draw.
-        labelled: names, or their endings, of those that a model was trained on; none of them is drawn.
-
-    Raises:
-        SettingsError: fewer are left, or a labelled one is not among the names.
-    """
-    index = NameIndex(names)
-    try:
-        taken = {index.find(name) for name in labelled}
-    except LookupError as error:
-        raise SettingsError(f"--except: {error.args[0]}") from error
-    free = [name for number, name in enumerate(names) if number not in taken]
-    if not 1 <= count <= len(free):
-        raise SettingsError(
-            f"--check is {count}; use 1 to {len(free)}, the images that are not labelled"
-        )
-    chosen = np.random.default_rng(seed).choice(len(free), size=count, replace=False)
-    return [free[number] for number in chosen]
+    write_labels(path, ((name, "") for name in names))
 
 
 def image_files(table: Table, folder: Path, found: Sequence[str]) -> list[Path]:
@@ -268,9 +252,9 @@ def image_files(table: Table, folder: Path, found: Sequence[str]) -> list[Path]:
     return files
 
 
-def _form(path: Path) -> Form:
-    content, text = path.read_bytes(), label_text(path)
-    lines = [cells for _, cells in cells_of(path, text)]
+def _form(path: Path, text: str, lines: list[list[str]]) -> Form:
+    """How a CSV of this text and these cells was written."""
+    content = path.read_bytes()
     mark = "\ufeff" if content.startswith(codecs.BOM_UTF8) else ""
     return Form(lines, delimiter_of(text), "\r\n" if b"\r\n" in content else "\n", mark, text)
 

@@ -8,6 +8,7 @@ import torch
 from usb_ext.as3l.frozen.stage import BLOCK
 from usb_ext.as3l.pretrain.loop import in_words
 from usb_ext.core.runtime import device_name, resolve_device
+from usb_ext.data.image_store import MEBIBYTE
 from usb_ext.engine.acceleration import memory_format
 from usb_ext.engine.network import builder
 from usb_ext.settings import Settings
@@ -17,8 +18,6 @@ TURNS = 2
 
 BACKWARD = 3.0
 """ours: a step forward and backward takes about three times a forward pass."""
-
-MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from usb_ext.core.errors import DataMissing
+from usb_ext.core.files import file_sha256
 from usb_ext.data.decode import BadImage, opened, upright_rgb
 from usb_ext.data.fingerprint import printable
 from usb_ext.data.folder_scan import FolderScan, in_words, scan_folder
 from usb_ext.data.survey import counts_in_words, doubtful, look_alikes
-
-READERS = 4
-"""ours: threads that decode; a machine with fewer cores has as many."""
+from usb_ext.inference.predict import READERS
 
 _SHOWN = 5
 
@@ -30,14 +29,14 @@ class Looked:
         format: Pillow's name of it; "" for a bad file.
         width: in pixels, turned as EXIF says.
         height: likewise.
-        digest: SHA-256 of the file's bytes.
+        digest: SHA-256 of the file's bytes, hexadecimal; "" for a bad file.
         bad: why it cannot be decoded; "" for a good one.
     """
 
     format: str = ""
     width: int = 0
     height: int = 0
-    digest: bytes = b""
+    digest: str = ""
     bad: str = ""
 
 
@@ -108,7 +107,7 @@ def inspect_folder(root: Path) -> Inspection:
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
         looks = dict(zip(names, pool.map(_look, [root / name for name in names]), strict=True))
     good = [look for look in looks.values() if not look.bad]
-    groups: dict[bytes, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name, look in looks.items():
         if look.digest:
             groups.setdefault(look.digest, []).append(name)
@@ -126,19 +125,9 @@ def _look(path: Path) -> Looked:
     try:
         with opened(path) as image:
             found, upright = image.format or "", upright_rgb(image)
-        return Looked(found, *upright.size, _digest(path))
-    except BadImage as error:
+        return Looked(found, *upright.size, file_sha256(path))
+    except (BadImage, DataMissing) as error:
         return Looked(bad=str(error))
-    except OSError as error:
-        return Looked(bad=str(error.strerror or error))
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        digest = sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
 
 
 def listed_bad(found: Inspection) -> str:

@@ -17,19 +17,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from usb_ext.as3l.clustering.fine_tuning import Tuning
 from usb_ext.as3l.frozen.made import FeaturesOrder
 from usb_ext.as3l.frozen.stage import make_features
 from usb_ext.as3l.inputs.given_labels import read_asked
 from usb_ext.as3l.pretrain.loop import in_words
 from usb_ext.as3l.select.stage import SelectOrder, select_images
 from usb_ext.core.errors import DataMissing, SettingsError, quoted
-from usb_ext.core.files import RunFolder, file_sha256, write_text
+from usb_ext.core.files import RunFolder, file_sha256
 from usb_ext.core.folders import has_checkpoint
 from usb_ext.core.result import percent
 from usb_ext.data.feature_views import PLAIN
-from usb_ext.data.features import read_features
+from usb_ext.data.features import Ids, read_features
 from usb_ext.data.image_names import normal_name
 from usb_ext.data.label_files import read_selected
+from usb_ext.labelling.table import CLASSES, write_classes
 from usb_ext.quickstart.inspection import Inspection, inspect_folder, told
 from usb_ext.reporting.stage import ReportOrder, write_report
 from usb_ext.settings import LoadedSettings, Settings, load_settings
@@ -41,8 +43,6 @@ from usb_ext.training.train import train
 
 FEATURES_FILE = "folder_features"
 """The shipped settings of the frozen network."""
-
-CLASSES = "classes.txt"
 
 Say = Callable[[str], object]
 Ask = Callable[[Path, Path, Sequence[str]], object]
@@ -75,7 +75,7 @@ class StartOrder:
     frozen: Mapping[str, object] = field(default_factory=dict)
     weak: int = 4
     strong: int = 8
-    strategy: str = "kmedoids"
+    strategy: str = "typiclust"
     labels: Literal["asked", "folders"] = "asked"
     seed: int = 0
 
@@ -211,6 +211,8 @@ def _choose(order: StartOrder, frozen: Settings, say: Say) -> None:
         features=order.features / PLAIN,
         budget=order.budget - before if again else order.budget,
         strategy=order.strategy,
+        tuning=Tuning(normalise="centered"),
+        average_views=True,
         seed=order.seed,
         out=order.labels_folder,
         given=order.to_label if again else None,
@@ -243,36 +245,39 @@ def _labels(order: StartOrder, ask: Ask | None) -> Labelled:
     if order.labels == "folders":
         file = order.labels_folder / "selected.json"
         return Labelled(file, len(read_selected(file).ids), file_sha256(file))
-    write_text(order.labels_folder / CLASSES, "".join(f"{name}\n" for name in order.classes))
-    open_rows = _open(order)
-    if open_rows and ask is not None:
+    write_classes(order.labels_folder / CLASSES, order.classes)
+    ids = read_features(order.features / PLAIN).ids
+    answers = _answers(order, ids)
+    if not all(answers) and ask is not None:
         ask(order.to_label, order.folder, order.classes)
-        open_rows = _open(order)
-    if open_rows:
+        answers = _answers(order, ids)
+    if open_rows := answers.count(""):
         raise DataMissing(
             f"{open_rows} of the images in {order.to_label} have no class yet; write one of "
             f"{', '.join(order.classes)} behind their names (selected.png shows them), then give the same "
             "command again"
         )
-    ids = read_features(order.features / PLAIN).ids
-    answers = read_asked(order.to_label, ids).classes
     return Labelled(order.to_label, len(answers), file_sha256(order.to_label))
 
 
-def _open(order: StartOrder) -> int:
-    """Images without an answer.
+def _answers(order: StartOrder, ids: Ids) -> list[str]:
+    """The class of each image that was asked for; "" where there is none yet.
+
+    Args:
+        order: what is asked for.
+        ids: (N,) of the features.
 
     Raises:
         SettingsError: an answer that names no class.
     """
-    answers = read_asked(order.to_label, read_features(order.features / PLAIN).ids).classes
+    answers = read_asked(order.to_label, ids).classes
     known = {normal_name(name) for name in order.classes}
     if wrong := [a for a in answers if a and normal_name(a) not in known]:
         raise SettingsError(
             f"{order.to_label} says {quoted(wrong[0])}, which is none of the classes "
             f"{', '.join(order.classes)}"
         )
-    return sum(not a for a in answers)
+    return answers
 
 
 def _train(order: StartOrder, seen: Inspection, run: RunFolder, labelled: Labelled) -> str:

@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 
 from usb_ext.core.errors import RunFailed, SettingsError, reason
 from usb_ext.engine.frozen import FrozenThenTrained
-from usb_ext.engine.network import SecondHead, builder
+from usb_ext.engine.network import SecondHead, builder, tensors_of
 from usb_ext.serving.portable import (
     METADATA,
     OUTPUTS,
@@ -153,10 +153,7 @@ def _opened_onnx(run: TrainedRun, path: Path) -> Run:
 
 
 def _write_safetensors(run: TrainedRun, path: Path) -> None:
-    tensors = {
-        k: v.detach().cpu().contiguous().clone() for k, v in run.network.state_dict().items()
-    }
-    path.write_bytes(save(tensors, metadata={METADATA: described_as_text(run)}))
+    path.write_bytes(save(tensors_of(run.network), metadata={METADATA: described_as_text(run)}))
 
 
 def _opened_safetensors(run: TrainedRun, path: Path) -> Run:

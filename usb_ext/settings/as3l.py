@@ -28,8 +28,8 @@ from usb_ext.settings.kinds import (
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
 
-Strategy = Literal["as3l", "random", "stratified", "kmedoids", "coreset", "usl"]
-"""How images to label are chosen (Table 7)."""
+Strategy = Literal["as3l", "random", "stratified", "kmedoids", "coreset", "usl", "typiclust"]
+"""How images to label are chosen (Table 7; `typiclust`, of Hacohen et al., 2022, is not in it)."""
 
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 
@@ -162,8 +162,10 @@ class AS3LSettings(SettingsGroup):
         default=TUNE_EPOCHS,
         description="Epochs of feature fine-tuning (Eq. 6); 0 is none (Table 6).",
     )
-    as3l_normalise: Literal["l2", "none"] = Field(
-        default="l2", description="Whether features are scaled to length 1 first."
+    as3l_normalise: Literal["l2", "centered", "none"] = Field(
+        default="l2",
+        description="Whether features are scaled to length 1 first, or their mean is subtracted before "
+        "that, without which features that are never negative all point the same way.",
     )
     as3l_points_per_center: Count | None = Field(
         default=None, description="Images a center that K-means trains on; None is all."

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,9 @@ FEATURES = "features"
 
 ARRAYS = "arrays"
 """The data set that a program hands over in memory, as `usb_ext.SemiSupervisedClassifier` does."""
+
+KEPT = (FEATURES, ARRAYS)
+"""Data sets of features whose training images are all at hand."""
 
 ROTATING: tuple[str, ...] = ("remixmatch",)
 """Algorithms that turn an image, of which no feature is kept."""
@@ -37,6 +40,11 @@ class FeatureSetSettings(SettingsGroup):
         default=None,
         description="Numbers that an example of dataset: features, or of your own data set of vectors, has; "
         "a run on features fills it in from the file.",
+    )
+    feature_transform: Literal["none", "power"] = Field(
+        default="none",
+        description="What net: linear or mlp_256 does with an example first: nothing, or square root, length "
+        "1 and centre (Hu et al., 2021), from which few labels gain.",
     )
     feature_noise: NonNegative | None = Field(
         default=None,
@@ -74,6 +82,11 @@ def feature_contradictions(s: "Settings") -> Iterator[str]:
     Args:
         s: a model whose single values are already valid.
     """
+    if s.feature_transform != "none" and not (takes_vectors(s.net) and s.dataset in KEPT):
+        yield (
+            f"feature_transform is {s.feature_transform}, which net: linear and mlp_256 do on dataset: "
+            f"features, but net is {s.net} and dataset {s.dataset}; leave it out"
+        )
     if s.dataset != FEATURES:
         if s.feature_file is not None:
             yield f"feature_file is {s.feature_file!r}, but dataset is {s.dataset}; use dataset: features"

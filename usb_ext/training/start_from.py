@@ -23,8 +23,9 @@ from usb_ext.engine import checkpoint
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.frozen import frozen_tensors
 from usb_ext.engine.network import builder
-from usb_ext.settings import Settings, load_settings
+from usb_ext.settings import Settings
 from usb_ext.settings.feature_set import FEATURES, hidden_units
+from usb_ext.training.load import settings_of_run
 from usb_ext.upstream.usb_algorithms import wrappings
 from usb_ext.upstream.weights import last_layer, misfits, misfits_in_words
 
@@ -94,7 +95,7 @@ def check_classes(settings: Settings, classes: tuple[str, ...]) -> None:
     if settings.start_from is None:
         return
     place = RunFolder(Path(settings.start_from))
-    then = read_interface(place, load_settings(place.config).settings).classes
+    then = read_interface(place, settings_of_run(place)).classes
     if then != classes:
         raise SettingsError(
             f"start_from is {place.path}, whose classes are {_listed(then)}, but this run's are "
@@ -133,7 +134,7 @@ def _opened(settings: Settings, place: RunFolder) -> tuple[Settings, Interface]:
         SettingsError, DataMissing: as in `check_start`.
     """
     check_is_run(place)
-    then = load_settings(place.config).settings
+    then = settings_of_run(place)
     record = read_json(place.result, "the record of the run", "name another run with --start_from")
     if not place.latest.is_file() or not isinstance(record, dict):
         raise DataMissing(f"start_from is {place.path}, which has no checkpoint")

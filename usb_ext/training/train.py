@@ -23,7 +23,7 @@ from usb_ext.engine import checkpoint
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.frozen import copy_network
 from usb_ext.engine.hooks.record import Progress
-from usb_ext.engine.network import builder
+from usb_ext.engine.network import builder, feature_center
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
 from usb_ext.training import extension
@@ -299,9 +299,10 @@ def built(
         start: the weights of another run.
     """
     seed_everything(settings.seed)
+    build = builder(settings, feature_center(settings, args.parts.datasets))
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
         algorithm = run_class(classes)(
-            args=args, net_builder=builder(settings), tb_log=None, logger=UsbLogger()
+            args=args, net_builder=build, tb_log=None, logger=UsbLogger()
         )
     algorithm.settle()
     if start is not None:

@@ -14,6 +14,7 @@ from torch import nn
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.feature_set import hidden_units, takes_vectors
 from usb_ext.upstream._loaded import semilearn  # noqa: F401  (imports semilearn through the bridges)
+from usb_ext.upstream.feature_transform import PowerTransform
 from usb_ext.upstream.own_nets import Builder, own_builder
 from usb_ext.upstream.zoo_nets import is_zoo, zoo_builder
 
@@ -30,12 +31,18 @@ class MLP(nn.Module):
         num_classes: C.
         features: numbers an example has.
         widths: of the hidden layers.
+        transform: from inputs (B, features) to what the first layer reads, of the same shape.
     """
 
     def __init__(
-        self, num_classes: int, features: int = 2, widths: tuple[int, ...] = (100, 100)
+        self,
+        num_classes: int,
+        features: int = 2,
+        widths: tuple[int, ...] = (100, 100),
+        transform: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.transform = nn.Identity() if transform is None else transform
         sizes = (features, *widths)
         layers = [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
         self.body = nn.Sequential(*(part for layer in layers for part in (layer, nn.ReLU())))
@@ -55,7 +62,7 @@ class MLP(nn.Module):
         if only_fc:
             logits: torch.Tensor = self.classifier(x)
             return logits
-        feat: torch.Tensor = self.body(x)
+        feat: torch.Tensor = self.body(self.transform(x))
         return feat if only_feat else {"logits": self.classifier(feat), "feat": feat}
 
     def group_matcher(self, coarse: bool = False, prefix: str = "") -> dict[str, str]:
@@ -147,23 +154,27 @@ def net_names() -> list[str]:
     return sorted(set(usb) | set(OURS))
 
 
-def vector_net(name: str, features: int) -> Builder:
+def vector_net(name: str, features: int, transform: str = "none") -> Builder:
     """The builder of a network for vectors.
 
     Args:
         name: `linear`, or `mlp_256_64` for hidden layers of 256 and 64 units.
         features: d, numbers that an example has.
+        transform: as the setting `feature_transform`; the centre of `power` is 0 until it is set.
     """
 
     def build(
         num_classes: int, pretrained: bool = False, pretrained_path: str | None = None
     ) -> nn.Module:
-        return MLP(num_classes, features, hidden_units(name))
+        before = PowerTransform(features) if transform == "power" else None
+        return MLP(num_classes, features, hidden_units(name), before)
 
     return build
 
 
-def net_builder(name: str, img_size: int | None = None, *, features: int = 2) -> Builder:
+def net_builder(
+    name: str, img_size: int | None = None, *, features: int = 2, transform: str = "none"
+) -> Builder:
     """The builder of a network by its name.
 
     Args:
@@ -172,6 +183,7 @@ def net_builder(name: str, img_size: int | None = None, *, features: int = 2) ->
             whose forward gives logits alone is wrapped (`own_nets.py`).
         img_size: S, side of the images in pixels, which some of timm's and torchvision's have to know.
         features: d, numbers that an example has, for networks of vectors (`linear`, `mlp_256`); 2 are points.
+        transform: what networks of vectors do with an example first, as the setting `feature_transform`.
 
     Returns:
         A callable with keyword arguments `num_classes`, `pretrained`, `pretrained_path`.
@@ -184,7 +196,7 @@ def net_builder(name: str, img_size: int | None = None, *, features: int = 2) ->
     if ":" in name:
         return own_builder(name)
     if takes_vectors(name):
-        return vector_net(name, features)
+        return vector_net(name, features, transform)
     if name in OURS:
         return OURS[name]
     builder: Builder | None = getattr(usb_nets, name, None)

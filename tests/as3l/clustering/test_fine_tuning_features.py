@@ -21,6 +21,10 @@ POINTS = random_points(30, 3, 0, np.float32)
 def test_scaling() -> None:
     np.testing.assert_allclose(np.linalg.norm(scaled(POINTS, Tuning()), axis=1), 1, rtol=1e-6)
     assert scaled(POINTS, Tuning(normalise="none")) is POINTS
+    away = POINTS + np.float32(40)
+    wanted = away.astype(np.float64) - away.astype(np.float64).mean(axis=0)
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    np.testing.assert_allclose(scaled(away, Tuning(normalise="centered")), wanted, atol=1e-4)
 
 
 def test_without_epochs_only_the_scaling_is_left() -> None:
@@ -29,7 +33,7 @@ def test_without_epochs_only_the_scaling_is_left() -> None:
     )
 
 
-@pytest.mark.parametrize("normalise", ["l2", "none"])
+@pytest.mark.parametrize("normalise", ["l2", "centered", "none"])
 def test_every_number_reaches_the_fine_tuning(normalise: str) -> None:
     tuning = Tuning(runs=2, epochs=3, normalise=normalise, points_per_center=5)
     got = fine_features(POINTS, 4, 9, tuning)

@@ -64,7 +64,9 @@ def test_digits_end_to_end(tmp_path: Path, call: Any) -> None:
     assert Image.open(tmp_path / "b" / "selected.png").size != Image.open(out / "selected.png").size
 
 
-@pytest.mark.parametrize("strategy", ["random", "stratified", "kmedoids", "coreset", "usl"])
+@pytest.mark.parametrize(
+    "strategy", ["random", "stratified", "kmedoids", "coreset", "usl", "typiclust"]
+)
 def test_other_strategies_see_the_features_untuned(
     tmp_path: Path, call: Any, strategy: str
 ) -> None:

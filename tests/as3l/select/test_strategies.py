@@ -17,8 +17,11 @@ def test_each_chooses_as_many_as_asked_for_and_is_fixed_by_its_seed(strategy: st
         found = select(strategy, points, 8, rng, targets=targets)
         assert found.positions.shape == found.clusters.shape == (8,)
         assert len(set(found.positions.tolist())) == 8
-        wanted = set(range(8)) if strategy in ("as3l", "kmedoids", "usl") else {-1}
-        assert set(found.clusters.tolist()) == wanted
+        clusters = set(found.clusters.tolist())
+        if strategy == "typiclust":
+            assert clusters <= set(range(8))
+        else:
+            assert clusters == (set(range(8)) if strategy in ("as3l", "kmedoids", "usl") else {-1})
         return found.positions.tolist()
 
     assert choose(0) == choose(0)

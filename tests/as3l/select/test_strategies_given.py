@@ -120,7 +120,7 @@ def test_mistakes_say_what_is_wrong_and_write_nothing(
     code, text = called(capsys, *here, "--budget", 19)
     assert code == 2 and "use 1 to 18" in text and "2 of them given" in text
     code, text = called(capsys, *here, "--budget", 2, "--strategy", "usl")
-    assert code == 2 and "as3l, kmedoids, coreset, random" in text
+    assert code == 2 and "as3l, kmedoids, typiclust, coreset, random" in text
     given.write_text("3,cat\n30,dog\n3,dog\n")
     code, text = called(capsys, *here, "--budget", 2)
     assert code == 2 and "line 2" in text and "line 3" in text

@@ -131,7 +131,8 @@ class Tuning:
         runs: C, runs of K-means (6 in the paper, Sec. 5.1.2).
         epochs: of the linear layer; 0 leaves it out.
         normalise: ours: `l2` divides each sample by its length first, so that the step size of the
-            layer's optimizer has the same meaning for any features; `none` takes them as they are.
+            layer's optimizer has the same meaning for any features; `centered` subtracts the mean of all
+            samples before that; `none` takes them as they are.
         points_per_center: as in `kmeans.kmeans`.
     """
 
@@ -148,7 +149,11 @@ def stream(seed: int, purpose: int) -> np.random.Generator:
 
 def scaled(features: FloatArray, tuning: Tuning) -> FloatArray:
     """Features (N, d) as `normalise` says."""
-    return unit_length(features) if tuning.normalise == "l2" else features
+    if tuning.normalise == "none":
+        return features
+    if tuning.normalise == "centered":
+        features = features - features.mean(axis=0, dtype=np.float64).astype(features.dtype)
+    return unit_length(features)
 
 
 def fine_features(

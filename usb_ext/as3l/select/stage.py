@@ -1,7 +1,5 @@
 """The select stage: which images a person should label (AS3L, Sec. 4.4), and the picture of the choice."""
 
-import csv
-import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,11 +12,13 @@ from usb_ext.as3l.inputs.feature_images import FeatureImages, images_of
 from usb_ext.as3l.inputs.given_labels import AskedBefore, read_asked
 from usb_ext.as3l.select.strategies import GIVEN, Selection, select, select_more
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import replace_file, write_text
+from usb_ext.core.files import replace_file
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.runtime import resolve_device
+from usb_ext.data.feature_views import mean_of_weak_views
 from usb_ext.data.features import Features, read_features, write_features
 from usb_ext.data.fingerprint import write_fingerprint
+from usb_ext.data.label_csv import write_labels
 from usb_ext.data.label_files import Selected, write_selected
 from usb_ext.plots.pictures import Tile, contact_sheet
 from usb_ext.settings import Settings
@@ -102,6 +102,8 @@ class SelectOrder:
         device: of the linear layer, as in the setting `device`.
         usl: whose numbers `usl` takes, as `settings.as3l.usl_of` says.
         space: features that the strategy sees, as the setting `as3l_choose_on`.
+        average_views: whether an image of a folder of `usb-ext features` stands for the mean of its plain and
+            its weak views.
         given: a CSV `id,class` of images that were asked for before; None for none. The budget comes on top.
     """
 
@@ -114,6 +116,7 @@ class SelectOrder:
     device: str = "cpu"
     usl: str = "cifar10"
     space: str = "auto"
+    average_views: bool = False
     given: Path | None = None
 
     @property
@@ -139,7 +142,7 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
         DataMissing: features or images that are not there or cannot be used.
     """
     check_outputs(order.out, OUTPUTS)
-    features = read_features(order.features)
+    features = _read(order)
     before = _asked_before(order, features)
     _check_budget(order, len(features.values), before)
     images = images_of(features, order.features, settings)
@@ -159,6 +162,17 @@ def select_images(order: SelectOrder, settings: Settings | None) -> str:
     to_label = _to_label(order, images, selected, found, features, before)
     write_selected(order.out / "selected.json", selected)
     return "\n".join([*_summary(order, images, found), *to_label])
+
+
+def _read(order: SelectOrder) -> Features:
+    found = read_features(order.features)
+    if not order.average_views:
+        return found
+    if found.tuned:
+        raise SettingsError(
+            f"{order.features} holds fine-tuned features, which have no views; leave --average_views out"
+        )
+    return replace(found, values=mean_of_weak_views(order.features.parent))
 
 
 def _asked_before(order: SelectOrder, features: Features) -> AskedBefore | None:
@@ -202,11 +216,7 @@ def _to_label(
         return []
     elif path.exists():
         return [f"{path} was there before and is kept"]
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(
-        [("id", "class"), *old, *((i, "") for i in selected.ids[len(old) :])]
-    )
-    write_text(path, stream.getvalue())
+    write_labels(path, [*old, *((i, "") for i in selected.ids[len(old) :])])
     return [f"fill in the classes: {path}"]
 
 

@@ -1,4 +1,4 @@
-"""The strategies by name: which samples to label (AS3L, Table 8).
+"""The strategies by name: which samples to label (AS3L, Table 8, and TypiClust).
 
 Every strategy chooses once, before any label is known; `stratified` alone looks at labels, which is why
 the paper calls it unfair.
@@ -15,6 +15,7 @@ from usb_ext.as3l.select.baselines import (
     select_random,
     select_stratified,
 )
+from usb_ext.as3l.select.typiclust import select_typiclust
 from usb_ext.as3l.select.usl import USL_NUMBERS, select_usl
 from usb_ext.core.arrays import FloatArray, IntArray
 from usb_ext.settings.as3l import RUNS
@@ -67,6 +68,8 @@ def select(
         return Selection(*select_kmedoids(features, budget, rng))
     if strategy == "usl":
         return Selection(*select_usl(features, budget, rng, USL_NUMBERS[usl]))
+    if strategy == "typiclust":
+        return Selection(*select_typiclust(features, budget, rng))
     if strategy == "coreset":
         return _without_clusters(select_coreset(features, budget, rng))
     if strategy == "random":
@@ -76,7 +79,7 @@ def select(
     raise ValueError(f"strategy {strategy!r} with targets {targets is not None}")
 
 
-GIVEN = ("as3l", "kmedoids", "coreset", "random")
+GIVEN = ("as3l", "kmedoids", "typiclust", "coreset", "random")
 """Strategies that can add to samples that are labelled already."""
 
 
@@ -90,7 +93,8 @@ def select_more(
     """Choose `budget` samples beside those that are labelled already, which the paper does not treat.
 
     ours: `as3l` and `kmedoids` look for medoids beside the given ones, which stay (`as3l` on fine-tuned
-    features: stable cores have no counterpart with centers that are held); `coreset` goes on from them.
+    features: stable cores have no counterpart with centers that are held); `coreset` goes on from them, and
+    `typiclust` takes from clusters without a label first, as its authors do.
 
     Args:
         strategy: one of `GIVEN`.
@@ -106,6 +110,8 @@ def select_more(
         raise ValueError(f"budget {budget} of {len(features)} samples, {len(given)} given")
     if strategy in ("as3l", "kmedoids"):
         return Selection(*select_kmedoids(features, budget, rng, given=given))
+    if strategy == "typiclust":
+        return Selection(*select_typiclust(features, budget, rng, given))
     if strategy == "coreset":
         return _without_clusters(select_coreset(features, budget, rng, given))
     if strategy == "random":

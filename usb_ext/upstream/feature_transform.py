@@ -1,0 +1,44 @@
+"""Features made alike before a network of vectors reads them: power, length, centre.
+
+Hu, Gripon & Pateux (2021), Leveraging the Feature Distribution in Transfer-based Few-Shot Learning, Eq. 1,
+for features that a network kept of images it was not trained on: most are small and few are large.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+ROWS = 8192
+"""Features that are in memory as float64 at once."""
+
+
+class PowerTransform(nn.Module):
+    """z = u - c, of length sqrt(d), where u = sign(x) sqrt|x| is scaled to length 1.
+
+    ours: the centre c is the mean of u over the training images' plain views, and the last step makes the
+    numbers of an example about 1 in size, as layers expect them. Part of the network: of its checkpoints,
+    averages and exports.
+
+    Args:
+        features: d, numbers that an example has.
+    """
+
+    center: torch.Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(features))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Transformed examples (B, d), float, of examples (B, d)."""
+        return torch.mul(F.normalize(_direction(x) - self.center, dim=1), x.shape[1] ** 0.5)
+
+
+def center_of(features: torch.Tensor) -> torch.Tensor:
+    """The centre for `PowerTransform`: (d,) float32, from the training images' features (n, d), n >= 1."""
+    parts = [_direction(rows.double()).sum(dim=0) for rows in torch.split(features, ROWS)]
+    return (torch.stack(parts).sum(dim=0) / len(features)).float()
+
+
+def _direction(x: torch.Tensor) -> torch.Tensor:
+    return F.normalize(x.sign() * x.abs().sqrt(), dim=1)
