@@ -64,6 +64,11 @@ def test_the_heat_map_shows_means_where_they_belong_and_frames_the_best(
     assert axes.images[0].get_array().tolist() == [[6.0, 8.0], [10.0, 12.0]]
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts == {(0, 0): "6.00", (1, 0): "8.00", (0, 1): "10.00", (1, 1): "12.00"}
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    for value, shown in ((6.0, "6.00"), (12.0, "12.00")):
+        cell = axes.images[0].cmap(axes.images[0].norm(value))
+        dark = sum(cell[:3]) < 1.5
+        assert colours[shown] == ("white" if dark else "black")
     assert [patch.get_xy() for patch in axes.patches] == [(-0.5, -0.5)]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["0.01", "0.1"]
 

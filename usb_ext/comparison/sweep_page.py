@@ -158,7 +158,7 @@ def _write_means(axes: Any, grid: NDArray[np.float64]) -> None:
     middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
     for (row, column), value in np.ndenumerate(grid):
         text = NONE if np.isnan(value) else number(float(value))
-        colour = "white" if value < middle else "black"
+        colour = "white" if value > middle else "black"
         axes.text(column, row, text, ha="center", va="center", color=colour)
 
 
