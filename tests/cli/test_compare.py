@@ -34,6 +34,10 @@ def config(tmp_path: Path) -> Path:
         (["--methods", "fixmatch", "--time-to", "uda"], "--time-to is 'uda'"),
         (["--methods", "fixmatch", "mixmatch:extensions=grad_relu"], "method 'mixmatch:ext"),
         (["--methods", "fixmatch", "fixmach"], "method 'fixmach': algorithm is 'fixmach'"),
+        (["--methods", "fixmatch", "--partition", "gpu"], "--partition is about jobs"),
+        (["--methods", "fixmatch", "--cluster", "slurm", "--time", "soon"], "--time is 'soon'"),
+        (["--from", "x", "--cluster", "local"], "--from trains nothing"),
+        (["--status", "x", "--methods", "fixmatch"], "--status DIR only looks"),
     ],
 )
 def test_mistakes_end_before_any_run(
@@ -70,6 +74,8 @@ def test_the_command_trains_reports_and_takes_any_setting(
     assert "runs: 1, finished before: 1, to do: 0" in capsys.readouterr().err
     assert cli.main([*words, "--num_train_iter", "3", "--epoch=1"]) == 2
     assert "num_train_iter 2 then, 3 now" in capsys.readouterr().err
+    assert cli.main(["compare", "--status", str(out)]) == 0
+    assert "mine_n10_l3_s3  done   2/2" in capsys.readouterr().out
     run, other = out / "runs" / "mine_n10_l3_s3", config.parent / "other"
     assert cli.main(["compare", "--from", str(run), "--out", str(other)]) == 0
     assert (other / "compare.csv").read_text().count("fixmatch,10,3,3,True") == 1

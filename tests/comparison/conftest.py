@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from support.compare import Trainer, planned, report_of
+from support.jobs import FakeSlurm
 
+from usb_ext.comparison import job_record, jobs
 from usb_ext.comparison.plan import Planned
 
 CURVES: dict[tuple[str, int], tuple[float, ...]] = {
@@ -35,3 +37,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "methods": {"x|y": {"algorithm": "fixmatch", "settings": {"T": 0.7}}},
     }
     return {**report_of(plan, out, Trainer(outcome), {"about": about}), "out": out}
+
+
+@pytest.fixture
+def fake_slurm(monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
+    """A Slurm that is made up, asked as often as a test asks."""
+    fake = FakeSlurm()
+    monkeypatch.setattr(jobs, "_answer", fake.submit)
+    monkeypatch.setattr(job_record, "asked_of_slurm", fake.answer)
+    monkeypatch.setattr(jobs, "LOOK_SECONDS", {"slurm": 0.0, "local": 0.0})
+    monkeypatch.setattr(jobs, "GONE_SECONDS", 0.0)
+    return fake

@@ -129,6 +129,14 @@ def test_errors_keep_their_kind_through_a_worker_and_leave_none_behind(workers):
     assert not loader_workers() - before
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_loader_whose_workers_were_ended_starts_others(workers):
+    loader, rows = eval_loader(Views(), batch_size=5, num_workers=workers), [*range(N)]
+    for _ in range(2):
+        assert [i for batch in loader for i in batch["i"].tolist()] == rows
+        stop_workers(loader)
+
+
 def test_settings_are_checked():
     with pytest.raises(SettingsError, match="batch_size 0"):
         batches(batch_size=0)

@@ -44,6 +44,7 @@ OTHERS = (
     "git",
     "rm",
     "unzip",
+    "apt-get",
 )
 
 
@@ -122,6 +123,8 @@ def check(words: list[str], folder: Path) -> None:
     elif words[0] == "compare" and "--methods" in words:
         # the plan alone: every fold of every method, its settings resolved
         assert main([*without_out(words), "--no-train", "--out", str(folder)]) == 0
+    elif words[0] == "sweep" and "--help" not in words:
+        assert main([*words, "--dry-run"]) == 0
     elif "--help" not in words:
         build_parser(words).parse_args(words)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from usb_ext.cli.command import Command, Show
 from usb_ext.comparison.asked import Asked, compare_asked, planned
+from usb_ext.comparison.cluster import add_cluster, cluster_of
 from usb_ext.comparison.methods import (
     Order,
     add_report,
@@ -29,6 +30,12 @@ def compare_flags(compare: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext compare`."""
     add_runs(compare)
     add_report(compare)
+    add_cluster(compare)
+    compare.add_argument(
+        "--status",
+        metavar="DIR",
+        help="how far the runs of a comparison are, whatever started them",
+    )
     add_settings(compare)
 
 
@@ -38,8 +45,12 @@ def run_compare(arguments: argparse.Namespace, show: Show) -> int:
     Raises:
         SettingsError: before any run.
     """
+    if arguments.status is not None:
+        return show(_status(arguments))
     if arguments.jobs < 1:
         raise SettingsError(f"--jobs is {arguments.jobs}; it must be at least 1")
+    if arguments.cluster and arguments.found:
+        raise SettingsError("--from trains nothing; leave --cluster out")
     ways = [bool(arguments.methods), bool(arguments.paper), bool(arguments.found)]
     if sum(ways) != 1:
         raise SettingsError(
@@ -60,6 +71,15 @@ def run_compare(arguments: argparse.Namespace, show: Show) -> int:
     return 0 if whole else 1
 
 
+def _status(arguments: argparse.Namespace) -> str:
+    """The table of a comparison's folder."""
+    if arguments.methods or arguments.paper or arguments.found or arguments.cluster:
+        raise SettingsError("--status DIR only looks; leave methods and --cluster out")
+    from usb_ext.comparison.status import status
+
+    return status(Path(arguments.status).expanduser())
+
+
 def _asked(arguments: argparse.Namespace) -> "tuple[Asked, Experiment | None]":
     """The wish, and the cell of a paper that it is."""
     asked = Asked(
@@ -77,6 +97,7 @@ def _asked(arguments: argparse.Namespace) -> "tuple[Asked, Experiment | None]":
         allow_mixed=arguments.allow_mixed,
         retry=arguments.retry,
         train=not arguments.no_train,
+        cluster=cluster_of(arguments),
         command=shlex.join(("usb-ext", *sys.argv[1:])),
     )
     if arguments.paper:

@@ -107,6 +107,11 @@ COMMANDS = (
         "compare:COMPARE",
     ),
     Listed(
+        "sweep",
+        "a grid of settings: a table, a heat map, and the best cell by validation images",
+        "sweep:SWEEP",
+    ),
+    Listed(
         "table", "a paper's table with the mean and spread of our runs beside it", "papers:TABLE"
     ),
     Listed(

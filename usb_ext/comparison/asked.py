@@ -16,6 +16,7 @@ from usb_ext.settings.model import default_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from usb_ext.comparison.cluster import Cluster
     from usb_ext.comparison.plan import Planned
 
 METRICS = ("last", "best", "median20")
@@ -43,6 +44,7 @@ class Asked:
         allow_mixed: average runs of several commits and versions.
         retry: try failed runs again.
         train: run what is missing; otherwise report what is there.
+        cluster: where runs become jobs; None runs them as processes of the command.
         command: what was asked, for the report.
     """
 
@@ -61,6 +63,7 @@ class Asked:
     allow_mixed: bool = False
     retry: bool = False
     train: bool = True
+    cluster: "Cluster | None" = None
     command: str = ""
 
     @property
@@ -103,6 +106,7 @@ def order_of(asked: Asked, labels: tuple[str, ...], about: Mapping[str, Any]) ->
         train=asked.train,
         about={"command": asked.command, **about},
         other=other,
+        cluster=asked.cluster,
     )
 
 

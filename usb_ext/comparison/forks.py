@@ -15,12 +15,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from usb_ext.comparison.begin import surroundings
 from usb_ext.comparison.plan import Planned
-from usb_ext.comparison.processes import Running, TrainProcess, files_of, last_words, surroundings
+from usb_ext.comparison.processes import (
+    KILLED,
+    Running,
+    TrainProcess,
+    files_of,
+    last_words,
+)
 
 SERVE = (sys.executable, "-P", "-m", "usb_ext.cli.serve_runs")
 SECONDS_TO_END = 10.0
-KILLED = -9
 
 
 class Forks:

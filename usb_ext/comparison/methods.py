@@ -31,6 +31,7 @@ from usb_ext.settings.sources import read_yaml
 
 if TYPE_CHECKING:
     from usb_ext.comparison.against import Other
+    from usb_ext.comparison.cluster import Cluster
 
 RESERVED = frozenset(
     "algorithm dataset seed label_seed num_labels save_dir save_name resume load_path overwrite "
@@ -307,6 +308,7 @@ class Order:
         train: run what is missing; otherwise report what is there.
         about: what the report begins with: command, methods.
         other: a comparison whose runs each method's own are held against, if asked for.
+        cluster: where runs become jobs; None runs them as processes of the command.
     """
 
     out: Path
@@ -318,3 +320,4 @@ class Order:
     train: bool = True
     about: dict[str, Any] = field(default_factory=dict)
     other: "Other | None" = None
+    cluster: "Cluster | None" = None

@@ -7,22 +7,19 @@ own, so that Ctrl-C reaches them once, through us, and each writes a checkpoint.
 What is said while the runs of a comparison go on, and what their ends mean.
 """
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import usb_ext
+from usb_ext.comparison.begin import TRAIN, begun
 from usb_ext.comparison.plan import Failures, Planned
 from usb_ext.comparison.records import Record, read_record
 from usb_ext.core.files import write_text
 from usb_ext.settings import resolved_yaml
 
-TRAIN = (sys.executable, "-P", "-m", "usb_ext", "train")
 POLL_SECONDS = 0.1
 
 
@@ -51,16 +48,7 @@ class TrainProcess:
 
     def __init__(self, run: Planned, out: Path, lock: int, command: Sequence[str] = TRAIN) -> None:
         settings, self.log = files_of(run, out)
-        with self.log.open("w", encoding="utf-8") as log:
-            self._process = subprocess.Popen(
-                [*command, "--c", str(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=surroundings(),
-                start_new_session=True,
-                pass_fds=(lock,),
-            )
+        self._process = begun([*command, "--c", str(settings)], self.log, keep=(lock,))
 
     def poll(self) -> int | None:
         """See Running."""
@@ -82,25 +70,40 @@ def files_of(run: Planned, out: Path) -> tuple[Path, Path]:
         run: with resolved settings.
         out: the comparison's folder.
     """
-    settings, log = out / "settings" / f"{run.name}.yaml", out / "logs" / f"{run.name}.txt"
+    settings, log = settings_of_run(out, run.name), log_of_run(out, run.name)
     for path in (settings, log):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_text(settings, resolved_yaml(run.settings))
     return settings, log
 
 
-def surroundings() -> dict[str, str]:
-    """Environment variables with which another process imports this very package."""
-    root = str(Path(usb_ext.__file__).parents[1])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+def settings_of_run(out: Path, name: str) -> Path:
+    """Where the settings of a run stand, in the comparison's folder."""
+    return out / "settings" / f"{name}.yaml"
+
+
+def log_of_run(out: Path, name: str) -> Path:
+    """Where what a run says goes, in the comparison's folder."""
+    return out / "logs" / f"{name}.txt"
 
 
 def last_words(log: Path) -> str:
     """The last line that a run said, at most 300 characters of it."""
+    said = last_lines(log, 1)
+    return said[-1].strip().removeprefix("usb-ext: ")[:300] if said else "said nothing"
+
+
+def last_lines(log: Path, number: int) -> list[str]:
+    """The last lines that a run said, without empty ones; none where it said nothing yet.
+
+    Args:
+        log: where its words went.
+        number: of lines at most.
+    """
+    if not log.is_file():
+        return []
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1].removeprefix("usb-ext: ")[:300] if said else "said nothing"
+    return [line.rstrip() for line in lines if line.strip()][-number:]
 
 
 def run_all(
@@ -109,6 +112,7 @@ def run_all(
     jobs: int,
     asked: Callable[[], int],
     ended: Callable[[Planned, int, str], bool],
+    leave: bool = False,
 ) -> None:
     """Run everything, `jobs` at a time, in order.
 
@@ -118,10 +122,11 @@ def run_all(
         jobs: how many at a time, >= 1.
         asked: the signal that asks to stop, 0 while nobody has; passed on to the runs once.
         ended: told of each end with its exit code and last words; False starts no more.
+        leave: runs that go on without us are left alone when somebody asks to stop.
     """
-    waiting, running, passed = list(todo), dict[str, tuple[Planned, Running]](), False
+    waiting, running, passed = list(todo), dict[str, tuple[Planned, Running]](), leave
     try:
-        while running or (waiting and not asked()):
+        while (running or waiting) and not (asked() and (leave or not running)):
             while waiting and len(running) < jobs and not asked():
                 run = waiting.pop(0)
                 running[run.name] = run, start(run)
@@ -137,7 +142,8 @@ def run_all(
             if running:
                 time.sleep(POLL_SECONDS)
     finally:
-        _send(running, signal.SIGKILL)  # only after a second Ctrl-C or a fault of ours
+        if not leave:
+            _send(running, signal.SIGKILL)  # only after a second Ctrl-C or a fault of ours
 
 
 def _send(running: dict[str, tuple[Planned, Running]], number: int) -> None:
@@ -150,7 +156,8 @@ def _send(running: dict[str, tuple[Planned, Running]], number: int) -> None:
             process.send(number)
 
 
-FAILED, NO_DATA = 1, 3
+FAILED, NO_DATA, KILLED = 1, 3, -9
+"""Exit codes that mean something here; the last is that of a process of which nothing is left."""
 
 
 def to_stderr(text: str) -> object:
@@ -194,13 +201,18 @@ class Teller:
         self.spent: list[float] = []
         self.say(f"runs: {total}, finished before: {done}, to do: {todo}, at a time: {jobs}\n")
 
-    def warn(self, plan: Sequence[Planned]) -> None:
-        """What is to be said of the settings, once, and where a run can be watched."""
+    def warn(self, plan: Sequence[Planned], *, shared: bool = True) -> None:
+        """What is to be said of the settings, once, and where a run can be watched.
+
+        Args:
+            plan: all runs.
+            shared: whether runs share this machine's processor.
+        """
         for recipe in dict.fromkeys(run.settings.recipe for run in plan if run.settings.recipe):
             self.say(f"{recipe}\n")
         for warning in dict.fromkeys(warning for run in plan for warning in run.warnings):
             self.say(f"{warning}\n")
-        if self.jobs > 1 and any(run.settings.num_threads is None for run in plan):
+        if shared and self.jobs > 1 and any(run.settings.num_threads is None for run in plan):
             self.say(f"{self.jobs} runs at a time share the processor; --num_threads limits each\n")
         if self.left:
             self.say(f"watch a run in {plan[0].folder.path.parent.parent / 'logs'}\n")

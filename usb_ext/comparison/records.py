@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from usb_ext.comparison.statistics import DECIMALS
 from usb_ext.core.files import RunFolder, check_seal, json_of, text_of
 from usb_ext.core.result import is_as_left
 
@@ -14,6 +13,10 @@ METRICS = ("last", "best", "median20")
 """Error of the last checkpoint (which leads, Smooth Pseudo-Labeling, Sec. 4), of the best one
 (FlexMatch's habit, chosen in hindsight) and the median of the last 20 evaluations (FixMatch's)."""
 
+
+DECIMALS = 6
+"""ours: gains in percentage points are rounded to this many decimals before they are ranked, so that
+rounding errors make neither ties nor signs; one image of a million is 1e-4."""
 
 EVALUATED = ("it", "time", "eval/top-1-acc")
 

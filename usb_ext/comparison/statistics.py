@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from usb_ext.comparison.records import DECIMALS
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -81,10 +83,6 @@ def band_over_runs(
     std = curves.std(axis=0, ddof=ddof)
     return mean, mean - std, mean + std
 
-
-DECIMALS = 6
-"""ours: gains in percentage points are rounded to this many decimals before they are ranked, so that
-rounding errors make neither ties nor signs; one image of a million is 1e-4."""
 
 EXACT_UP_TO = 200
 """Nonzero gains up to which the distribution of the rank sum is added up; above it is close to normal."""

@@ -10,10 +10,11 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from usb_ext.core.errors import RunFailed, SettingsError, reason
 
@@ -78,6 +79,38 @@ def forget_dead(path: Path) -> None:
                 path.unlink()
         finally:
             os.close(descriptor)
+
+
+def holder_here(path: Path) -> bool:
+    """Whether a process of this machine that lives has signed a lock file; the lock itself is left alone.
+
+    Args:
+        path: the lock file; it need not be there.
+    """
+    said = signed(path)
+    if said is None or not is_of_here(said):
+        return False
+    try:
+        os.kill(int(said["pid"]), 0)
+    except (KeyError, ValueError, TypeError, ProcessLookupError):
+        return False
+    except OSError:
+        return True  # somebody else's process
+    return True
+
+
+def is_of_here(said: Mapping[str, Any]) -> bool:
+    """Whether it is this machine whose process has signed, as `signed` gives it."""
+    return bool(said.get("host") == socket.gethostname())
+
+
+def signed(path: Path) -> dict[str, Any] | None:
+    """What a lock file says of who holds it, or held it and was killed; None where it says nothing."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _taken(path: Path, what: str) -> int:

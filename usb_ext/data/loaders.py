@@ -98,13 +98,14 @@ def evaluation_batches(n: int, batch_size: int) -> Sequence[torch.Tensor]:
 
 
 def stop_workers(loader: Iterable[Any]) -> None:
-    """End a loader's worker processes now, where it has any.
+    """End a loader's worker processes now, where it has any; it starts others when it is asked again.
 
     Left to Python's collector, each of them is waited for five seconds once a worker has raised.
     """
     end = getattr(getattr(loader, "_iterator", None), "_shutdown_workers", None)
-    if end is not None:
+    if isinstance(loader, DataLoader) and end is not None:
         end()
+        loader._iterator = None
 
 
 def _ignore_ctrl_c(worker: int) -> None:

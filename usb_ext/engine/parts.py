@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 Watch = Callable[[OnEngine], list[tuple[Hook, str, str]]]
 
 
+STOPPING = "stopping after this step; a checkpoint is written (again: stop at once)"
+
+
 class Stop:
     """Set by a signal, read by the training loop after each step.
 
@@ -52,8 +55,11 @@ class Stop:
         self._asked = self._asked or int(signal.SIGPIPE)
 
     @contextmanager
-    def on_signals(self) -> Iterator[None]:
+    def on_signals(self, said: str = STOPPING) -> Iterator[None]:
         """Inside, Ctrl-C, SIGTERM and SIGHUP ask to stop after the running step; a second one stops at once.
+
+        Args:
+            said: what a person is told then.
 
         Outside the main thread Python cannot handle signals, and nothing changes; nor for a signal that is
         ignored, as `nohup` has it.
@@ -63,7 +69,7 @@ class Stop:
             self._asked = number
             for each, handler in before.items():
                 signal.signal(each, handler)
-            _log.warning("stopping after this step; a checkpoint is written (again: stop at once)")
+            _log.warning("%s", said)
 
         before: dict[int, Any] = {}
         try:
