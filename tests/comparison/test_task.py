@@ -42,7 +42,13 @@ def job(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def task_of(place: Path, code: str) -> Task:
     command = (sys.executable, "-c", code, str(place / "ready"))
-    return Task(command, str(place / "log.txt"), str(place / "ended.json"), gpus="3")
+    return Task(
+        command,
+        str(place / "log.txt"),
+        str(place / "ended.json"),
+        str(place / "result.json"),
+        gpus="3",
+    )
 
 
 def once_ready(place: Path, act: Callable[[], object]) -> threading.Thread:
@@ -88,6 +94,22 @@ def test_when_its_time_is_up_the_run_is_stopped_and_the_task_given_back(tmp_path
 def test_a_run_that_ends_while_its_time_is_up_is_not_begun_again(tmp_path: Path) -> None:
     ends = WAITS.replace("sys.exit(128 + number)", "sys.exit(0)")
     task = task_of(tmp_path, ends)
+
+    def warned(*_: object) -> None:
+        assert task.checkpoint() is None
+        raise UncompletedJobError("not requeued")  # as submitit does then
+
+    signal.signal(warning_signal(), warned)
+    thread = once_ready(tmp_path, lambda: os.kill(os.getpid(), warning_signal()))
+    assert task() == 0
+    thread.join()
+    assert json.loads((tmp_path / "ended.json").read_text())["code"] == 0
+
+
+def test_a_run_that_was_done_before_it_was_stopped_is_not_begun_again(tmp_path: Path) -> None:
+    """Its process is killed by the warning while it ends, but its record says that it is complete."""
+    task = task_of(tmp_path, WAITS)
+    (tmp_path / "result.json").write_text('{"status": "completed"}')
 
     def warned(*_: object) -> None:
         assert task.checkpoint() is None

@@ -121,6 +121,7 @@ class Jobs:
             "command": [*self.command, "--c", str(settings), *several],
             "log": str(log),
             "ended": str((self.out / FOLDER / f"{run.name}.json").absolute()),
+            "result": str(run.folder.result.absolute()),
             "gpus": self.slots[slot] if self.slots else os.environ.get("CUDA_VISIBLE_DEVICES"),
         }
 

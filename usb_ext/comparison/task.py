@@ -19,6 +19,7 @@ from submitit.core.job_environment import JobEnvironment
 from submitit.core.utils import DelayedSubmission, UncompletedJobError
 
 from usb_ext.comparison.begin import begun
+from usb_ext.comparison.records import read_result
 from usb_ext.core.files import write_json
 
 POLL_SECONDS = 0.2
@@ -34,12 +35,14 @@ class Task:
         command: what to call, with the run's settings.
         log: where what it says goes; each sitting adds to it.
         ended: JSON that is written at the run's end: the job's number and the exit code.
+        result: the record of the run, which says whether it was at its end before it was stopped.
         gpus: CUDA_VISIBLE_DEVICES of a local job, None for unset; Slurm sets its own.
     """
 
     command: tuple[str, ...]
     log: str
     ended: str
+    result: str
     gpus: str | None = None
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
     _asked_at: float | None = field(default=None, repr=False)
@@ -59,6 +62,7 @@ class Task:
                 time.sleep(POLL_SECONDS)
             signal.signal(warning_signal(), signal.SIG_IGN)  # too late
         code = process.wait()
+        code = 0 if self._completed() else code  # its process was stopped after that
         write_json(Path(self.ended), {"job": place.job_id, "code": code})
         return code
 
@@ -79,10 +83,17 @@ class Task:
         except ChildProcessError:  # its end is known already
             return None
         stopped = found is None or found.si_code != os.CLD_EXITED or found.si_status > 128
+        if self._completed():
+            return None
         return DelayedSubmission(self._again()) if stopped and self._asked_at is None else None
 
     def _again(self) -> "Task":
-        return Task(self.command, self.log, self.ended, self.gpus)
+        return Task(self.command, self.log, self.ended, self.result, self.gpus)
+
+    def _completed(self) -> bool:
+        """Whether the run is done, whatever became of its process afterwards."""
+        raw = read_result(Path(self.result))
+        return raw is not None and raw.get("status") == "completed"
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         """Somebody cancels the job."""
