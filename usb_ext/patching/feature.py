@@ -3,7 +3,9 @@
 A folder `features/<name>/` holds `feature.toml`, the algorithm's Python files and its settings file:
 
     order = 1                        place in the series, after the bridges
+    set                              the letter of its set
     subject, body                    the words of the patch
+    breaking, changelog              what it breaks, and its line in CHANGE_LOG.md
     imports = ["..."]                lines that the made file needs beside those of its sources
     [replace]  OurError = "Theirs"   names of ours and what stands for them in USB
     [[take]]   module = "methods/x.py"   names = [...]    what utils.py is made of; no names: all
@@ -83,7 +85,7 @@ def _body(source: Source) -> str:
         taken.append("\n".join(lines[first - 1 : last.end_lineno]))  # type: ignore[union-attr]
     if wanted:
         raise RunFailed(f"{source.name} defines no {', '.join(sorted(wanted))}")
-    return "\n\n\n".join([_comment(source.name, ast.get_docstring(tree) or ""), *taken])
+    return "\n\n\n".join([_comment(ast.get_docstring(tree) or ""), *taken])
 
 
 def _defined(node: ast.stmt) -> str | None:
@@ -99,11 +101,9 @@ def _is_text(node: ast.stmt | None) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _comment(name: str, docstring: str) -> str:
-    """A module's docstring as a comment that says where its definitions are kept."""
-    origin = f"From usb_ext/{name}, by `usb-ext export-patches`: to be changed there."
-    lines = [origin, "`ours:` marks what the paper leaves open.", ""]
-    return "\n".join(f"# {line}".rstrip() for line in [*lines, *docstring.splitlines()])
+def _comment(docstring: str) -> str:
+    """A module's docstring as a comment above its definitions."""
+    return "\n".join(f"# {line}".rstrip() for line in docstring.splitlines())
 
 
 def _needed_imports(sources: Sequence[Source], text: str) -> list[str]:
@@ -155,12 +155,18 @@ class Feature:
         order: its place among the features.
         message: subject, empty line and body of the patch.
         files: content by path in USB's repository.
+        letter: of the set that it belongs to.
+        breaking: what it breaks.
+        changelog: its line in the change log.
     """
 
     name: str
     order: int
     message: str
     files: dict[str, str]
+    letter: str = ""
+    breaking: str = ""
+    changelog: str = ""
 
 
 def read_features(folder: Path) -> list[Feature]:
@@ -188,6 +194,7 @@ def _read(folder: Path) -> Feature:
             given.get("replace", {}),
         )
         order = int(given["order"])
+        letter, breaking, changelog = (given[key] for key in ("set", "breaking", "changelog"))
     except (tomllib.TOMLDecodeError, KeyError, OSError) as error:
         raise SettingsError(f"{described} cannot be used: {reason(error)}") from error
     place = f"semilearn/algorithms/{folder.name}"
@@ -196,7 +203,7 @@ def _read(folder: Path) -> Feature:
         files[f"{place}/{path.name}"] = path.read_text(encoding="utf-8")
     for path in sorted(folder.glob("*.yaml")):
         files[f"config/usb_cv/{folder.name}/{path.name}"] = path.read_text(encoding="utf-8")
-    return Feature(folder.name, order, message, files)
+    return Feature(folder.name, order, message, files, letter, breaking, changelog)
 
 
 def _source(part: dict[str, Any]) -> Source:
