@@ -6,6 +6,7 @@ A folder such as `C1-any-device` begins with the letter of its set and holds `ab
     breaking                       what it breaks, `none` included: the paragraph that USB's template asks for
     changelog                      the line for CHANGE_LOG.md, where the base has that file
     check                          the function of `tests/patching/trees/patch_checks.py` that fails without it
+    needs = ["C1-any-device"]      folders whose lines its diffs show, where they do not apply without
     context = 1                    lines around a change in the patch that is made; 3 where nothing is said
     [[replace]]  files, old, new   a line for another one in every file of a pattern, on main alone
 
@@ -57,6 +58,7 @@ class Change:
         name: of its folder, such as `C1-any-device`; the letter is the set's.
         words: what it says.
         check: the function that fails without it; empty for a feature.
+        needs: names of changes that its diffs do not apply without.
         context: lines around a change.
         diffs: files to apply, by base.
         replaced: pattern, old line and new line, by which files are changed.
@@ -66,6 +68,7 @@ class Change:
     name: str
     words: Words
     check: str = ""
+    needs: tuple[str, ...] = ()
     context: int = 3
     diffs: dict[str, list[Path]] = field(default_factory=dict)
     replaced: tuple[tuple[str, str, str], ...] = ()
@@ -109,10 +112,11 @@ def _read(folder: Path) -> Change:
         words = Words(*(given[key] for key in ("subject", "body", "breaking", "changelog")))
         replaced = tuple((r["files"], r["old"], r["new"]) for r in given.get("replace", []))
         check, context = given["check"], given.get("context", 3)
+        needs = tuple(given.get("needs", ()))
     except (tomllib.TOMLDecodeError, KeyError, OSError) as error:
         raise SettingsError(f"{folder / 'about.toml'} cannot be used: {reason(error)}") from error
     diffs = {base: _diffs(folder, base) for base in BASES}
-    return Change(folder.name, words, check, context, diffs, replaced)
+    return Change(folder.name, words, check, needs, context, diffs, replaced)
 
 
 def _diffs(folder: Path, base: str) -> list[Path]:

@@ -95,9 +95,6 @@ class RememberedLabelsHook(PseudoLabelingHook):
         self.targets = super().gen_ulb_targets(algorithm, *args, **kwargs)
         return self.targets
 
-    def state_dict(self):
-        return {}
-
 
 @ALGORITHMS.register("influence")
 class Influence(UDA):
@@ -121,6 +118,11 @@ class Influence(UDA):
     """
 
     def set_dataset(self):
+        if self.args.world_size > 1 or self.args.distributed:
+            raise ValueError(
+                "influence runs in one process, because every process would move weights of its own: "
+                "set multiprocessing_distributed to False and world_size to 1"
+            )
         dataset_dict = super().set_dataset()
         if dataset_dict is None:
             return None
@@ -136,11 +138,26 @@ class Influence(UDA):
                 f"influence_num_val is {self.args.influence_num_val}: of {len(targets)} labelled examples "
                 f"in {self.num_classes} classes it must leave some to train with and take some to validate on"
             )
+        dataset_dict["train_ulb"] = self._without(dataset_dict["train_ulb"], labelled, held)
+        self.args.ulb_dest_len = len(dataset_dict["train_ulb"])
         dataset_dict["val"] = self._part(labelled, held)
         dataset_dict["val"].transform = dataset_dict["eval"].transform
         dataset_dict["train_lb"] = self._part(labelled, kept)
         self.args.lb_dest_len = len(kept)
         return dataset_dict
+
+    @classmethod
+    def _without(cls, unlabelled, labelled, held):
+        """
+        the unlabelled examples but those that are held out: USB puts the labelled ones among them
+        """
+        names = {cls._content(labelled.data[i]) for i in held}
+        kept = [i for i, x in enumerate(unlabelled.data) if cls._content(x) not in names]
+        return cls._part(unlabelled, np.array(kept, dtype=int))
+
+    @staticmethod
+    def _content(example):
+        return example.tobytes() if isinstance(example, np.ndarray) else repr(example)
 
     @staticmethod
     def _part(dataset, positions):

@@ -123,7 +123,8 @@ def datasets(algorithm: str, size: int = SIZE) -> dict[str, Any]:
 
     def made(seed: int, per_class: int | list[int], is_ulb: bool) -> Any:
         data, targets = images(seed, per_class, size)
-        return basic(algorithm, data, targets, CLASSES, Noisy(), is_ulb, Noisy(), False)
+        strong = {"strong_transform": Noisy(), "medium_transform": Noisy()}
+        return basic(algorithm, data, targets, CLASSES, Noisy(), is_ulb, **strong)
 
     held = made(3, 3, False)
     return {
