@@ -9,7 +9,10 @@ from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.patching.feature import REGISTRY, Feature, read_features, write_feature
 
 TOML = """
+set = "I"
 order = {order}
+breaking = "none."
+changelog = "Adds {name}."
 subject = "Add {name}"
 body = "What: it."
 

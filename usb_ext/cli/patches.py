@@ -10,7 +10,10 @@ from usb_ext.cli.command import Command, Show
 def export_patches_flags(export: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext export-patches`."""
     export.add_argument(
-        "--source", default="patches", metavar="DIR", help="sources of the patches (default: patches)"
+        "--source",
+        default="patches",
+        metavar="DIR",
+        help="sources of the patches (default: patches)",
     )
     export.add_argument(
         "--base", default="0.3.2", metavar="BASE", help="main or 0.3.2, the release (default)"

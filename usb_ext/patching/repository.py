@@ -46,7 +46,9 @@ class Repository:
 
     def _check_out(self, clone: Path | None) -> None:
         if clone is None:
-            raise SettingsError(f"for main name a clone of USB's repository with --usb ({MAIN[:7]})")
+            raise SettingsError(
+                f"for main name a clone of USB's repository with --usb ({MAIN[:7]})"
+            )
         self.folder.mkdir(parents=True)
         try:
             self.git("clone", "-q", "--shared", "--no-checkout", str(clone.resolve()), ".")

@@ -5,7 +5,7 @@ A folder such as `C1-any-device` begins with the letter of its set and holds `ab
     subject, body                  the words of the patch
     breaking                       what it breaks, `none` included: the paragraph that USB's template asks for
     changelog                      the line for CHANGE_LOG.md, where the base has that file
-    check                          the function of `tests/patching/trees/patch_checks.py` that fails without it
+    check                          function of `tests/patching/trees/patch_checks.py` that fails without it
     needs = ["C1-any-device"]      folders whose lines its diffs show, where they do not apply without
     context = 1                    lines around a change in the patch that is made; 3 where nothing is said
     [[replace]]  files, old, new   a line for another one in every file of a pattern, on main alone

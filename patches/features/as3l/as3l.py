@@ -2,12 +2,28 @@
 
 import numpy as np
 import torch
-from semilearn.algorithms.flexmatch import FlexMatch
-from semilearn.algorithms.utils import SSL_Argument
+from semilearn.algorithms.flexmatch import FlexMatch, FlexMatchThresholdingHook
+from semilearn.algorithms.utils import SSL_Argument, concat_all_gather
 from semilearn.core.hooks import Hook
 from semilearn.core.utils import ALGORITHMS
 
 from .utils import posterior
+
+
+class SharedThresholdingHook(FlexMatchThresholdingHook):
+    """
+    FlexMatch's threshold with one table of labels for all processes
+    """
+
+    @torch.no_grad()
+    def masking(self, algorithm, logits_x_ulb, idx_ulb, *args, **kwargs):
+        mask = super().masking(algorithm, logits_x_ulb, idx_ulb, *args, **kwargs)
+        if algorithm.distributed and algorithm.world_size > 1:
+            labels = concat_all_gather(self.selected_label[idx_ulb])
+            known = labels != -1
+            self.selected_label[concat_all_gather(idx_ulb)[known]] = labels[known]
+            self.update()
+        return mask
 
 
 class PriorLabelHook(Hook):
@@ -45,6 +61,10 @@ class AS3L(FlexMatch):
 
     def set_hooks(self):
         super().set_hooks()
+        shared = SharedThresholdingHook(
+            self.args.ulb_dest_len, self.num_classes, self.args.thresh_warmup
+        )
+        self.register_hook(shared, "MaskingHook")
         if self.args.prior_file is not None:
             prior = torch.from_numpy(np.load(self.args.prior_file)).float()
             expected = (self.args.ulb_dest_len, self.num_classes)

@@ -318,6 +318,15 @@ def check_best(folder: Path) -> None:
     assert torch.equal(tested[0], best)
 
 
+def check_crest(folder: Path) -> None:
+    """Pseudo-labels of a generation join the labelled images, the more the rarer their class."""
+    run = build("fixmatch", "crest")
+    data, targets = images(0, 6, 4)
+    picked = [list(range(6 * c, 6 * c + 6)) for c in range(CLASSES)]
+    found = run.get_split(data[:4], targets[:4], data, targets, picked)
+    assert len(found[0]) > 4
+
+
 CHECKS: dict[str, Check] = {
     name: check
     for name, check in list(globals().items())

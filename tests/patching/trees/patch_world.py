@@ -177,8 +177,14 @@ def settings(algorithm: str, imbalanced: str | None = None, **changed: Any) -> a
     return argparse.Namespace(**{**values, **changed})
 
 
-def build(algorithm: str, imbalanced: str | None = None, flat: bool = True, **changed: Any) -> Any:
-    """An algorithm on synthetic images, on a network that `flat` makes the smaller one."""
+def build(
+    algorithm: str,
+    imbalanced: str | None = None,
+    flat: bool = True,
+    net_builder: Callable[..., torch.nn.Module] | None = None,
+    **changed: Any,
+) -> Any:
+    """An algorithm on synthetic images, on a network that `flat` makes the smaller one, or a given one."""
     args = settings(algorithm, imbalanced, **changed)
     size = 4 if flat else SIZE
     seed_all(args.seed)
@@ -194,7 +200,8 @@ def build(algorithm: str, imbalanced: str | None = None, flat: bool = True, **ch
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        net = (lambda num_classes, **_: FlatNet(num_classes)) if flat else wide_net
+        small = (lambda num_classes, **_: FlatNet(num_classes)) if flat else wide_net
+        net = net_builder or small
         if imbalanced:
             return usb("imb_algorithms").get_imb_algorithm(args, net, None, log)
         return usb("algorithms").get_algorithm(args, net, None, log)
