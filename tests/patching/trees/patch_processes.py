@@ -1,7 +1,7 @@
-"""Two gloo processes train a new algorithm: `python patch_processes.py TREE` prints, by algorithm, what came of it.
+"""Two gloo processes train each new algorithm: `python patch_processes.py TREE` prints what came of it.
 
-`same`: parameters, averages and the tensors of its hooks are equal in both processes to the bit after three steps on
-different halves of the data; else what differs, or the error's sentence.
+`same`: parameters, averages and the tensors of its hooks are equal in both processes to the bit after three
+steps on different halves of the data; else what differs, or the error's sentence.
 """
 
 import contextlib
