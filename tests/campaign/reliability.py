@@ -40,8 +40,6 @@ LEFT = """
   and name what differs.
 - `metrics.jsonl` of a run that goes on is checked against its checkpoint: rows that were changed or
   lost are said in a warning, and are not brought back. Weights and scores do not hang on them.
-- File names that are no UTF-8 in `to_label.csv` are not read back; modules of `add_base` and
-  `add_extension` are no part of `data.json`.
 - A settings file may be a pipe (`--c <(...)`), so one that nobody writes into is waited for.
 """
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import RunFailed, SettingsError
-from usb_ext.core.lock import locked
+from usb_ext.core.files import is_done, making
+from usb_ext.core.lock import LOCK, forget_dead, locked
 
 HOLDS = """
 import sys, time
@@ -116,3 +117,31 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         locked(tmp_path / "none" / "lock", "a run"),
     ):
         pass
+
+
+def test_the_lock_of_a_killed_process_goes_and_a_held_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    process = holder(path)
+    forget_dead(path)
+    assert path.is_file()
+    process.kill()
+    process.wait()
+    assert path.is_file()
+    forget_dead(path)
+    forget_dead(path)
+    assert not path.exists()
+    (tmp_path / "file").write_text("mine")
+    path.symlink_to(tmp_path / "file")
+    forget_dead(path)
+    assert path.is_symlink() and (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_stage_that_is_done_leaves_no_lock_of_a_killed_one(tmp_path: Path) -> None:
+    made = tmp_path / "prior.npz"
+    with making(made, {"seed": 1}):
+        made.write_bytes(b"whole")
+    process = holder(tmp_path / LOCK)
+    process.kill()
+    process.wait()
+    assert is_done(made, {"seed": 1})
+    assert not (tmp_path / LOCK).exists()

@@ -1,8 +1,12 @@
 """Lines of a label CSV: header, byte order mark, blank and wrong lines."""
 
+import os
+
 import pytest
 
 from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.files import write_text
+from usb_ext.data.image_names import NameIndex
 from usb_ext.data.label_csv import label_rows
 
 
@@ -39,7 +43,9 @@ def test_unreadable_files(tmp_path):
     with pytest.raises(DataMissing, match=r"nothing\.csv"):
         label_rows(tmp_path / "nothing.csv")
     with pytest.raises(SettingsError, match="not UTF-8"):
-        label_rows(written(tmp_path, "ä.jpg,cat\n", encoding="latin-1"))
+        label_rows(written(tmp_path, "a.jpg,bär\n", encoding="latin-1"))
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        label_rows(written(tmp_path, "a.jpg,cat\n", encoding="utf-16"))
     with pytest.raises(SettingsError, match="line 2"):
         label_rows(written(tmp_path, 'a.jpg,cat\n"b.jpg"x,cat\n'))
     with pytest.raises(SettingsError, match=r"'\.txt'; expected \.csv"):
@@ -72,3 +78,20 @@ def test_a_line_without_end_is_quoted_in_part(tmp_path):
     with pytest.raises(SettingsError) as caught:
         list(label_rows(path))
     assert len(str(caught.value)) < 300 + len(str(path)) and "is not two cells" in str(caught.value)
+
+
+def test_a_file_name_that_is_no_utf8_is_read_as_the_disk_has_it(tmp_path):
+    name = os.fsdecode(b"b\xe4r.jpg")
+    path = tmp_path / "labels.csv"
+    write_text(path, f"id,class\n{name},cat\n")
+    assert b"b\xe4r.jpg" in path.read_bytes()
+    assert [(row.file_name, row.class_name) for row in label_rows(path)] == [(name, "cat")]
+    assert NameIndex(["train/a.jpg", f"train/{name}"]).find(name) == 1
+
+
+def test_columns_after_the_second_are_passed_over_where_a_header_names_them(tmp_path):
+    text = "file;class;note\na.jpg;cat;x\nb.jpg;;\nc.jpg;dog;\n"
+    rows = label_rows(written(tmp_path, text))
+    assert [(row.file_name, row.class_name) for row in rows] == [
+        ("a.jpg", "cat"), ("b.jpg", ""), ("c.jpg", "dog"),
+    ]  # fmt: skip

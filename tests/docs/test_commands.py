@@ -14,6 +14,7 @@ from support.pages import DOCS, PAGES, ROOT, blocks, name_of
 import usb_ext
 from usb_ext.cli import frozen, studies
 from usb_ext.cli.main import build_parser, main
+from usb_ext.cli.train import take_devices
 from usb_ext.papers.studies import study_named
 from usb_ext.settings import load_settings, parse_flags
 
@@ -36,6 +37,7 @@ OTHERS = (
     "cd",
     "pytest",
     "pre-commit",
+    "torchrun",
     "bash",
     "mkdocs",
     "mkdir",
@@ -104,7 +106,7 @@ def check(words: list[str], folder: Path) -> None:
     """
     words = with_plugin(words, folder)
     if words[0] in SETTINGS and "--help" not in words:
-        file, flags = parse_flags(words[1:])
+        file, flags = parse_flags(take_devices(words[1:])[0])
         load_settings(file, flags)
     elif words[0] == "prior-grid":
         own = words.index("--seeds") if "--seeds" in words else len(words)

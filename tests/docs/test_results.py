@@ -172,6 +172,9 @@ def made_again(folder: Path) -> set[tuple[float, float]]:
             if "error_last" in row:
                 key = (path, row["method"], row["num_labels"])
                 groups.setdefault(key, []).append(float(row["error_last"]))
+            elif "start_accuracy" in row:
+                for name in row.keys() - {"seed", "classes_chosen", "classes_random"}:
+                    groups.setdefault((path, name, ""), []).append(100 * float(row[name]))
             elif "arm" in row:
                 for name in ("accuracy", "coverage", "ece"):
                     key = (path, row["arm"] + name, row["num_labels"])

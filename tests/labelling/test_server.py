@@ -1,6 +1,7 @@
 """The page's server: who may, and what it says and takes."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -8,11 +9,15 @@ from labelling.conftest import NAMES, Asked
 from PIL import Image
 from starlette.testclient import TestClient
 
-from usb_ext.labelling.server import COOKIE, Labelling
+from usb_ext.labelling.guard import cookie_name
+from usb_ext.labelling.server import Labelling
 from usb_ext.labelling.table import Table, open_table
 
 TOKEN = "a-token-of-the-test"
-HOME = "http://127.0.0.1"
+PORT = 8765
+HOME = f"http://127.0.0.1:{PORT}"
+COOKIE = cookie_name(PORT)
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def table(asked: Asked) -> Table:
 
 def page(asked: Asked, table: Table, **changed: object) -> Labelling:
     files = [asked.images / name for name in NAMES]
-    return Labelling(table, files, TOKEN, lambda: None, **changed)  # type: ignore[arg-type]
+    return Labelling(table, files, TOKEN, PORT, lambda: None, **changed)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -43,14 +48,25 @@ def test_nobody_without_the_token(
 ) -> None:
     other = TestClient(page(asked, table).application(), base_url=HOME)
     headers = {} if cookie is None else {"Cookie": f"{COOKIE}={cookie}".encode()}
-    answer = other.request(method, place, headers=headers)  # type: ignore[arg-type]
+    answer = other.request(method, place, headers=headers, json={} if method == "POST" else None)  # type: ignore[arg-type]
     assert answer.status_code == 403 and "cat" not in answer.text
     assert other.get("/", params={"token": "wrong"}).status_code == 403
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        f"evil.example:{PORT}",
+        "127.0.0.1.evil.example",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "",
+    ],
+)
 def test_no_other_host_is_answered(client: TestClient, host: str) -> None:
-    assert client.get("/state", headers={"Host": host}).status_code == 400
+    assert client.get("/state", headers={"Host": host}).status_code == 421
+    assert client.get("/state", headers={"Host": f"localhost:{PORT}"}).status_code == 200
 
 
 def test_the_cookie_is_for_this_page_alone(asked: Asked, table: Table) -> None:
@@ -115,7 +131,7 @@ def test_a_wrong_answer_is_refused_in_one_line(
     asked: Asked, client: TestClient, body: bytes
 ) -> None:
     before = asked.lines
-    answer = client.post("/answer", content=body)
+    answer = client.post("/answer", content=body, headers=JSON)
     assert answer.status_code == 400 and answer.json()["error"].count("\n") == 0
     assert asked.lines == before
 
@@ -129,9 +145,28 @@ def test_classes_are_added_where_that_is_allowed(
     assert other.post("/class", json={"name": "emu"}).status_code == 400
 
 
+def test_another_page_changes_nothing(asked: Asked, client: TestClient) -> None:
+    """A page of another port of this machine is of the same site, so it sends the cookie, too."""
+    given = {"number": 0, "label": "cat", "unsure": False, "seen": 0}
+    before = asked.lines
+    for origin in ("http://evil.example", "http://127.0.0.1:1", "null"):
+        assert client.post("/answer", json=given, headers={"Origin": origin}).status_code == 403
+    plain = {"Content-Type": "text/plain"}
+    assert client.post("/answer", content=json.dumps(given), headers=plain).status_code == 415
+    assert client.post("/class", json={"name": "x" * 70_000}).status_code == 413
+    assert asked.lines == before
+    assert client.post("/answer", json=given, headers={"Origin": HOME}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["", "-1", "a\nb", "\x00", "\udce4", "\ud800"], ids=ascii)
+def test_no_name_of_a_class(client: TestClient, name: str) -> None:
+    answer = client.post("/class", content=json.dumps({"name": name}), headers=JSON)
+    assert answer.status_code == 400 and "cannot name a class" in answer.json()["error"]
+
+
 def test_the_end_is_told(asked: Asked, table: Table) -> None:
     ended: list[int] = []
-    served = Labelling(table, [], TOKEN, lambda: ended.append(1))
+    served = Labelling(table, [], TOKEN, PORT, lambda: ended.append(1))
     other = TestClient(served.application(), base_url=HOME)
     other.get("/", params={"token": TOKEN})
-    assert other.post("/done").json() == {"labelled": 0, "images": 5} and ended == [1]
+    assert other.post("/done", json={}).json() == {"labelled": 0, "images": 5} and ended == [1]

@@ -1,5 +1,6 @@
 """Answers: on disk at once, merged, never lost."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import scipy.stats
 from labelling.conftest import NAMES, Asked
 
 from usb_ext.core.errors import DataMissing, RunFailed, SettingsError
+from usb_ext.data.label_csv import LabelRow, label_rows
 from usb_ext.labelling import table as module
+from usb_ext.labelling.label_studio import read_tasks, write_tasks
 from usb_ext.labelling.table import Stale, check_names, image_files, new_table, open_table
 
 
@@ -132,3 +135,47 @@ def test_a_check_is_drawn_from_what_is_not_labelled() -> None:
             check_names(names, count, 0, labelled)
     with pytest.raises(SettingsError, match="gone"):
         check_names(names, 1, 0, ["gone.png"])
+
+
+def test_what_is_not_ours_stays(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    head = b"\xef\xbb\xbfsep=;\r\nfile;class;camera;note\r\n"
+    path.write_bytes(
+        head + b'b.png;;Canon;"x; y"\r\n\r\na.png;cat;Nikon;z\r\nc.png\r\nd.png;-1;;\r\n'
+    )
+    table = open_table(path, ["dog"])
+    assert [row.name for row in table.rows] == ["b.png", "a.png", "c.png", "d.png"]
+    table.answer(0, "dog", False, 0)
+    table.answer(1, "", False, 1)
+    table.answer(2, "cat", False, 2)
+    wanted = b'b.png;dog;Canon;"x; y"\r\n\r\na.png;;Nikon;z\r\nc.png;cat\r\nd.png;-1;;\r\n'
+    assert path.read_bytes() == head + wanted
+    assert [row.class_name for row in label_rows_of(path)] == ["dog", "cat"]
+
+
+def label_rows_of(path: Path) -> list[LabelRow]:
+    """What training reads, once the line of one cell alone has got its class."""
+    return [row for row in label_rows(path) if row.has_label]
+
+
+def test_a_name_that_is_no_utf8_is_kept_byte_for_byte(tmp_path: Path) -> None:
+    path, name = tmp_path / "to_label.csv", os.fsdecode(b"b\xe4r.png")
+    new_table(path, [name])
+    open_table(path, ["cat"]).answer(0, "cat", True, 0)
+    assert path.read_bytes() == b"id,class\nb\xe4r.png,cat\n"
+    again = open_table(path, [])
+    assert (again.rows[0].name, again.rows[0].label, again.rows[0].unsure) == (name, "cat", True)
+    assert [row.file_name for row in label_rows(path)] == [name]
+    write_tasks(tmp_path / "tasks.json", {name: "cat"})
+    assert read_tasks(tmp_path / "tasks.json") == {name: "cat"}
+
+
+def test_what_another_program_wrote_meanwhile_is_not_overwritten(asked: Asked) -> None:
+    table = open_table(asked.table, ["cat"])
+    table.answer(0, "cat", False, 0)
+    edited = asked.table.read_text(encoding="utf-8").replace("five.bmp,", "five.bmp,dog")
+    asked.table.write_text(edited, encoding="utf-8")
+    with pytest.raises(RunFailed, match="changed by another program"):
+        table.answer(1, "cat", False, 1)
+    assert asked.table.read_text(encoding="utf-8") == edited
+    assert table.rows[1].label == "" and table.version == 1

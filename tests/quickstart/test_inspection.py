@@ -82,5 +82,12 @@ def test_the_command(messy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(messy), "--net", "wrn_10_1", "--img-size", "16"]) == 0
     shown = capsys.readouterr().out
     assert "wrn_10_1 at 16 pixels, 13 views" in shown and "usb-ext start" in shown
+    bad = messy.parent / "bad_files.txt"
+    assert main(["inspect", str(messy), "--json", "--bad", str(bad)]) == 0
+    lines = bad.read_text(encoding="utf-8").splitlines()
+    assert sorted(line.partition(": ")[0] for line in lines) == ["cut.png", "empty.jpg", "text.jpg"]
+    capsys.readouterr()
+    assert main(["inspect", str(messy), "--bad", str(bad)]) == 2
+    assert "which is there" in capsys.readouterr().err and len(lines) == 3
     assert main(["inspect", str(messy / "nowhere")]) == 3
     assert capsys.readouterr().err.count("\n") == 1

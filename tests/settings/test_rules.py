@@ -4,7 +4,8 @@ import pytest
 
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings import Settings, load_settings
-from usb_ext.settings.rules import check, contradictions, multiples_around
+from usb_ext.settings.kinds import multiples_around
+from usb_ext.settings.rules import check, contradictions
 
 
 def clauses(given: dict[str, object]) -> list[str]:
@@ -122,8 +123,8 @@ def test_balanced_unlabelled_examples_must_come_out_even() -> None:
 
 
 def test_all_contradictions_come_in_one_message() -> None:
-    text = "; ".join(clauses({"epoch": 3, "net_from_name": True, "world_size": 2}))
-    for name in ("num_train_iter", "net_from_name", "world_size"):
+    text = "; ".join(clauses({"epoch": 3, "net_from_name": True, "rank": 1}))
+    for name in ("num_train_iter", "net_from_name", "rank"):
         assert name in text
 
 

@@ -128,4 +128,7 @@ def test_a_title_is_a_files_first_sentence(name: str, expected: str) -> None:
 def test_every_title_says_what_and_on_what_in_a_line(name: str) -> None:
     words = title(shipped_files()[name])
     assert 20 < len(words) < 160
-    assert any(word in words for word in ("LayerMatch", "AS3L", "Influence", "Smooth"))
+    assert any(
+        word in words
+        for word in ("LayerMatch", "AS3L", "Influence", "Smooth", "folder of photographs")
+    )

@@ -13,7 +13,6 @@ from usb_ext.core.errors import DataMissing, SettingsError, UsbExtError
 from usb_ext.settings import load_settings
 from usb_ext.training.check import (
     batch_norm_warning,
-    check_processes,
     check_run,
     shape_of,
     unused_options,
@@ -95,14 +94,6 @@ def test_files_that_stages_make_are_no_fault_after_them_and_one_without() -> Non
     check_run(given, staged=True)
     with pytest.raises(SettingsError, match="AS3L.s stages make before training"):
         check_run(given)
-
-
-@pytest.mark.parametrize("number", ["2", "16", " 3"])
-def test_one_of_several_processes_is_refused(number: str) -> None:
-    with pytest.raises(SettingsError, match="WORLD_SIZE is"):
-        check_processes({"WORLD_SIZE": number})
-    for fine in ({}, {"WORLD_SIZE": "1"}, {"WORLD_SIZE": ""}):
-        check_processes(fine)
 
 
 def test_options_that_nothing_reads_are_named() -> None:

@@ -101,9 +101,9 @@ def test_an_older_checkpoint_that_is_named_is_taken(tmp_path: Path) -> None:
     assert "continuing after step 4 of 8" in (tmp_path / "run" / "log.txt").read_text()
 
 
-def test_a_run_is_not_lengthened_and_the_reason_is_said(tmp_path: Path) -> None:
+def test_a_run_that_has_not_ended_is_not_lengthened_and_the_reason_is_said(tmp_path: Path) -> None:
     run(tmp_path, stop_after=3)
-    with pytest.raises(SettingsError, match=r"num_train_iter \(8 then, 16 now\).*its length"):
+    with pytest.raises(SettingsError, match=r"num_train_iter \(8 then, 16 now\).*at step 3"):
         run(tmp_path, resume=True, num_train_iter=16)
 
 

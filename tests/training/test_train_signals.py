@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,16 @@ SCRIPT = Path(__file__).parents[2] / "usb_ext" / "train.py"
 STEPS = {"num_train_iter": 40, "num_save_iter": 2, "num_eval_iter": 40, "epoch": 1}
 
 
-def _start(folder: Path, *extra: str) -> subprocess.Popen[str]:
+def _start(folder: Path, *extra: str, ignored: bool = False) -> subprocess.Popen[str]:
     settings = {**TINY, **STEPS, "save_dir": str(folder)}
     given = dict(zip(extra[::2], extra[1::2], strict=True))
     settings = {k: v for k, v in settings.items() if f"--{k}" not in given}
     flags = [w for name, value in settings.items() for w in (f"--{name}", str(value))]
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *flags, *extra], stderr=subprocess.PIPE, text=True
+        [sys.executable, str(SCRIPT), *flags, *extra],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=None if ignored else partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),
     )
 
 
@@ -87,7 +91,7 @@ def test_a_hangup_that_is_ignored_is_not_heard(tmp_path: Path) -> None:
     """As `nohup` has it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        process = _start(tmp_path)
+        process = _start(tmp_path, ignored=True)
         _wait_for_steps(process, tmp_path, 5)
         os.kill(process.pid, signal.SIGHUP)
         process.communicate(timeout=60)

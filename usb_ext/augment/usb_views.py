@@ -158,6 +158,7 @@ class DroppedView(KeptView):
         plain: torch.Tensor,
         generator: torch.Generator | None = None,
         drawn: int | None = None,
+        taken: "slice | torch.Tensor | None" = None,
     ) -> torch.Tensor:
         """Views (n, d) of vectors (n, d).
 
@@ -165,14 +166,16 @@ class DroppedView(KeptView):
             plain: float32, on any device.
             generator: of the CPU; None is torch's own.
             drawn: rows that numbers are drawn for, >= n, so that fewer rows draw the same; None is n.
+            taken: which n of them these vectors get; None is the first n.
         """
         n, d = plain.shape
         rows = n if drawn is None else drawn
+        which = slice(n) if taken is None else taken
         view = plain
         if self.noise:
-            added = torch.randn((rows, d), generator=generator)[:n]
+            added = torch.randn((rows, d), generator=generator)[which]
             view = view + self.noise * added.to(view.device)
         if self.dropout:
-            kept = torch.rand((rows, d), generator=generator)[:n] >= self.dropout
+            kept = torch.rand((rows, d), generator=generator)[which] >= self.dropout
             view = view * kept.to(view.device)
         return view

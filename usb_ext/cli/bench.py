@@ -24,6 +24,9 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--json", metavar="FILE", help="write the report, bench.json")
     bench.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
     bench.add_argument("--threads", type=int, help="CPU threads of torch")
+    bench.add_argument(
+        "--devices", type=int, metavar="W", help="one run on W processes beside one process"
+    )
     bench.add_argument("--net", help="another network")
     bench.add_argument("--amp", choices=("off", "bf16", "fp16"))
     bench.add_argument("--compile", choices=("off", "default", "reduce-overhead"))
@@ -60,7 +63,7 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
     Raises:
         SettingsError: a preset, device or precision that is not there, or a count below 1.
     """
-    for name in (*COUNTS, "threads", "val_batch", "draws", "labels"):
+    for name in (*COUNTS, "threads", "val_batch", "draws", "labels", "devices"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise SettingsError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
@@ -125,6 +128,10 @@ def _measure(arguments: argparse.Namespace, load: Any, device: Any) -> dict[str,
     from usb_ext.bench.parts_of_step import scale
     from usb_ext.bench.stage import bench, parts_of_step, table
 
+    if arguments.devices is not None:
+        from usb_ext.bench.devices import bench_devices
+
+        return bench_devices(load, device.type, arguments.devices, _progress)
     if arguments.per_example:
         return per_example(load, device, _progress)
     if arguments.influence:

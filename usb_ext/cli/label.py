@@ -1,18 +1,20 @@
 """`usb-ext label`: the page on which a person gives images their classes."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import Command, Show
 from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.core.files import RunFolder
 from usb_ext.core.outputs import check_new
 
 
 def label_flags(command: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext label`."""
     command.add_argument(
-        "place", metavar="CSV|DIR", help="to_label.csv of `usb-ext select`, or a folder of images"
+        "place",
+        metavar="CSV|DIR|RUN",
+        help="to_label.csv of `usb-ext select`, a folder of images, or with --check a run's folder",
     )
     command.add_argument(
         "--images", metavar="DIR", help="the folder that the CSV's names are relative to"
@@ -25,7 +27,8 @@ def label_flags(command: argparse.ArgumentParser) -> None:
         "--check",
         type=int,
         metavar="N",
-        help="ask for N images by chance, to measure a model with `usb-ext evaluate --labels` (check.csv)",
+        help="ask for N images by chance, to measure a model with `usb-ext evaluate --check` (check.csv, "
+        "of a run in its folder)",
     )
     command.add_argument(
         "--except",
@@ -76,7 +79,20 @@ def run_label(arguments: argparse.Namespace, show: Show) -> int:
         open_browser=not arguments.no_browser,
         say=show,
     )
-    return show(f"{done.labelled} of {done.images} images labelled: {table}")
+    show(f"{done.labelled} of {done.images} images labelled: {table}")
+    return show(_next(arguments, place, table, done.labelled))
+
+
+def _next(arguments: argparse.Namespace, place: Path, table: Path, labelled: int) -> str:
+    """The next command."""
+    if arguments.check is not None:
+        run = place if _is_run(place) else "RUN"
+        return f"next: usb-ext evaluate {run} --check {table}"
+    return f"next: usb-ext train --c FILE --label_split file --label_file {table} --num_labels {labelled}"
+
+
+def _is_run(place: Path) -> bool:
+    return RunFolder(place).config.is_file()
 
 
 def _asked(arguments: argparse.Namespace, place: Path) -> tuple[Path, Path]:
@@ -87,6 +103,8 @@ def _asked(arguments: argparse.Namespace, place: Path) -> tuple[Path, Path]:
                 f"--images DIR is missing: the folder that the names in {place} are in"
             )
         return place, Path(arguments.images).expanduser()
+    if _is_run(place):
+        return _of_run(arguments, RunFolder(place))
     checks = arguments.check is not None
     table = Path(arguments.out or ("check.csv" if checks else "labels.csv")).expanduser()
     if not table.exists():
@@ -97,15 +115,46 @@ def _asked(arguments: argparse.Namespace, place: Path) -> tuple[Path, Path]:
 def _new(arguments: argparse.Namespace, folder: Path, table: Path) -> None:
     """A CSV of all images of a folder, or of those that are drawn for a check."""
     from usb_ext.data.folder_scan import scan_folder
-    from usb_ext.data.label_csv import label_rows
-    from usb_ext.labelling.table import check_names, new_table
+    from usb_ext.labelling.check import draw_check
+    from usb_ext.labelling.table import new_table
 
-    names: Sequence[str] = scan_folder(folder, test="none", need_classes=False).train.names
-    if arguments.check is not None:
-        rows = label_rows(Path(arguments.without).expanduser()) if arguments.without else []
-        labelled = [row.file_name for row in rows if row.has_label]
-        names = check_names(names, arguments.check, arguments.seed, labelled)
-    new_table(table, names)
+    if arguments.check is None:
+        new_table(table, scan_folder(folder, test="none", need_classes=False).train.names)
+    else:
+        draw_check(table, folder, arguments.check, arguments.seed, _without(arguments))
+
+
+def _without(arguments: argparse.Namespace) -> list[str]:
+    """Names that `--except` gives a class."""
+    from usb_ext.data.label_csv import label_rows
+
+    rows = label_rows(Path(arguments.without).expanduser()) if arguments.without else []
+    return [row.file_name for row in rows if row.has_label]
+
+
+def _of_run(arguments: argparse.Namespace, run: RunFolder) -> tuple[Path, Path]:
+    """The check in a run's folder, drawn where it is not there, and the folder of its images.
+
+    Raises:
+        SettingsError: no --check, a run whose images are no files, or as in `draw_check`.
+    """
+    if arguments.check is None:
+        raise SettingsError(f"{run.path} is a run; draw images to measure it on with --check N")
+    from usb_ext.data.model_file import read_interface
+    from usb_ext.labelling.check import CHECK, draw_check, read_check, trained_on
+    from usb_ext.training.load import settings_of_run
+
+    settings = settings_of_run(run)
+    table = run.path / CHECK if arguments.out is None else Path(arguments.out).expanduser()
+    arguments.classes = arguments.classes or read_interface(run, settings).classes
+    if table.exists():
+        return table, read_check(table).images
+    if arguments.images is None and settings.dataset != "imagefolder":
+        raise SettingsError(f"--images DIR is missing: the folder of the images of {run.path}")
+    images = Path(arguments.images or settings.data_dir).expanduser()
+    labelled = _without(arguments) if arguments.without else trained_on(run, settings)
+    draw_check(table, images, arguments.check, arguments.seed, labelled)
+    return table, images
 
 
 def _check_extra() -> None:

@@ -11,7 +11,13 @@ from typing import TextIO
 from usb_ext._version import __version__
 from usb_ext.cli.command import OneLineParser, SettingsCommand
 from usb_ext.cli.table import COMMANDS
-from usb_ext.core.errors import Interrupted, UsbExtError, from_os_error, our_errors
+from usb_ext.core.errors import (
+    Interrupted,
+    ToldElsewhere,
+    UsbExtError,
+    from_os_error,
+    our_errors,
+)
 
 EPILOG = "exit codes: 0 done, 1 failed, 2 settings, 3 data or weights missing, 130/143 interrupted"
 
@@ -54,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with our_errors():
             return _dispatch(words)
+    except ToldElsewhere as error:
+        return error.exit_code
     except (UsbExtError, Interrupted) as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:

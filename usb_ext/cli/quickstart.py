@@ -40,6 +40,11 @@ def inspect_flags(command: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext inspect`."""
     command.add_argument("folder", metavar="DIR", help="a folder of images")
     command.add_argument("--json", action="store_true", help="print everything as JSON")
+    command.add_argument(
+        "--bad",
+        metavar="FILE",
+        help="also write bad files and reasons there, such as bad_files.txt",
+    )
     _add_frozen(command)
 
 
@@ -54,9 +59,14 @@ def run_inspect(arguments: argparse.Namespace, show: Show) -> int:
     given = {"num_classes": 10, "data_dir": str(folder), **_frozen(arguments)}
     values = {**given, "use_pretrain": False, "pretrain_path": None}  # random weights are as fast
     settings = load_settings(settings_file("folder_features"), values).settings
-    from usb_ext.quickstart.inspection import inspect_folder, told
+    from usb_ext.core.files import write_text
+    from usb_ext.quickstart.inspection import inspect_folder, listed_bad, told
 
+    if arguments.bad is not None and Path(arguments.bad).exists():
+        raise SettingsError(f"--bad is {arguments.bad}, which is there; name a new file")
     seen = inspect_folder(folder)
+    if arguments.bad is not None:
+        write_text(Path(arguments.bad), listed_bad(seen))
     if arguments.json:
         return show(json.dumps(seen.as_json(), indent=1))
     show("\n".join(told(seen)))

@@ -136,9 +136,14 @@ def evaluate_flags(command: argparse.ArgumentParser) -> None:
     """The arguments of `usb-ext evaluate`."""
     _add_run(command)
     command.add_argument(
-        "images", metavar="DIR", help="images in DIR/<class>/*, or with --labels any"
+        "images", metavar="DIR", nargs="?", help="images in DIR/<class>/*, or with --labels any"
     )
     command.add_argument("--labels", metavar="FILE", help="a CSV file name,class")
+    command.add_argument(
+        "--check",
+        metavar="FILE",
+        help="in place of DIR: the random images of `usb-ext label RUN --check N`, from here or in RUN",
+    )
     command.add_argument("--out", default="evaluation", metavar="DIR", help="folder (evaluation)")
     _add_device(command)
     _add_overwrite(command)
@@ -151,12 +156,19 @@ def run_evaluate(arguments: argparse.Namespace, show: Show) -> int:
         SettingsError, DataMissing: as in `serving.evaluate`.
     """
     _check_run(arguments)
+    if (arguments.images is None) is (arguments.check is None) or (
+        arguments.check is not None and arguments.labels is not None
+    ):
+        raise SettingsError(
+            "evaluate needs DIR (images in DIR/<class>/*, or --labels FILE), or else --check FILE"
+        )
     _prepare(arguments)
     from usb_ext.serving.evaluate import EvaluateOrder, evaluate_run
 
     order = EvaluateOrder(
         run=_path(arguments.folder),
-        images=_path(arguments.images),
+        images=None if arguments.images is None else _path(arguments.images),
+        check=None if arguments.check is None else _path(arguments.check),
         out=_path(arguments.out),
         labels=None if arguments.labels is None else _path(arguments.labels),
         which=arguments.which,

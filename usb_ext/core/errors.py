@@ -56,6 +56,18 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + signal_number
 
 
+class ToldElsewhere(UsbExtError):
+    """An error of a run of several processes that another one of them tells.
+
+    Args:
+        exit_code: of the error.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("another process of the run tells why it ended")
+        self.exit_code = exit_code
+
+
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LONGEST_REASON = 120
 

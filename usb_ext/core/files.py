@@ -26,6 +26,7 @@ from usb_ext.core.errors import (
     reason,
     told_in_a_line,
 )
+from usb_ext.core.lock import LOCK, forget_dead
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def record_of(made: Path) -> Path:
 
 
 def is_done(made: Path, inputs: dict[str, Any], *, overwrite: bool = False) -> bool:
-    """Whether a file is there and was made from these inputs.
+    """Whether a file is there and was made from these inputs; then the lock of a stage killed there goes.
 
     Args:
         made: the file.
@@ -266,6 +267,7 @@ def is_done(made: Path, inputs: dict[str, Any], *, overwrite: bool = False) -> b
             f"{made} was made from something else: {told}; use --overwrite to make it again, or another "
             "--as3l_name"
         )
+    forget_dead(made.parent / LOCK)
     return True
 
 

@@ -64,6 +64,22 @@ def locked(path: Path, what: str, *, inherited: bool = False) -> Iterator[int]:
         os.close(descriptor)
 
 
+def forget_dead(path: Path) -> None:
+    """Remove a lock file that a killed process has left; one that is held, or cannot be removed, stays.
+
+    Args:
+        path: the lock file; it need not be there.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_named(descriptor, path):
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
 def _taken(path: Path, what: str) -> int:
     """An open, locked file that still has its name: the one before us removes it when it ends."""
     while True:

@@ -85,6 +85,8 @@ class RunResult:
         prior_until: iterations with prior pseudo-labels (AS3L, Eq. 5: T), None without.
         influence_every: training steps between two updates of learned weights (Ren et al.: N), None without.
         influence_lr: their step size (eta), None without.
+        extended_at: steps at which the run had ended and was made longer; the learning rate's schedule was
+            then that of the longer run.
         made_from: of each file that the settings name its digest, and what its stage was given.
     """
 
@@ -136,6 +138,7 @@ class RunResult:
     influence_lr: float | None = None
     made_from: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics_crc32: int | None = None
+    extended_at: list[int] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from usb_ext._version import __version__
 from usb_ext.core.errors import SettingsError
+from usb_ext.core.processes import world
 
 PACKAGES = ("torch", "torchvision", "semilearn", "numpy", "scikit-learn", "timm", "transformers")
 CPU_INFO = Path("/proc/cpuinfo")
@@ -33,7 +34,8 @@ def resolve_device(name: str) -> torch.device:
     """The device a run uses.
 
     Args:
-        name: `auto` (cuda, else mps, else cpu), `cpu`, `mps`, `cuda` or `cuda:N`.
+        name: `auto` (cuda, else mps, else cpu), `cpu`, `mps`, `cuda` or `cuda:N`; of several processes on a
+            machine each has a GPU of its own.
 
     Returns:
         The device.
@@ -44,6 +46,8 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return _best_device()
     device = torch.device(name)
+    if device.type == "cuda" and device.index is None and world().size > 1:
+        device = torch.device("cuda", world().local)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SettingsError(f"device is {name!r}, but torch sees no CUDA device; use --device auto")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -56,8 +60,8 @@ def resolve_device(name: str) -> torch.device:
 
 def _best_device() -> torch.device:
     if torch.cuda.is_available():
-        return torch.device("cuda", 0)
-    if torch.backends.mps.is_available():
+        return torch.device("cuda", world().local)
+    if torch.backends.mps.is_available() and world().size == 1:
         return torch.device("mps")
     return torch.device("cpu")
 
@@ -213,6 +217,7 @@ class RunLog:
 
     Args:
         quiet: show warnings only; the file gets everything.
+        silent: show nothing, as all processes of a run but the first.
         gone: called when nobody reads stderr any more.
         least: the level from which lines are shown, in the place of what `quiet` says.
 
@@ -225,11 +230,14 @@ class RunLog:
         quiet: bool = False,
         gone: Callable[[], object] | None = None,
         least: int | None = None,
+        *,
+        silent: bool = False,
     ) -> None:
         self.logger = logging.getLogger(NAME)
         self.screen = Screen(gone)
         usual = logging.WARNING if quiet else logging.INFO
-        self._shown = _BesideTheBar(usual if least is None else least, self.screen)
+        level = usual if least is None else least
+        self._shown = _BesideTheBar(logging.CRITICAL + 1 if silent else level, self.screen)
         self._shown.setFormatter(logging.Formatter("%(message)s"))
         self._kept = MemoryHandler(KEPT_RECORDS, flushLevel=logging.CRITICAL + 1)
         self._file: logging.FileHandler | None = None

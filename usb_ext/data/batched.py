@@ -32,14 +32,17 @@ from usb_ext.augment.views import normalise, strong_view, weak_view
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.batches import AUGMENTATION, IterationBatches
 from usb_ext.data.image_store import ImageStore
+from usb_ext.data.loaders import evaluation_batches
 from usb_ext.upstream.running import Batch, Served
 
 Draws = TypeVar("Draws", WeakDraws, StrongDraws)
+Rows = slice | torch.Tensor
+"""Which of the images that numbers are drawn for: a slice, or (n,) places."""
 
 
-def _first(draws: Draws, n: int) -> Draws:
-    """The numbers of the first n images."""
-    return type(draws)(**{field.name: getattr(draws, field.name)[:n] for field in fields(draws)})
+def _of(draws: Draws, rows: Rows) -> Draws:
+    """The numbers of some images."""
+    return type(draws)(**{field.name: getattr(draws, field.name)[rows] for field in fields(draws)})
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,11 @@ class Serving:
 
 
 def make_views(
-    images: torch.Tensor, serving: Serving, generator: torch.Generator, drawn: int
+    images: torch.Tensor,
+    serving: Serving,
+    generator: torch.Generator,
+    drawn: int,
+    rows: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """The views of a block of images.
 
@@ -71,42 +78,48 @@ def make_views(
         serving: which views.
         generator: source of the random numbers.
         drawn: images that numbers are drawn for, >= N, so that a shorter block draws the same.
+        rows: (N,) which of those the images are, on the CPU; None for the first N.
 
     Returns:
         Each view by name, (N, 3, H, W) float32, and the turns `rot_v` (N,) of a rotated one.
     """
     made: dict[str, torch.Tensor] = {}
+    taken = slice(len(images)) if rows is None else rows
     for name, kind in serving.views.items():
         if kind == ROTATED:
-            made.update(_rotated(name, made, generator, drawn))
+            made.update(_rotated(name, made, generator, drawn, taken))
         else:
-            made[name] = _view(images, serving, kind, generator, drawn)
+            made[name] = _view(images, serving, kind, generator, drawn, taken)
     return made
 
 
 def _view(
-    images: torch.Tensor, serving: Serving, kind: str, generator: torch.Generator, drawn: int
+    images: torch.Tensor,
+    serving: Serving,
+    kind: str,
+    generator: torch.Generator,
+    drawn: int,
+    rows: Rows,
 ) -> torch.Tensor:
     recipe = serving.weak if kind == WEAK else serving.strong
     if recipe is None:
         raise ValueError("this loader has no recipe for strong views")
-    n = images.shape[0]
     view = images
     if recipe.padding is not None:
         weak = draw_weak(drawn, recipe.padding, recipe.hflip, generator)
-        view = weak_view(view, _first(weak, n))
+        view = weak_view(view, _of(weak, rows))
     if recipe.num_ops:
         strong = draw_strong(drawn, recipe.size, generator, recipe.num_ops)
-        view = strong_view(view, _first(strong, n))
+        view = strong_view(view, _of(strong, rows))
     return normalise(view, recipe.mean, recipe.std)
 
 
 def _rotated(
-    name: str, made: dict[str, torch.Tensor], generator: torch.Generator, drawn: int
+    name: str, made: dict[str, torch.Tensor], generator: torch.Generator, drawn: int, rows: Rows
 ) -> dict[str, torch.Tensor]:
     """ReMixMatch's rotations by 0, 90, 180 or 270 degrees of its first strong view."""
     view = made["x_ulb_s_0"]
-    turns = torch.randint(4, (drawn,), generator=generator)[: view.shape[0]]
+    turns = torch.randint(4, (drawn,), generator=generator)[rows]
     turned = torch.stack([torch.rot90(view, k, (2, 3)) for k in range(4)])
     turns = turns.to(view.device, non_blocking=True)
     chosen = turned[turns, torch.arange(view.shape[0], device=view.device)]
@@ -170,24 +183,44 @@ class BatchedLoader:
         sampler, serving = self.batch_sampler, self.serving
         first = number * self.block
         steps = min(self.block, sampler.num_iters - first)
-        rows = [sampler.positions(t) for t in range(first, first + steps)]
-        positions = torch.tensor(rows).reshape(-1)
+        positions, rows = positions_of_block(sampler, first, steps)
         generator = self._generator(number)
         whole: dict[str, torch.Tensor] = {}
         if serving.views:
             drawn = self.block * sampler.batch_size
-            whole = make_views(self.store.fetch(positions), serving, generator, drawn)
+            whole = make_views(self.store.fetch(positions), serving, generator, drawn, rows)
         indices = positions.to(self.store.device, non_blocking=True)
         whole[serving.index_key] = indices
         if serving.target_key is not None:
             whole[serving.target_key] = self.targets[indices]
-        cut = {key: torch.split(value, sampler.batch_size) for key, value in whole.items()}
+        cut = {key: torch.split(value, len(positions) // steps) for key, value in whole.items()}
         return [{key: parts[step] for key, parts in cut.items()} for step in range(steps)]
 
     def _generator(self, number: int) -> torch.Generator:
         sampler = self.batch_sampler
         words = np.random.SeedSequence((sampler.seed, sampler.stream, AUGMENTATION, number))
         return torch.Generator().manual_seed(int(words.generate_state(1, np.uint64)[0]) >> 1)
+
+
+def positions_of_block(
+    sampler: IterationBatches, first: int, steps: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What this process takes of some steps.
+
+    Args:
+        sampler: which positions each step takes, and which of a batch's rows are this process's.
+        first: step.
+        steps: how many.
+
+    Returns:
+        Positions in the data set (n,), and the places of these among the rows of all processes (n,), or None
+        where they are all rows; both on the CPU.
+    """
+    positions = torch.tensor([sampler.positions(t) for t in range(first, first + steps)])
+    if sampler.rows == slice(0, sampler.batch_size):
+        return positions.reshape(-1), None
+    places = torch.arange(positions.numel()).view(positions.shape)[:, sampler.rows].reshape(-1)
+    return positions.reshape(-1)[places], places
 
 
 def serving_of(dataset: Served, algorithm: str) -> Serving:
@@ -273,10 +306,10 @@ class BatchedEvaluation:
         self.targets = torch.as_tensor(np.asarray(dataset.targets), dtype=torch.long)
 
     def __len__(self) -> int:
-        return -(-len(self.targets) // self.batch_size)
+        return len(evaluation_batches(len(self.targets), self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in torch.split(torch.arange(len(self.targets)), self.batch_size):
+        for rows in evaluation_batches(len(self.targets), self.batch_size):
             images = normalise(self.store.fetch(rows), self.recipe.mean, self.recipe.std)
             yield {"idx_lb": rows, "x_lb": images, "y_lb": self.targets[rows]}
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.core.processes import world
 
 ORDER, AUGMENTATION = 0, 1  # purposes, kept apart so that their numbers never coincide
 
@@ -76,9 +77,12 @@ class IterationBatches(Sampler[Any]):
     Any t can be the first: nothing before it is replayed. Every image occurs once in each
     permutation of all n, so a batch that reaches into the next one may repeat an image.
 
+    Of several processes each takes its share of every batch, the rows `rows`. Views are drawn one image after
+    the other, so what is yielded begins with the rows of the processes before, up to the last of its own.
+
     Args:
         n: images in the data set, >= 1.
-        batch_size: B >= 1; may exceed n.
+        batch_size: B >= 1, of all processes together; may exceed n.
         num_iters: iterations of the whole run.
         start_iter: first iteration to yield, >= 0; `num_iters` or more yields nothing.
         seed: >= 0.
@@ -107,6 +111,12 @@ class IterationBatches(Sampler[Any]):
                 "needs an image, a batch size of 1 and iteration 0 at least"
             )
         self.n, self.batch_size = n, batch_size
+        self.rows = world().share(batch_size)
+        if self.rows.start == self.rows.stop:
+            raise SettingsError(
+                f"{world().size} processes share a batch of {batch_size}; use as many examples at least, or "
+                f"{batch_size} processes"
+            )
         self.num_iters, self.start_iter = num_iters, start_iter
         self.seed, self.stream = seed, stream
         self._cumulated = None if weights is None else _cumulate(weights, n)
@@ -117,7 +127,7 @@ class IterationBatches(Sampler[Any]):
 
     def __iter__(self) -> Iterator[Batch]:
         for t in range(self.start_iter, self.num_iters):
-            yield t, self.positions(t)
+            yield t, self.positions(t)[: self.rows.stop]
 
     def positions(self, t: int) -> list[int]:
         """The B positions of iteration t >= 0, each from 0 to n - 1."""
@@ -160,11 +170,13 @@ class SeededDataset(Dataset[Any]):
         dataset: anything with `__len__` and `__getitem__`.
         seed: >= 0.
         stream: >= 0, as for `IterationBatches`.
+        skipped: leading samples of each batch that only draw their numbers: those of other processes.
     """
 
-    def __init__(self, dataset: MapStyle, seed: int, stream: int) -> None:
+    def __init__(self, dataset: MapStyle, seed: int, stream: int, skipped: int = 0) -> None:
         check_seed(seed)
         self.dataset, self.seed, self.stream = dataset, seed, stream
+        self.skipped = skipped
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -177,7 +189,7 @@ class SeededDataset(Dataset[Any]):
         """The samples of one batch of `IterationBatches`; a `DataLoader` calls this."""
         t, positions = batch
         with seeded(self.seed, self.stream, t):
-            return [self.dataset[position] for position in positions]
+            return [self.dataset[position] for position in positions][self.skipped :]
 
     def __getattr__(self, name: str) -> Any:
         if name == "dataset" or name.startswith("__"):  # also while being unpickled

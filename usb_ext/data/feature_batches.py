@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from usb_ext.augment.recipe import labelled_views, unlabelled_views
 from usb_ext.augment.usb_views import DroppedView, KeptView
 from usb_ext.core.errors import SettingsError
+from usb_ext.data.batched import positions_of_block
 from usb_ext.data.batches import AUGMENTATION, IterationBatches
 from usb_ext.data.feature_views import KeptViews
+from usb_ext.data.loaders import evaluation_batches
 from usb_ext.upstream.running import Batch, Served
 
 BLOCK_ROWS = 4096
@@ -81,22 +83,22 @@ class FeatureLoader:
         sampler = self.batch_sampler
         first = number * self.block
         steps = min(self.block, sampler.num_iters - first)
-        rows = [sampler.positions(t) for t in range(first, first + steps)]
-        positions = torch.tensor(rows).reshape(-1)
+        positions, rows = positions_of_block(sampler, first, steps)
+        taken = slice(len(positions)) if rows is None else rows
         generator = self._generator(number)
         whole = {}
         for name, view in self.views.items():  # drawn for a whole block, however short this one is
             most = self.block * sampler.batch_size
             drawn = torch.randint(view.count, (most,), generator=generator)
-            taken = self._taken(positions, view.first + drawn[: len(positions)])
+            found = self._taken(positions, view.first + drawn[taken])
             if isinstance(view, DroppedView):
-                taken = view.made(taken, generator, most)
-            whole[name] = taken
+                found = view.made(found, generator, most, taken)
+            whole[name] = found
         indices = positions.to(self.device, non_blocking=True)
         whole[self.index_key] = indices
         if self.target_key is not None:
             whole[self.target_key] = self.targets[indices]
-        cut = {key: torch.split(value, sampler.batch_size) for key, value in whole.items()}
+        cut = {key: torch.split(value, len(positions) // steps) for key, value in whole.items()}
         return [{key: parts[step] for key, parts in cut.items()} for step in range(steps)]
 
     def _taken(self, positions: torch.Tensor, views: torch.Tensor) -> torch.Tensor:
@@ -144,10 +146,10 @@ class FeatureEvaluation:
         self.targets = torch.as_tensor(np.asarray(dataset.targets), dtype=torch.long)
 
     def __len__(self) -> int:
-        return -(-len(self.targets) // self.batch_size)
+        return len(evaluation_batches(len(self.targets), self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
         kept: KeptViews = self.dataset.data
-        for rows in torch.split(torch.arange(len(self.targets)), self.batch_size):
+        for rows in evaluation_batches(len(self.targets), self.batch_size):
             plain = torch.from_numpy(kept.values[kept.rows[rows.numpy()], 0]).float()
             yield {"idx_lb": rows, "x_lb": plain, "y_lb": self.targets[rows]}

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.core.files import file_sha256, json_of, write_json
+from usb_ext.core.files import RunFolder, file_sha256, json_of, write_json
 from usb_ext.core.runtime import versions
 from usb_ext.data.arrays import DIGITS_SIZE, load_digits_arrays
 from usb_ext.data.feature_views import KeptViews, feature_digest, feature_folder
@@ -43,7 +43,7 @@ MOST_BYTES = 64 * 2**20
 PLACED = ("label_file", "prior_file", "consistency_features", "influence_weights_file")
 """Settings that name a file which stages and runs make and which tells of images by their places."""
 
-INPUTS = (*PLACED, "val_index_file", "class_list", "pretrain_path")
+INPUTS = (*PLACED, "val_index_file", "class_list", "pretrain_path", "start_from")
 """Settings that name a file which a run reads."""
 
 _SHOWN = 3
@@ -197,6 +197,8 @@ def _inputs(settings: Settings) -> dict[str, str]:
     named = {name: getattr(settings, name) for name in INPUTS}
     if not settings.use_pretrain:
         named["pretrain_path"] = None
+    if settings.start_from is not None:
+        named["start_from"] = str(RunFolder(Path(settings.start_from)).latest)
     there = {n: Path(p) for n, p in named.items() if p is not None and Path(p).is_file()}
     found = {name: file_sha256(path) for name, path in there.items()}
     if settings.dataset == FEATURES:

@@ -55,7 +55,9 @@ class NameIndex:
         """
         position = self._positions.get(normal_name(name))
         if position is None:
-            raise LookupError(f"no training image is called {name!r}")
+            odd = any("\udc80" <= letter <= "\udcff" for letter in name)
+            why = " (is the list in another encoding than UTF-8?)" if odd else ""
+            raise LookupError(f"no training image is called {name!r}{why}")
         if position == _AMBIGUOUS:
             raise LookupError(f"several images are called {name!r}; write its folder too")
         return position

@@ -2,8 +2,12 @@
 
 Written by people, spreadsheets and other programs: a byte order mark, Excel's semicolons and `sep=;`, tabs,
 headers such as `image_id,label`, and lines without a class (scikit-learn writes -1 for "not labelled").
+
+A file name that is no UTF-8 stands there byte for byte, and is read as `os.fsdecode` spells it; a class
+must be UTF-8, so that a file in another encoding is refused.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -71,6 +75,8 @@ def label_file_classes(path: Path) -> tuple[str, ...]:
 def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
     """The lines of a label CSV below its header, blank ones left out: number and stripped cells.
 
+    Columns after the second are passed over where a header names them.
+
     Raises:
         DataMissing: the file is missing or unreadable.
         SettingsError: another suffix than `.csv`, not UTF-8, or no CSV.
@@ -80,36 +86,78 @@ def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
             f"label file {path} ends in {path.suffix!r}; expected .csv (file name,class) or, for "
             ".json, a list of image positions"
         )
-    text = _text(path)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    try:
-        rows = [(reader.line_num, [c.strip() for c in cells]) for cells in reader if any(cells)]
-    except csv.Error as error:
-        raise SettingsError(f"label file {path}, line {reader.line_num}: {error}") from error
+    text = label_text(path)
+    rows = [(n, [c.strip() for c in cells]) for n, cells in cells_of(path, text) if any(cells)]
+    for line, cells in rows:
+        _check_utf8(path, line, cells[1:])
     if rows and rows[0][1][0].casefold().startswith("sep="):  # Excel's word on the delimiter
         rows = rows[1:]
-    return rows[1:] if rows and _is_header(rows[0][1]) else rows
+    if not rows or not is_header(rows[0][1]):
+        return rows
+    return [(line, cells[:2]) for line, cells in rows[1:]] if len(rows[0][1]) > 2 else rows[1:]
 
 
-def _text(path: Path) -> str:
+def label_text(path: Path) -> str:
+    """The text of a label CSV without a byte order mark; bytes that are no UTF-8 as `os.fsdecode` has them.
+
+    Raises:
+        DataMissing: the file is missing or unreadable.
+        SettingsError: it is in an encoding of two bytes a letter.
+    """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise DataMissing(f"cannot read label file {path}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"label file {path} is not UTF-8: {error}; save it as UTF-8") from error
+    text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or "\0" in text:
+        raise SettingsError(f"label file {path} is not UTF-8; save it as UTF-8")
+    return text
 
 
-def _delimiter(text: str) -> str:
-    """What cuts the most lines in two."""
+def cells_of(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Every line of a label CSV as it stands, header and blank ones too: number and cells.
+
+    Args:
+        path: of the file, for messages.
+        text: of it.
+
+    Raises:
+        SettingsError: no CSV.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
+    try:
+        return [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise SettingsError(f"label file {path}, line {reader.line_num}: {error}") from error
+
+
+def delimiter_of(text: str) -> str:
+    """What stands between the cells: what `sep=` says, or what cuts the most lines in two.
+
+    Args:
+        text: of a label CSV.
+    """
     lines = text.splitlines()
     if lines and lines[0].casefold().startswith("sep=") and lines[0][4:5] in DELIMITERS:
         return lines[0][4:5] or ","
 
-    def pairs(delimiter: str) -> int:
-        return sum(len(cells) == 2 for cells in csv.reader(lines, delimiter=delimiter))
+    def cut(delimiter: str) -> tuple[int, int]:
+        found = [len(cells) for cells in csv.reader(lines, delimiter=delimiter)]
+        return found.count(2), sum(count > 2 for count in found)
 
-    return max(DELIMITERS, key=pairs)
+    return max(DELIMITERS, key=cut)
+
+
+def _check_utf8(path: Path, line: int, cells: list[str]) -> None:
+    """Refuse text in another encoding; file names alone may be any bytes.
+
+    Raises:
+        SettingsError: with the line.
+    """
+    if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
+        raise SettingsError(
+            f"label file {path} is not UTF-8 (line {line}: {quoted(cells)}); save it as UTF-8"
+        )
 
 
 def _row(path: Path, line: int, cells: list[str]) -> LabelRow:
@@ -122,9 +170,9 @@ def _row(path: Path, line: int, cells: list[str]) -> LabelRow:
     return LabelRow(line, *cells)
 
 
-def _is_header(cells: list[str]) -> bool:
-    """Whether the cells name columns instead of an image and its class."""
-    words = ["".join(c for c in cell.casefold() if c.isalpha()) for cell in cells]
+def is_header(cells: list[str]) -> bool:
+    """Whether the first two cells of a line name columns instead of an image and its class."""
+    words = ["".join(c for c in cell.casefold() if c.isalpha()) for cell in cells[:2]]
     if len(words) != 2 or "." in cells[0]:
         return False
     return bool(_FILE_HEADER.fullmatch(words[0]) and _CLASS_HEADER.fullmatch(words[1]))

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from usb_ext.core.processes import world
 from usb_ext.data.batches import IterationBatches, MapStyle, SeededDataset
 from usb_ext.upstream.running import Collate
 
@@ -33,7 +34,7 @@ def train_loader(
 
     Args:
         dataset: map-style; may draw from Python's, NumPy's and torch's global generators.
-        batch_size: images a batch; the last is as large as the others.
+        batch_size: images a batch, of all processes together; the last is as large as the others.
         num_workers: processes; 0 loads in this one. Kept alive between epochs.
         weights: for weighted sampling; with `seed` and `stream` as in `IterationBatches`.
 
@@ -44,7 +45,7 @@ def train_loader(
         len(dataset), batch_size, num_iters, start_iter, seed, stream, weights
     )
     return DataLoader(
-        SeededDataset(dataset, seed, stream),
+        SeededDataset(dataset, seed, stream, batches.rows.start),
         batch_sampler=batches,
         num_workers=num_workers,
         collate_fn=collate_fn,
@@ -64,6 +65,8 @@ def eval_loader(
 ) -> DataLoader[Any]:
     """All images once and in order; the last batch may be smaller.
 
+    Of several processes each has its share of the batches, so that every batch is one of a single process.
+
     Args:
         dataset: map-style, without random transforms.
         batch_size: images a batch, >= 1.
@@ -73,7 +76,7 @@ def eval_loader(
         cast(
             "Dataset[Any]", dataset
         ),  # which asks for its own base class, and needs no more than this
-        batch_size=batch_size,
+        batch_sampler=[rows.tolist() for rows in evaluation_batches(len(dataset), batch_size)],
         num_workers=num_workers,
         collate_fn=collate_fn,
         pin_memory=pin_memory,
@@ -81,6 +84,17 @@ def eval_loader(
         generator=torch.Generator(),
         persistent_workers=num_workers > 0,
     )
+
+
+def evaluation_batches(n: int, batch_size: int) -> Sequence[torch.Tensor]:
+    """The positions of this process's batches of n images in order, each (b,) on the CPU.
+
+    Args:
+        n: images of the split.
+        batch_size: images a batch, >= 1; the last batch may be smaller.
+    """
+    batches = torch.split(torch.arange(n), batch_size) if n else ()
+    return batches[world().share(len(batches))]
 
 
 def stop_workers(loader: Iterable[Any]) -> None:

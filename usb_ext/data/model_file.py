@@ -40,6 +40,17 @@ class Interface:
     frozen: FrozenNetwork | None = None
 
 
+def names_of_classes(settings: Settings, data: Prepared) -> tuple[str, ...]:
+    """Names of the classes of a run, in the order of the network's outputs.
+
+    Args:
+        settings: of the run.
+        data: its data sets.
+    """
+    served = data.datasets.get("eval")
+    return tuple(data.classes or class_names(settings.dataset, settings.num_classes, served))
+
+
 def write_interface(
     folder: RunFolder, settings: Settings, data: Prepared, frozen: FrozenNetwork | None = None
 ) -> None:
@@ -51,8 +62,7 @@ def write_interface(
         data: its data sets and class names.
         frozen: the network that made its features, for a run on features.
     """
-    served = data.datasets.get("eval")
-    names = data.classes or class_names(settings.dataset, settings.num_classes, served)
+    names = names_of_classes(settings, data)
     transform = preprocessing_of(data.datasets)
     takes = None if transform is None else transform.to_json()
     content = {"takes": takes, "classes": list(names)}

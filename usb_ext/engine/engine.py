@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from usb_ext.core.processes import take_first, world
 from usb_ext.engine import evaluation
 from usb_ext.engine.acceleration import compile_network, memory_format, set_tf32
 from usb_ext.engine.hooks.average import ModelEMAHook
@@ -24,6 +25,7 @@ from usb_ext.engine.hooks.update import FiniteLossHook, ParameterUpdateHook
 from usb_ext.engine.loop import Loop
 from usb_ext.engine.parts import Parts
 from usb_ext.engine.state import ALGORITHM_SKIP, plain_fields
+from usb_ext.engine.sync_norm import synchronise
 from usb_ext.settings.run import save_interval
 from usb_ext.upstream.loggers import AimLog, WandbLog
 from usb_ext.upstream.running import Arguments, Batch, Logger, ScalarLog, Scores
@@ -112,6 +114,9 @@ class Engine(Loop):
         ours = getattr(self, "rule", None) is not None  # USB's steps may `view` their feature maps
         self.memory_format = memory_format(self.model, ours and self.args.channels_last)
         for network in (self.model, self.ema_model):
+            if world().size > 1 and self.args.sync_bn:
+                synchronise(network)
             network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
+            take_first([*network.parameters(), *network.buffers()])
             network.__dict__["module"] = network  # USB reaches through DataParallel's `.module`
         compile_network(self.model, self.args.compile, self.device)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from usb_ext.core.classification import scores
+from usb_ext.core.processes import put_together
 from usb_ext.engine.statistics import averaged_network
 from usb_ext.upstream.running import Batch, OnEngine, Scores
 
@@ -30,7 +31,7 @@ def predict(
 
     Args:
         model: network in evaluation mode.
-        loader: yields {"x_lb": (b, ...), "y_lb": (b,)}.
+        loader: yields {"x_lb": (b, ...), "y_lb": (b,)}; with several processes this one's batches.
         device: where the network is.
         out_key: which of the network's outputs to read (`logits` but for imbalanced algorithms).
 
@@ -42,7 +43,9 @@ def predict(
         outputs = model(to_device(batch["x_lb"], device))
         logits.append(outputs[out_key].float())
         labels.append(torch.as_tensor(batch["y_lb"]))
-    return torch.cat(logits).cpu(), torch.cat(labels).cpu()
+    found = torch.cat(logits) if logits else torch.empty(0, device=device)
+    known = torch.cat(labels) if labels else torch.empty(0, dtype=torch.long)
+    return put_together(found).cpu(), put_together(known.to(device)).cpu()
 
 
 def evaluate(algorithm: OnEngine, split: str, out_key: str, return_logits: bool) -> Scores:

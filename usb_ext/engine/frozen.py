@@ -97,6 +97,27 @@ class FrozenThenTrained(nn.Module):
         return outputs
 
 
+def frozen_tensors(run: Path, frozen: FrozenNetwork) -> dict[str, torch.Tensor]:
+    """All tensors of the frozen network in a run's folder.
+
+    Args:
+        run: the run's folder.
+        frozen: what made its features.
+
+    Raises:
+        DataMissing: the copy in the run's folder is gone or damaged.
+    """
+    path = run / COPY
+    try:
+        if file_sha256(path) != frozen.sha256:
+            raise ValueError("SHA-256 differs")
+        return load_file(path)
+    except (OSError, ValueError) as error:
+        raise DataMissing(
+            f"{path} is damaged or gone ({reason(error)}); the run predicts from features alone without it"
+        ) from error
+
+
 def with_images(
     run: Path, frozen: FrozenNetwork, settings: Settings, trained: nn.Module
 ) -> nn.Module:
@@ -112,15 +133,7 @@ def with_images(
         DataMissing: the copy in the run's folder is gone or damaged.
         SettingsError: the frozen network cannot be built.
     """
-    path = run / COPY
-    try:
-        if file_sha256(path) != frozen.sha256:
-            raise ValueError("SHA-256 differs")
-        tensors = load_file(path)
-    except (OSError, ValueError) as error:
-        raise DataMissing(
-            f"{path} is damaged or gone ({reason(error)}); the run predicts from features alone without it"
-        ) from error
+    tensors = frozen_tensors(run, frozen)
     asked = settings.model_copy(update={"net": frozen.net, "img_size": frozen.img_size})
     net: nn.Module = builder(asked)(num_classes=frozen.num_classes)
     net.load_state_dict(tensors)

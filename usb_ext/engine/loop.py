@@ -9,12 +9,19 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from usb_ext.core.errors import Interrupted
+from usb_ext.core.processes import of_first, world
+from usb_ext.core.runtime import seed_everything
 from usb_ext.engine import checkpoint
 from usb_ext.engine.loaders import Loaders
 from usb_ext.engine.parts import Stop
 from usb_ext.engine.statistics import averaged_network
 from usb_ext.upstream.running import Batch, Scores, State, TrainingLoader
+
+PROCESS = 0x9A0C
+"""Stream of random numbers of a run's processes, apart from those of its loaders."""
 
 
 class Loop(Loaders):
@@ -44,11 +51,19 @@ class Loop(Loaders):
         """One batch, one step of the optimizer, and every hook's part in it."""
         self._begin_epoch()
         self.call_hook("before_train_step")
+        self._seed_step()
         batch = self.process_batch(**next(batches), **self.extra_batch())
         self.out_dict, self.log_dict = self.train_step(**batch)
         self.call_hook("after_train_step")
         self.it += 1
         self._end_epoch()
+        self.args.parts.stop.agree()
+
+    def _seed_step(self) -> None:
+        """With several processes each one's random numbers (dropout) hang on (seed, rank, step) alone."""
+        if world().size > 1:
+            words = np.random.SeedSequence((self.args.seed, PROCESS, world().rank, self.it))
+            seed_everything(int(words.generate_state(1)[0]))
 
     def start_hooks(self) -> None:
         """USB's `before_run`, before a checkpoint is put back into what the hooks make there."""
@@ -112,6 +127,9 @@ class Loop(Loaders):
         networks = {"model": self.model, "averages": self.ema_model}
         checkpoint.check_finite(networks, self.optimizer, self.folder, self.it)
         with averaged_network(self):
+            if not world().first:
+                self.best_is_new = False
+                return
             state = checkpoint.collect(self, self.args.parts.settings)
             checkpoint.write(self.folder, state, best=self.best_is_new)
         self.best_is_new = False
@@ -123,10 +141,10 @@ class Loop(Loaders):
         checkpoint than its start is scored as it is. The epoch is the checkpoint's too: CoSSL and
         TRAS predict with another head from some epoch on.
         """
-        if not path.exists():
+        if not of_first(path.exists()):
             return dict(self.evaluate(split))
         own = copy.deepcopy(self.ema_model.state_dict()), copy.deepcopy(self.model.state_dict())
-        saved, epoch = checkpoint.read(path), self.epoch
+        saved, epoch = of_first(checkpoint.read(path) if world().first else {}), self.epoch
         self.epoch = max(0, saved["it"] - 1) // self.num_iter_per_epoch
         self.model.load_state_dict(saved["model"])
         self.ema_model.load_state_dict(saved["ema_model"])

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from usb_ext.core.files import RunFolder
+from usb_ext.core.processes import largest, world
 from usb_ext.data.prepared import Prepared
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.upstream.running import Batch, Datasets, OnEngine, State
@@ -30,11 +31,25 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        self.requested = 0
+        self._asked = self._agreed = 0
+
+    @property
+    def requested(self) -> int:
+        """The signal's number; of several processes what they last agreed on."""
+        return self._asked if world().size == 1 else self._agreed
+
+    @requested.setter
+    def requested(self, number: int) -> None:
+        self._asked = number
+
+    def agree(self) -> None:
+        """After a step: what one process was asked, all are asked; nothing with one process."""
+        if world().size > 1:
+            self._agreed = largest(self._asked)
 
     def unseen(self) -> None:
         """Ask to stop because nobody reads what the run says (`| head`): as shells see it, SIGPIPE."""
-        self.requested = self.requested or int(signal.SIGPIPE)
+        self._asked = self._asked or int(signal.SIGPIPE)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -45,7 +60,7 @@ class Stop:
         """
 
         def ask(number: int, _: FrameType | None) -> None:
-            self.requested = number
+            self._asked = number
             for each, handler in before.items():
                 signal.signal(each, handler)
             _log.warning("stopping after this step; a checkpoint is written (again: stop at once)")

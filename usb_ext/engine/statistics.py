@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from usb_ext.core.processes import ALONE, entered
 from usb_ext.data.loaders import eval_loader
 from usb_ext.data.preprocessing import preprocessing_of
 from usb_ext.upstream.running import Batch, OnEngine, Served, served
@@ -100,11 +101,15 @@ def averaged_network(algorithm: OnEngine) -> Iterator[nn.Module]:
 
 
 def _refreshed(algorithm: OnEngine, network: nn.Module) -> dict[str, torch.Tensor]:
-    """Fresh statistics in the network, and what it held; how long it takes is said once a run."""
+    """Fresh statistics in the network, and what it held; how long it takes is said once a run.
+
+    Of several processes each computes all of them, so that they are the same numbers whatever their number.
+    """
     parts, start = algorithm.args.parts, time.perf_counter()
     known, positions = parts.sample, _positions(algorithm)
-    parts.sample = known or _sample_loader(algorithm, positions)
-    before = compute_statistics(network, parts.sample, algorithm.device)
+    with entered(ALONE):
+        parts.sample = known or _sample_loader(algorithm, positions)
+        before = compute_statistics(network, parts.sample, algorithm.device)
     if known is None:
         _log.info(
             "batch norm is judged by statistics of %d training images, computed at each evaluation: %.2g s",

@@ -5,6 +5,7 @@ type `choices`; exported tasks of the short form have `image` and `choice` inste
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,10 @@ def _image(path: Path, number: int, task: Mapping[str, Any]) -> str:
     if len(named) != 1:
         raise SettingsError(f"{path}, task {number} names no image, or several")
     parts = urlsplit(named[0])
-    local = parse_qs(parts.query).get("d", [""])[0]  # /data/local-files/?d=folder/name
-    return local or unquote(parts.path).lstrip("/")
+    local = parse_qs(parts.query, errors="surrogateescape").get("d", [""])[
+        0
+    ]  # /data/local-files/?d=folder/name
+    return local or unquote(parts.path, errors="surrogateescape").lstrip("/")
 
 
 def write_tasks(path: Path, answers: Mapping[str, str]) -> None:
@@ -90,6 +93,6 @@ def write_tasks(path: Path, answers: Mapping[str, str]) -> None:
             "value": {"choices": [label]},
         }
         annotations = [{"result": [result]}] if label else []
-        address = f"/data/local-files/?d={quote(name)}"
+        address = f"/data/local-files/?d={quote(os.fsencode(name))}"
         tasks.append({"data": {"image": address}, "annotations": annotations})
     write_text(path, f"{json.dumps(tasks, ensure_ascii=False, indent=1)}\n")

@@ -1,13 +1,7 @@
-"""Page, images and answers over HTTP, for this machine and for who has the address alone.
+"""Page, images and answers over HTTP; `guard.py` says who may ask, and what an answer may lead to."""
 
-The address carries a random token, which the first request turns into a cookie; every other request needs
-it. Requests that name another host, as a page of the web could make them by rebinding a name, are refused,
-and the page takes nothing from elsewhere.
-"""
-
-import hmac
 import io
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -15,18 +9,17 @@ from pathlib import Path
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from usb_ext.core.errors import SettingsError, UsbExtError
 from usb_ext.data.decode import BadImage, opened, upright_rgb
+from usb_ext.data.fingerprint import printable
+from usb_ext.labelling.guard import Guard
 from usb_ext.labelling.table import Row, Stale, Table
 
-HOSTS = ("127.0.0.1", "localhost")
-COOKIE = "usb_ext_label"
 SHOWN_AS_THEY_ARE = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -39,15 +32,6 @@ MOST_PIXELS = 2000
 """ours: longer side of an image that is converted."""
 
 PAGE = {"app.js": "text/javascript", "style.css": "text/css"}
-SAFE = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +42,7 @@ class Labelling:
         table: the answers.
         files: the image of each row.
         token: who has it may label.
+        port: of the server.
         done: called when the person says that it is enough.
         title: what is labelled, for the page.
         new_classes: whether classes may be added.
@@ -66,53 +51,29 @@ class Labelling:
     table: Table
     files: Sequence[Path]
     token: str
+    port: int
     done: Callable[[], object]
     title: str = ""
     new_classes: bool = True
 
-    def application(self) -> Starlette:
+    def application(self) -> ASGIApp:
         """The application."""
         routes = [
             Route("/", self.enter),
-            Route("/page/{name}", self._held(self.asset)),
-            Route("/state", self._held(self.state)),
-            Route("/image/{number:int}", self._held(self.image)),
-            Route("/answer", self._held(self.answer), methods=["POST"]),
-            Route("/class", self._held(self.add_class), methods=["POST"]),
-            Route("/done", self._held(self.end), methods=["POST"]),
+            Route("/page/{name}", self.asset),
+            Route("/state", self.state),
+            Route("/image/{number:int}", self.image),
+            Route("/answer", self.answer, methods=["POST"]),
+            Route("/class", self.add_class, methods=["POST"]),
+            Route("/done", self.end, methods=["POST"]),
         ]
-        hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)
-        return Starlette(routes=routes, middleware=[hosts])
+        served = Starlette(routes=routes, exception_handlers={UsbExtError: _told})
+        return Guard(served, token=self.token, port=self.port)
 
     async def enter(self, request: Request) -> Response:
-        """The page; with the token in the address, first the cookie."""
-        given = request.query_params.get("token")
-        if given is not None and self._is_token(given):
-            answer = RedirectResponse("/", status_code=303, headers=SAFE)
-            answer.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
-            return answer
-        if not self._is_token(request.cookies.get(COOKIE, "")):
-            return _refused()
+        """The page."""
         text = (package_files("usb_ext.labelling") / "page" / "index.html").read_text("utf-8")
-        return Response(text, media_type="text/html", headers=SAFE)
-
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self.token.encode())
-
-    def _held(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint for who has the cookie."""
-
-        async def checked(request: Request) -> Response:
-            if not self._is_token(request.cookies.get(COOKIE, "")):
-                return _refused()
-            try:
-                answer = await endpoint(request)
-            except UsbExtError as error:
-                answer = JSONResponse({"error": str(error)}, status_code=400)
-            answer.headers.update(SAFE)
-            return answer
-
-        return checked
+        return Response(text, media_type="text/html")
 
     async def asset(self, request: Request) -> Response:
         """Script and style of the page."""
@@ -171,12 +132,14 @@ class Labelling:
 
 
 def _as_json(row: Row) -> dict[str, object]:
-    return {"name": row.name, "label": row.label, "unsure": row.unsure}
+    return {"name": printable(row.name), "label": row.label, "unsure": row.unsure}
 
 
-def _refused() -> Response:
-    text = "Open the address that `usb-ext label` shows: it holds the token of this page.\n"
-    return Response(text, status_code=403, media_type="text/plain", headers=SAFE)
+async def _told(request: Request, error: Exception) -> Response:
+    """One of our errors, in a line."""
+    return JSONResponse(
+        {"error": str(error).encode("utf-8", "backslashreplace").decode()}, status_code=400
+    )
 
 
 async def _json(request: Request) -> dict[str, object]:

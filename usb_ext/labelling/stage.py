@@ -96,10 +96,11 @@ def _serve(
     def done() -> None:
         server.should_exit = True
 
-    page = Labelling(asked, files, token, done, asked.path.parent.name, new_classes)
+    port = bound.getsockname()[1]
+    page = Labelling(asked, files, token, port, done, asked.path.parent.name, new_classes)
     settings = uvicorn.Config(page.application(), log_level="error", timeout_graceful_shutdown=2)
     server = uvicorn.Server(settings)
-    address = f"http://{HOST}:{bound.getsockname()[1]}/?token={token}"
+    address = f"http://{HOST}:{port}/?token={token}"
     say(f"label at {address} (Ctrl-C ends; every answer is on disk)")
     if open_browser:
         webbrowser.open(address)

@@ -1,10 +1,12 @@
 """The answers of a person: a CSV `id,class`, on disk before the next image is shown.
 
+The file keeps its order, delimiter and line ends, and every column that is not ours.
 Each answer rewrites the file whole, flushed to disk, so that whatever ends the process loses none. Several
 tabs share one table: an answer says which state it has seen, and one that would replace what it has not seen
 is sent back with it.
 """
 
+import codecs
 import csv
 import io
 import threading
@@ -14,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from usb_ext.core.errors import DataMissing, SettingsError, quoted
+from usb_ext.core.errors import DataMissing, RunFailed, SettingsError, quoted
 from usb_ext.core.files import write_text
 from usb_ext.data.image_names import NameIndex, normal_name
-from usb_ext.data.label_csv import csv_rows, has_label
+from usb_ext.data.label_csv import cells_of, csv_rows, delimiter_of, has_label, label_text
 
 HEADER = ("id", "class")
 UNSURE = "unsure.txt"
@@ -40,12 +42,40 @@ class Row:
         label: its class; "" for none yet.
         unsure: whether the person marked it so.
         changed: number of the answer that it has from; 0 for what was there before.
+        line: its place among the lines of the CSV, counted from 0.
     """
 
     name: str
     label: str = ""
     unsure: bool = False
     changed: int = 0
+    line: int = 0
+
+
+@dataclass
+class Form:
+    """How a CSV was written.
+
+    Attributes:
+        lines: cells of every line, header and blank ones too.
+        delimiter: between cells.
+        end: of a line.
+        mark: the byte order mark, or "".
+        text_read: what stands in the file, without that mark.
+    """
+
+    lines: list[list[str]]
+    delimiter: str
+    end: str
+    mark: str
+    text_read: str
+
+    def text(self) -> str:
+        """What is to stand in the file, without the mark."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, delimiter=self.delimiter, lineterminator=self.end)
+        writer.writerows(self.lines)
+        return stream.getvalue()
 
 
 @dataclass
@@ -56,12 +86,14 @@ class Table:
         path: the CSV.
         rows: in its order.
         classes: names, in the order of their keys.
+        form: of the CSV.
         version: number of answers so far.
     """
 
     path: Path
     rows: list[Row]
     classes: list[str]
+    form: Form
     version: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,7 +114,7 @@ class Table:
         Raises:
             Stale: the row has changed since, to something else.
             SettingsError: no such row or class.
-            RunFailed: it cannot be written; the answer is not taken.
+            RunFailed: it cannot be written, or another program changed it; the answer is not taken.
         """
         with self._lock:
             if not 0 <= number < len(self.rows):
@@ -92,6 +124,10 @@ class Table:
             row = self.rows[number]
             if row.changed > seen and (row.label, row.unsure) != (label, unsure):
                 raise Stale
+            if label_text(self.path) != self.form.text_read:
+                raise RunFailed(
+                    f"{self.path} was changed by another program; end this page and start it again"
+                )
             before = (row.label, row.unsure, row.changed)
             row.label, row.unsure, row.changed = label, unsure, self.version + 1
             try:
@@ -108,7 +144,7 @@ class Table:
             SettingsError: an empty name, or one that stands for "no class".
         """
         name = name.strip()
-        if not name or not has_label(name) or any(c in name for c in "\r\n\0"):
+        if not has_label(name) or not name.isprintable():
             raise SettingsError(f"{quoted(name)} cannot name a class; write another word")
         with self._lock:
             if normal_name(name) not in map(normal_name, self.classes):
@@ -118,10 +154,13 @@ class Table:
                 write_text(self.path.with_name(CLASSES), lines)
 
     def _write(self) -> None:
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([HEADER, *((row.name, row.label) for row in self.rows)])
-        write_text(self.path, stream.getvalue())
+        for row in self.rows:
+            cells = self.form.lines[row.line]
+            if row.label or (len(cells) > 1 and has_label(cells[1].strip())):
+                cells[1:2] = [row.label]
+        text = self.form.text()
+        write_text(self.path, self.form.mark + text)
+        self.form.text_read = text
         unsure = self.path.with_name(UNSURE)
         marked = "".join(f"{row.name}\n" for row in self.rows if row.unsure)
         if marked or unsure.exists():
@@ -140,13 +179,16 @@ def open_table(path: Path, classes: Sequence[str]) -> Table:
         SettingsError: no CSV of two columns, an image twice, or none.
     """
     rows: dict[str, Row] = {}
-    for line, cells in csv_rows(path):
+    found = csv_rows(path)
+    form = _form(path)
+    lines = {line: at for at, (line, _) in enumerate(cells_of(path, label_text(path)))}
+    for line, cells in found:
         if len(cells) > 2 or not cells[0]:
             raise SettingsError(f"{path}, line {line}: {quoted(cells)} is not an id and a class")
         if cells[0] in rows:
             raise SettingsError(f"{path}, line {line}: {quoted(cells[0])} stands there already")
         label = cells[1] if len(cells) > 1 and has_label(cells[1]) else ""
-        rows[cells[0]] = Row(cells[0], label)
+        rows[cells[0]] = Row(cells[0], label, line=lines[line])
     if not rows:
         raise SettingsError(f"{path} names no image; `usb-ext select` writes such a file")
     for name in _lines(path.with_name(UNSURE)):
@@ -156,7 +198,7 @@ def open_table(path: Path, classes: Sequence[str]) -> Table:
     for name in (*classes, *_lines(path.with_name(CLASSES)), *(r.label for r in rows.values())):
         if name:
             known.setdefault(normal_name(name), name)
-    return Table(path, list(rows.values()), list(known.values()))
+    return Table(path, list(rows.values()), list(known.values()), form)
 
 
 def new_table(path: Path, names: Sequence[str]) -> None:
@@ -226,8 +268,16 @@ def image_files(table: Table, folder: Path, found: Sequence[str]) -> list[Path]:
     return files
 
 
+def _form(path: Path) -> Form:
+    content, text = path.read_bytes(), label_text(path)
+    lines = [cells for _, cells in cells_of(path, text)]
+    mark = "\ufeff" if content.startswith(codecs.BOM_UTF8) else ""
+    return Form(lines, delimiter_of(text), "\r\n" if b"\r\n" in content else "\n", mark, text)
+
+
 def _lines(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError):
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
         return []
+    return [line for line in text.split("\n") if line.strip()]

@@ -141,6 +141,15 @@ def _digest(path: Path) -> bytes:
     return digest.digest()
 
 
+def listed_bad(found: Inspection) -> str:
+    """A line a file that cannot be decoded, as `bad_files.txt` of a run has them.
+
+    Args:
+        found: what was seen.
+    """
+    return "".join(f"{printable(name)}: {why}\n" for name, why in found.bad.items())
+
+
 def told(found: Inspection) -> list[str]:
     """Lines for a person: what is there, then what is wrong with it.
 

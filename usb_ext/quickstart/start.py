@@ -313,13 +313,9 @@ def _next(order: StartOrder, run: RunFolder) -> Iterator[str]:
     yield "use it:"
     yield f"  usb-ext predict {run.path} {order.folder} --out predictions.csv"
     if order.labels == "asked":
-        classes = " ".join(order.classes)
         yield "how good it is, on 50 images by chance that you label without seeing what it says:"
-        yield (
-            f"  usb-ext label {order.folder} --check 50 --except {order.to_label} --classes {classes} "
-            f"--out {order.out}/check.csv"
-        )
-        yield f"  usb-ext evaluate {run.path} {order.folder} --labels {order.out}/check.csv"
+        yield f"  usb-ext label {run.path} --check 50 --images {order.folder}"
+        yield f"  usb-ext evaluate {run.path} --check {run.path}/check.csv"
     else:
         yield f"  usb-ext evaluate {run.path} DIR       # images whose classes you know, in DIR/<class>/"
     yield f"  usb-ext export {run.path} --format onnx --out model.onnx"

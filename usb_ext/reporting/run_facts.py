@@ -12,8 +12,10 @@ from usb_ext.core.files import RunFolder, check_is_run, read_json
 from usb_ext.engine import checkpoint
 from usb_ext.inference.inputs import is_file_name
 from usb_ext.inference.predict import BATCH_SIZE, FloatArray
+from usb_ext.labelling.check import CHECK
 from usb_ext.reporting.own_data import Examples, OwnData
 from usb_ext.reporting.run_page import Measurement, RunFacts
+from usb_ext.serving.checked import in_check
 from usb_ext.serving.labelled import in_class_folders
 from usb_ext.serving.run_on_files import bar, predicted, ranked
 from usb_ext.serving.scores import Measured
@@ -64,6 +66,8 @@ def run_facts(sources: Sources) -> RunFacts:
     run = _opened(sources, unknown)
     data = OwnData(settings, place)
     measurement = None if run is None else _measurement(run, data, sources, unknown)
+    check = None if run is None else _check(run, sources, unknown)
+    measurement, check = (measurement, check) if measurement is not None else (check, None)
     labelled, count = _labelled(data, sources.most, unknown)
     confusion = None if measurement else _recorded(place, settings.num_classes)
     if run is None or run.result is None or run.result.status != "completed":
@@ -76,6 +80,7 @@ def run_facts(sources: Sources) -> RunFacts:
         rows=read_metrics(place.metrics),
         confusion=confusion,
         measurement=measurement,
+        check=None if check is None else check.measured.accuracy,
         labelled=labelled,
         num_labelled=count,
         unknown=tuple(unknown),
@@ -111,13 +116,32 @@ def _measurement(
             where = "the run's evaluation split"
             made = _measured(run, examples, where, sources.batch_size, unknown)
     except UsbExtError as error:
-        unknown.append(
-            f"How good the run is on images that it has not seen: {error}. `usb-ext evaluate` measures it "
-            "on images whose classes you know."
-        )
+        if not (sources.folder / CHECK).is_file():
+            unknown.append(
+                f"How good the run is on images that it has not seen: {error}. `usb-ext label RUN --check "
+                "50` draws random ones for you to label, `usb-ext evaluate` measures on any whose classes "
+                "you know."
+            )
         return None
     _compare(made, run, unknown)
     return made
+
+
+def _check(run: TrainedRun, sources: Sources, unknown: list[str]) -> Measurement | None:
+    """What the run says of the random images in its folder's check; None where there is none."""
+    if sources.images is not None or not (sources.folder / CHECK).is_file():
+        return None
+    try:
+        with our_errors():
+            found = in_check(run, sources.folder.absolute() / CHECK)
+            targets = np.array(found.targets, dtype=np.int64)
+            where = f"random ones that were labelled blind to the run ({CHECK})"
+            return _measured(
+                run, Examples(found.files, found.files, targets), where, sources.batch_size, unknown
+            )
+    except UsbExtError as error:
+        unknown.append(f"What the check in {CHECK} says: {error}.")
+        return None
 
 
 def _measured(

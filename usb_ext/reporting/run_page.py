@@ -50,6 +50,7 @@ class RunFacts:
         rows: of its `metrics.jsonl`.
         confusion: (K, K) as the run recorded it at its last evaluation, or None.
         measurement: what it says of images now, or None.
+        check: accuracy on the check in its folder, where `measurement` is of other images; else None.
         labelled: the images with labels, or None.
         num_labelled: how many there are.
         unknown: what is not known, and why.
@@ -62,6 +63,7 @@ class RunFacts:
     rows: list[dict[str, float]]
     confusion: IntArray | None
     measurement: Measurement | None
+    check: Share | None
     labelled: Examples | None
     num_labelled: int | None
     unknown: tuple[str, ...]
@@ -99,6 +101,11 @@ def _summary(facts: RunFacts, confusion: IntArray | None) -> list[str]:
         lines.append(f"Accuracy {told_share(share)} on {share.n} images, as the run recorded it.")
     else:
         lines.append("Accuracy: not known.")
+    if facts.check is not None:
+        lines.append(
+            f"Accuracy {told_share(facts.check)} on {facts.check.n} random images that were labelled blind "
+            "to the run (check.csv)."
+        )
     return lines
 
 

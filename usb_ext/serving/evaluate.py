@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import write_json, write_text
 from usb_ext.core.outputs import check_new, claim_outputs
 from usb_ext.inference.predict import BATCH_SIZE
-from usb_ext.serving.labelled import in_class_folders, named_in_csv
+from usb_ext.serving.checked import in_check
+from usb_ext.serving.labelled import Labelled, in_class_folders, named_in_csv
 from usb_ext.serving.run_on_files import (
     Cell,
     as_csv,
@@ -39,24 +41,26 @@ class EvaluateOrder:
 
     Attributes:
         run: folder of the run.
-        images: folder of images, `<class>/*`, or any if `labels` is given.
+        images: folder of images, `<class>/*`, or any if `labels` is given; None with `check`.
         out: folder that gets FILES.
         labels: CSV `file name,class`; None where folders say the classes.
         which: of the run's checkpoints.
         device: where the network goes.
         batch_size: images a batch.
         overwrite: files of ours in that folder are replaced.
+        check: CSV of a check, in place of both; from here or in the run's folder.
         plugin: the run's, where it does not lie where it lay.
     """
 
     run: Path
-    images: Path
+    images: Path | None
     out: Path
     labels: Path | None = None
     which: Which = "latest"
     device: str = "auto"
     batch_size: int = BATCH_SIZE
     overwrite: bool = False
+    check: Path | None = None
     plugin: str | None = None
 
 
@@ -74,10 +78,7 @@ def evaluate_run(order: EvaluateOrder) -> list[str]:
     check_new(order.out, FILES, overwrite=order.overwrite)
     opened = load_run(order.run, which=order.which, device=order.device, plugin=order.plugin)
     run = of_images(opened, "evaluate")
-    if order.labels is None:
-        labelled = in_class_folders(order.images, run.classes)
-    else:
-        labelled = named_in_csv(order.images, order.labels, run.classes)
+    labelled = _images(order, run)
     claim_outputs(order.out, FILES)
     found = predicted(run, labelled.files, order.batch_size)
     best = ranked(found.probabilities)
@@ -96,6 +97,17 @@ def evaluate_run(order: EvaluateOrder) -> list[str]:
         listed = str(order.out / "bad_files.csv")
         lines.insert(1, bad_in_a_line(labelled.files, found.bad, listed))
     return lines
+
+
+def _images(order: EvaluateOrder, run: TrainedRun) -> Labelled:
+    """The images to measure on."""
+    if order.check is not None:
+        return in_check(run, order.check)
+    if order.images is None:
+        raise SettingsError("evaluate needs images: DIR with <class>/*, or --check check.csv")
+    if order.labels is None:
+        return in_class_folders(order.images, run.classes)
+    return named_in_csv(order.images, order.labels, run.classes)
 
 
 def told_share(share: Share) -> str:
@@ -189,7 +201,8 @@ def _scores(
     return {
         "run": str(order.run),
         "which": order.which,
-        "images": str(order.images),
+        "images": None if order.images is None else str(order.images),
+        "check": None if order.check is None else str(order.check),
         "labels": None if order.labels is None else str(order.labels),
         "classes": list(run.classes),
         "accuracy": as_json(measured.accuracy),

@@ -149,3 +149,14 @@ FilePath: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(os.path
 
 Scalar: TypeAlias = bool | int | float | str
 """Any single value: for keys that are accepted and read by nothing."""
+
+
+def multiples_around(value: int, step: int) -> str:
+    """The multiples of a step next to a value: "40 or 50", or "10" where the lower one is 0.
+
+    Args:
+        value: >= 1, no multiple of step.
+        step: >= 1.
+    """
+    below = value // step * step
+    return " or ".join(str(n) for n in (below, below + step) if n)

@@ -21,6 +21,7 @@ from usb_ext.settings.data import (
 )
 from usb_ext.settings.feature_set import FEATURES, feature_contradictions
 from usb_ext.settings.influence import influence_contradictions
+from usb_ext.settings.kinds import multiples_around
 from usb_ext.settings.layermatch import layermatch_contradictions
 from usb_ext.settings.limits import limit_contradictions
 from usb_ext.settings.networks import network_contradictions
@@ -91,10 +92,10 @@ def _folder_names(s: "Settings") -> Iterator[str]:
 
 
 def _processes(s: "Settings") -> Iterator[str]:
-    if s.world_size > 1 or s.rank > 0:
+    if s.rank >= s.world_size:
         yield (
-            f"world_size is {s.world_size} and rank {s.rank}, but a run uses one device for now; "
-            "use world_size: 1 and rank: 0"
+            f"rank is {s.rank}, but the machines of world_size {s.world_size} have the numbers 0 to "
+            f"{s.world_size - 1}; use one of them"
         )
 
 
@@ -172,14 +173,3 @@ def _unlabelled(s: "Settings") -> Iterator[str]:
             f"{s.num_classes}; use {multiples_around(s.ulb_num_labels, s.num_classes)}, or None "
             "for all that are left"
         )
-
-
-def multiples_around(value: int, step: int) -> str:
-    """The multiples of a step next to a value: "40 or 50", or "10" where the lower one is 0.
-
-    Args:
-        value: >= 1, no multiple of step.
-        step: >= 1.
-    """
-    below = value // step * step
-    return " or ".join(str(n) for n in (below, below + step) if n)

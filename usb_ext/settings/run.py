@@ -1,9 +1,7 @@
 """Settings of a run: what runs, where it is written, what is logged, on which device and seed, how fast.
 
 Settings of speed change how fast a run goes, and its numbers by rounding at most. `augment` is the
-exception: both ways draw from the same distribution of views, but not the same views. USB's settings
-for several processes are accepted so that its files load; a run uses one device for now (`rules.py`
-refuses more).
+exception: both ways draw from the same distribution of views, but not the same views.
 
 Keys that occur in USB's files and that nothing in semilearn 0.3.2 reads (`clip` in every one) are
 accepted with any single value; one warning names those that were given. A test looks for readers in the
@@ -66,6 +64,11 @@ class RunSettings(SettingsGroup):
     load_path: FilePath | None = Field(
         default=None, description="Checkpoint to resume from; None is the run's own latest one."
     )
+    extended_at: tuple[Count, ...] | None = Field(
+        default=None,
+        description="Steps at which the run had ended and was made longer (--resume with a larger "
+        "num_train_iter), written by the run itself; what is given here has no effect.",
+    )
     overwrite: bool = Field(
         default=False,
         description="Replace an earlier run in the same folder, where it is not resumed; it is kept as "
@@ -113,6 +116,12 @@ class RunSettings(SettingsGroup):
         default=None, description="CPU threads of torch; None leaves torch's own choice."
     )
 
+    @field_validator("extended_at", mode="before")
+    @classmethod
+    def _steps_as_tuple(cls, value: object) -> object:
+        """A YAML list; the model itself holds a tuple."""
+        return tuple(value) if isinstance(value, list) else value
+
     @field_validator("device")
     @classmethod
     def _known_device(cls, value: str) -> str:
@@ -124,23 +133,39 @@ class RunSettings(SettingsGroup):
 
 
 class DistributedSettings(SettingsGroup):
-    """Keys of USB's launcher, which starts the processes that we do not start."""
+    """Several processes that train one run, in the words of USB's launcher."""
 
-    heading: ClassVar[str] = "Several processes (USB's keys; one device for now)"
+    heading: ClassVar[str] = "Several processes (USB's keys, and how they work together)"
 
-    world_size: Count = Field(default=1, description="Number of nodes; only 1 for now.")
-    rank: Whole = Field(default=0, description="Number of this node; only 0 for now.")
+    world_size: Count = Field(
+        default=1,
+        description="Number of machines that train the run together, each started with its rank.",
+    )
+    rank: Whole = Field(default=0, description="Number of this machine, from 0.")
     multiprocessing_distributed: bool = Field(
-        default=False, description="USB's switch for one process a GPU; no effect here."
+        default=False,
+        description="Start one process for each GPU of this machine; without one the run has one process.",
     )
     dist_url: str = Field(
-        default="tcp://127.0.0.1:11111", description="Where USB's processes meet; no effect here."
+        default="tcp://127.0.0.1:11111",
+        description="Where the machines meet, with world_size above 1: tcp://HOST:PORT of the machine of "
+        "rank 0. On one machine a free port is taken.",
     )
     dist_backend: str = Field(
-        default="nccl", description="How USB's processes talk; no effect here."
+        default="nccl",
+        description="No effect: the processes talk by nccl on CUDA and by gloo elsewhere.",
     )
     gpu: Whole | None = Field(
-        default=None, description="USB's number of the GPU; here device: cuda:N chooses it."
+        default=None,
+        description="Number of the GPU where device is auto; a run on it has one process.",
+    )
+    sync_bn: bool = Field(
+        default=True,
+        description="Batch norm over the batch of all processes, as one process computes it; off, each "
+        "process normalises its own share, and the running statistics are the first one's.",
+    )
+    meet_seconds: Count = Field(
+        default=300, description="How long a process waits for the others at the start."
     )
 
 

@@ -135,3 +135,9 @@ class NetworkSettings(SettingsGroup):
         "that the library of net offers; package for ImageNet's in usb_ext[pretrained]. USB writes '' for "
         "None.",
     )
+    start_from: FilePath | None = Field(
+        default=None,
+        description="Folder of a run that has ended, of the same network and classes, whose weights and "
+        "averaged weights this run starts from, with a fresh optimizer; or of a run on features with net: "
+        "linear, whose head and frozen network the whole network starts from. Wins over pretrain_path.",
+    )

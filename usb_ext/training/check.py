@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import DataMissing, SettingsError, UsbExtError, reason
+from usb_ext.core.processes import world
 from usb_ext.core.runtime import check_precision, resolve_device
 from usb_ext.data.feature_views import with_feature_size
 from usb_ext.data.sets import OWN
@@ -26,6 +27,8 @@ from usb_ext.settings.as3l import AUTO
 from usb_ext.settings.data import AUDIO_NETS, TEXT_NETS, TOYS
 from usb_ext.settings.feature_set import ARRAYS
 from usb_ext.training.compose import algorithm_classes, resolved
+from usb_ext.training.start_from import check_start
+from usb_ext.training.together import place_of
 from usb_ext.upstream.loggers import check_loggers
 from usb_ext.upstream.nets import net_builder
 from usb_ext.upstream.pretrained import BY_WORD, check_named
@@ -79,7 +82,8 @@ def check_run(
         SettingsError: a name that is not known, or settings that no run can carry here.
         DataMissing: a file that is named and not there, or a package that is needed and does not work.
     """
-    check_processes(environment)
+    if world().size == 1:
+        place_of(environment)
     if given.dataset == ARRAYS and not handed_over:
         raise SettingsError(
             f"dataset is {ARRAYS}, whose examples a program hands over (usb_ext.SemiSupervisedClassifier); "
@@ -91,7 +95,8 @@ def check_run(
     check_imbalanced_options(settings)
     net_builder(settings.net)
     check_files(settings, staged=staged)
-    device = resolve_device(settings.device)
+    check_start(settings)
+    device = resolve_device(_device_named(settings))
     check_precision(settings.amp, device)
     check_loggers(settings)
     check_sounds(settings)
@@ -99,21 +104,10 @@ def check_run(
     return Checked(device, classes, settings)
 
 
-def check_processes(environment: Mapping[str, str]) -> None:
-    """Refuse to be one of several processes, each of which would train the same run in the same folder.
-
-    Args:
-        environment: variables of the process; `torchrun` and Slurm's launchers set WORLD_SIZE.
-
-    Raises:
-        SettingsError: naming the variable.
-    """
-    number = environment.get("WORLD_SIZE", "1")
-    if number.strip().isdecimal() and int(number) > 1:
-        raise SettingsError(
-            f"WORLD_SIZE is {number} in the environment, as torchrun sets it, but a run uses one process and "
-            "one device for now; start it without torchrun, or unset WORLD_SIZE"
-        )
+def _device_named(settings: Settings) -> str:
+    """The device that the settings name; USB's `gpu` where they leave it open and there are GPUs."""
+    named = settings.device == "auto" and settings.gpu is not None and world().size == 1
+    return f"cuda:{settings.gpu}" if named and torch.cuda.is_available() else settings.device
 
 
 def check_files(settings: Settings, *, staged: bool = False) -> None:

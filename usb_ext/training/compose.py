@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.core.processes import world
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.parts import Parts, Watch
 from usb_ext.methods.as3l.consistency import watch_consistency
@@ -134,6 +135,8 @@ def build_namespace(settings: Settings, parts: Parts) -> Arguments:
         device.
     """
     values = {**settings.model_dump(), **UNDISTRIBUTED}
+    if not world().first:
+        values.update(use_wandb=False, use_aim=False)
     values["amp"] = settings.amp != "off"
     values["gpu"] = parts.device
     values["pretrain_path"] = settings.pretrain_path or ""

@@ -25,7 +25,8 @@ from usb_ext.settings import LoadedSettings
 from usb_ext.training.check import biggest_lever, check_run, unused_options
 from usb_ext.training.compose import build_namespace, is_ours
 from usb_ext.training.kept_network import KeptNetwork
-from usb_ext.training.train import built, parts_of, take_steps, with_data
+from usb_ext.training.start_from import find_start
+from usb_ext.training.train import Begin, built, parts_of, take_steps, with_data
 from usb_ext.training.warm_up import calibrated
 from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.quiet import printed_to_log
@@ -77,15 +78,16 @@ def _trained(
     parts = parts_of(settings, checked.device, place, stop, log)
     args = build_namespace(settings, parts)
     with_data(args, parts, prepare(args, source))
+    start = find_start(settings)
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(checked.device)
     with scope:
         settings, _ = calibrated(
-            settings, args, None, lambda changed: built(settings, checked.classes, changed)
+            settings, args, None, lambda changed: built(settings, checked.classes, changed, start)
         )
-        algorithm = built(settings, checked.classes, args)
+        algorithm = built(settings, checked.classes, args, start)
         try:
             with stop.on_signals(), printed_to_log():
-                take_steps(algorithm, None)
+                take_steps(algorithm, Begin(start=start))
         except Interrupted as error:
             told = (
                 f"stopped after step {algorithm.it} of {settings.num_train_iter}; nothing is kept"

@@ -165,6 +165,7 @@ def make_result(
         instability=score.instability(),
         bn_statistics=in_force(algorithm.model, settings.bn_statistics),
         metrics_crc32=getattr(record, "crc", None),
+        extended_at=list(settings.extended_at or ()),
     )
 
 

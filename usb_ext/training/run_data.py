@@ -67,7 +67,10 @@ def find_data(settings: Settings, checkpoint: Path | None) -> RunData:
 
 def _check(checkpoint: Path, now: Fingerprint) -> None:
     """Refuse to go on with other data than a checkpoint was made from."""
-    remedy = "name the data that it had, or start afresh under another --save_name"
+    remedy = (
+        f"name the data that it had; to go on from its weights with other labels give --start_from "
+        f"{checkpoint.parent} and another --save_name"
+    )
     then = refuse_other_data(checkpoint.parent, now, f"the checkpoint {checkpoint}", remedy)
     if then is None:
         _log.warning("%s does not tell of its data (an older run): not checked", checkpoint.parent)

@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -11,9 +13,10 @@ import torch
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError, our_errors
 from usb_ext.core.files import RunFolder, sealed, write_json, write_text
 from usb_ext.core.folders import Hold, holding
+from usb_ext.core.processes import of_first, world
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, seed_everything
-from usb_ext.data.model_file import write_interface
+from usb_ext.data.model_file import names_of_classes, write_interface
 from usb_ext.data.prepared import Prepared
 from usb_ext.data.sets import IN_MEMORY, prepare
 from usb_ext.engine import checkpoint
@@ -23,6 +26,7 @@ from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Parts, Stop
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
+from usb_ext.training import extension
 from usb_ext.training.check import (
     batch_norm_warning,
     biggest_lever,
@@ -35,8 +39,11 @@ from usb_ext.training.compose import (
     is_ours,
     run_class,
 )
+from usb_ext.training.first_lines import first_lines
 from usb_ext.training.report import draw_report, instability_line, make_result
 from usb_ext.training.run_data import find_data, keep_data, load_data
+from usb_ext.training.start_from import Start, check_classes, find_start
+from usb_ext.training.together import together
 from usb_ext.training.warm_up import calibrated, keep_calibration, warm_up
 from usb_ext.upstream.device import cuda_means
 from usb_ext.upstream.optimizers import optimizers_fused
@@ -45,6 +52,7 @@ from usb_ext.upstream.running import Arguments, State, served
 from usb_ext.upstream.usb_imbalanced import check_label_counts
 
 _log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 def find_checkpoint(settings: Settings, folder: RunFolder, *, named: bool = False) -> State | None:
@@ -78,12 +86,12 @@ def find_checkpoint(settings: Settings, folder: RunFolder, *, named: bool = Fals
         return None
     newest = path in (folder.latest, folder.previous) and not _given_older(settings, folder)
     state = checkpoint.read_newest(folder) if newest else checkpoint.read(path, folder)
-    differing = differing_keys(state["usb_ext"]["settings"], settings.model_dump(mode="json"))
+    now = extension.extended(settings, state)
+    then = extension.settings_then(now, state)
+    differing = differing_keys(then, now.model_dump(mode="json"))
     if differing:
         changes = ", ".join(f"{k} ({old} then, {new} now)" for k, (old, new) in differing.items())
-        longer = ""
-        if "num_train_iter" in differing:
-            longer = " (a run keeps its length, which its learning-rate schedule was made for)"
+        longer = extension.why_not(settings, state) if "num_train_iter" in differing else ""
         raise SettingsError(
             f"{path} is of a run with other settings: {changes}; give the same ones, or another "
             f"--save_name for a run of its own{longer}"
@@ -123,8 +131,9 @@ def train(loaded: LoadedSettings, stop: Stop | None = None) -> RunResult:
     """
     stop = stop or Stop()
     with (
+        together(loaded.settings) as here,
         our_errors(biggest_lever(loaded.settings)),
-        RunLog(loaded.settings.progress == "off", stop.unseen) as log,
+        RunLog(loaded.settings.progress == "off", stop.unseen, silent=not here.first) as log,
     ):
         return _train_logged(loaded, stop, log)
 
@@ -140,8 +149,19 @@ def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
         _log.warning("%s", warning)
     if given.num_threads is not None:
         torch.set_num_threads(given.num_threads)
-    with holding(settings.run_dir, resume=settings.resume, overwrite=settings.overwrite) as hold:
+    with contextlib.ExitStack() as stack:
+        hold = None
+        if world().first:
+            how = holding(settings.run_dir, resume=settings.resume, overwrite=settings.overwrite)
+            hold = stack.enter_context(how)
         return _train_held(loaded, settings, classes, device, stop, log, hold)
+
+
+def _first_then_others(act: Callable[[], Result]) -> Result:
+    """What every process does, the first one before the others: what it fetches or writes they find."""
+    found = act() if world().first else None
+    of_first(None)
+    return act() if found is None else found
 
 
 def _train_held(
@@ -151,30 +171,42 @@ def _train_held(
     device: torch.device,
     stop: Stop,
     log: RunLog,
-    hold: Hold,
+    hold: Hold | None,
 ) -> RunResult:
-    place = RunFolder(hold.path)
-    state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
+    """The run in its folder, which the first process holds; `hold` is None in the others."""
+    place = RunFolder(settings.run_dir)
+    state = None
+    if world().first:
+        state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
+    state = of_first(state)
+    settings = extension.extended(settings, state)
     found = find_data(settings, None if state is None else _path(settings, place))
     parts = parts_of(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
-    data = with_data(args, parts, load_data(args, settings, found, place))
+    data = _first_then_others(lambda: load_data(args, settings, found, place))
+    with_data(args, parts, data)
+    begin = _begin(settings, data, state)
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)
     with scope:
-        build = partial(built, settings, classes)
+        build = partial(built, settings, classes, start=begin.start)
         settings, calibration = calibrated(settings, args, state, build)
-        algorithm = built(settings, classes, args)
-        hold.open(found=state is not None)
-        log.to_file(place.log)
-        if warning := batch_norm_warning(algorithm.model, settings):
-            _log.warning("%s", warning)
-        _write_settings(place, settings, data)
-        keep_data(place, settings, found, data)
-        keep_calibration(place, calibration, fresh=state is None)
-        if settings.use_tensorboard:
-            algorithm.tb_log = tensorboard_log(place.path)
+        algorithm = built(settings, classes, args, begin.start)
+        if hold is not None:
+            hold.open(found=state is not None)
+            log.to_file(place.log)
+            if warning := batch_norm_warning(algorithm.model, settings):
+                _log.warning("%s", warning)
+            _write_settings(place, settings, data)
+            keep_data(place, settings, found, data)
+            keep_calibration(place, calibration, fresh=state is None)
+            if begin.longer:
+                extension.reopen(place)
+            if settings.use_tensorboard:
+                algorithm.tb_log = tensorboard_log(place.path)
+            for line in first_lines(algorithm, settings, data, begin.weights):
+                _log.info("%s", line)
         with stop.on_signals():
-            return _run(algorithm, settings, data, state)
+            return _run(algorithm, settings, data, begin)
 
 
 def with_data(args: Arguments, parts: Parts, data: Prepared) -> Prepared:
@@ -240,7 +272,8 @@ def parts_of(
         stop: the wish to stop.
         log: of the run.
     """
-    progress = Progress(settings.progress, logging.getLogger("usb_ext.run"), log.screen)
+    shown = settings.progress if world().first else "off"
+    progress = Progress(shown, logging.getLogger("usb_ext.run"), log.screen)
     values = settings.model_dump(mode="json")
     return Parts(device, settings.amp, folder, progress, {}, values, stop, watches=WATCHES)
 
@@ -254,13 +287,16 @@ def _write_settings(folder: RunFolder, settings: Settings, data: Prepared) -> No
             write_text(folder.path / name, f"{np.asarray(positions).tolist()}\n")
 
 
-def built(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Engine:
-    """The algorithm on its device, from the seed.
+def built(
+    settings: Settings, classes: tuple[type, ...], args: Arguments, start: Start | None = None
+) -> Engine:
+    """The algorithm on its device, from the seed, or from another run's weights.
 
     Args:
         settings: of the run, resolved.
         classes: what it is composed of.
         args: the run's namespace, with data.
+        start: the weights of another run.
     """
     seed_everything(settings.seed)
     with printed_to_log(), optimizers_fused(settings.fused_optimizer):
@@ -268,44 +304,85 @@ def built(settings: Settings, classes: tuple[type, ...], args: Arguments) -> Eng
             args=args, net_builder=builder(settings), tb_log=None, logger=UsbLogger()
         )
     algorithm.settle()
+    if start is not None:
+        start.put(algorithm)
     return algorithm
 
 
-def _run(algorithm: Engine, settings: Settings, data: Prepared, state: State | None) -> RunResult:
+class Begin(NamedTuple):
+    """Where a run begins.
+
+    Attributes:
+        state: the checkpoint that it goes on from.
+        start: else the weights of another run, where it starts from them.
+        longer: whether it had ended in that checkpoint, and is made longer.
+    """
+
+    state: State | None = None
+    start: Start | None = None
+    longer: bool = False
+
+    @property
+    def weights(self) -> str:
+        """Where weights come from that are not the settings' own; empty where they are."""
+        if self.state is not None:
+            return f"of this run after {self.state['it']:,} steps"
+        return "" if self.start is None else f"from {self.start.told}"
+
+
+def _begin(settings: Settings, data: Prepared, state: State | None) -> Begin:
+    """Where a run begins, by what its settings name and its folder holds.
+
+    Raises:
+        SettingsError: it would start from a run of other classes.
+    """
+    check_classes(settings, names_of_classes(settings, data))
+    start = find_start(settings) if state is None else None
+    return Begin(state, start, extension.is_begun(settings, state))
+
+
+def _run(algorithm: Engine, settings: Settings, data: Prepared, begin: Begin) -> RunResult:
     """Train, then write what is left of the run, also when it is asked to stop."""
     folder = algorithm.folder
     try:
         with printed_to_log():
-            take_steps(algorithm, state)
+            take_steps(algorithm, begin)
     except Interrupted:
-        if folder.latest.exists():  # not in Dash's warm-up, before the first checkpoint
+        if (
+            world().first and folder.latest.exists()
+        ):  # not in Dash's warm-up, before the first checkpoint
             _finish(algorithm, settings, data, "interrupted")
         raise
     finally:
         algorithm.stop_workers()
-    draw_report(algorithm, folder, data.classes)  # before the record, which says that all is there
+    if world().first:
+        draw_report(algorithm, folder, data.classes)  # before the record, which says all is there
     result = _finish(algorithm, settings, data, "completed")
     if result.top1_last is not None:
         _log.info("%s", instability_line(result.instability, data.classes))
     return result
 
 
-def take_steps(algorithm: Engine, state: State | None) -> None:
+def take_steps(algorithm: Engine, begin: Begin) -> None:
     """All steps that are left, after the warm-up of a run that begins.
 
     Args:
         algorithm: as `built`.
-        state: of the checkpoint that the run goes on from; None begins.
+        begin: where it begins.
 
     Raises:
         RunFailed, Interrupted: as in `engine.loop`.
     """
     algorithm.start_hooks()
-    if state is not None:
-        algorithm.load(state)
+    if begin.state is not None:
+        algorithm.load(begin.state)
+        if begin.longer:
+            extension.reschedule(algorithm)
         total = algorithm.num_train_iter
         _log.info("continuing after step %d of %d", algorithm.it, total)
     else:
+        if begin.start is not None:  # the hooks have started the averages at the network
+            begin.start.put(algorithm)
         warm_up(algorithm)
     algorithm.train()
 
@@ -313,5 +390,6 @@ def take_steps(algorithm: Engine, state: State | None) -> None:
 def _finish(algorithm: Engine, settings: Settings, data: Prepared, status: str) -> RunResult:
     folder = algorithm.folder
     result = make_result(algorithm, settings, data, status, config_sha256(settings))
-    write_json(folder.result, sealed(result.to_json()))
+    if world().first:
+        write_json(folder.result, sealed(result.to_json()))
     return result

@@ -23,6 +23,7 @@ import torch
 
 from usb_ext.core.errors import Interrupted, RunFailed, SettingsError
 from usb_ext.core.files import RunFolder, write_json
+from usb_ext.core.processes import gathered_rows
 from usb_ext.engine.engine import Engine
 from usb_ext.engine.evaluation import to_device
 from usb_ext.engine.hooks.record import RecordHook
@@ -69,6 +70,7 @@ def _warm_up(algorithm: WarmedUp) -> None:
     for step, batch in zip(range(steps), _repeat(loader), strict=False):
         algorithm.it = step
         _step(algorithm, batch)
+        algorithm.args.parts.stop.agree()
         _stop_if_asked(algorithm, step)
     algorithm.rho_init = algorithm.evaluate("eval")["eval/loss"]
     algorithm.rho = algorithm.rho_init
@@ -93,7 +95,9 @@ def _repeat(loader: TrainingLoader) -> Iterator[Batch]:
 def _step(algorithm: OnEngine, batch: Batch) -> None:
     x_lb, y_lb = (to_device(batch[name], algorithm.device) for name in ("x_lb", "y_lb"))
     with algorithm.amp_cm():
-        logits = algorithm.model(x_lb)["logits"]
+        size = algorithm.args.batch_size
+        logits = gathered_rows(algorithm.model(x_lb)["logits"], size)
+        y_lb = gathered_rows(y_lb, size)
         loss = algorithm.ce_loss(logits, y_lb, reduction="mean")
     algorithm.out_dict, algorithm.log_dict = {"loss": loss}, {}
     algorithm.call_hook("after_train_step", "ParamUpdateHook")

@@ -16,6 +16,7 @@ import re
 import urllib.error
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,24 @@ def head_name(net: nn.Module, num_classes: int | None = None) -> str | None:
     layers = [(name, m) for name, m in net.named_modules() if isinstance(m, nn.Linear)]
     fitting = [name for name, m in layers if m.out_features == num_classes]
     return fitting[-1] if fitting else None
+
+
+def last_layer(net: nn.Module, num_classes: int) -> str:
+    """The full name of the linear layer that gives the C logits, as in the state dict.
+
+    Args:
+        net: in the interface of USB's networks.
+        num_classes: C.
+
+    Raises:
+        DataMissing: there is none.
+    """
+    part = head_name(net, num_classes)
+    if part is None:
+        raise DataMissing(f"{type(net).__name__} ends in no linear layer of {num_classes} outputs")
+    inside: Any = reduce(getattr, part.split("."), net)  # a property too, such as `classifier`
+    layer = [m for m in inside.modules() if isinstance(m, nn.Linear)][-1]
+    return next(str(name) for name, module in net.named_modules() if module is layer)
 
 
 def load_pretrained(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from usb_ext.engine.hooks.record import Progress
+from usb_ext.engine.hooks import record
+from usb_ext.engine.hooks.record import Progress, columns, fitting
 
 
 class Screen(StringIO):
@@ -145,3 +146,58 @@ def test_a_step_after_that_begins_a_new_bar() -> None:
     assert shown.bar is not None
     assert (shown.bar.initial, shown.bar.n) == (0, 1)
     shown.stop()
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("total", [200, 2**20])
+def test_the_bar_is_whole_at_the_width_of_its_terminal(
+    width: int, total: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No drawn line is wider, none is cut within a word, and the most important is there."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown, screen = progress("bar", terminal=True)
+    shown.images_per_step = 24
+    run = algorithm()
+    run.num_train_iter, run.best_eval_acc = total, 0.75
+    run.log_dict["eval/top-1-acc"] = 0.5
+    for run.it in range(3):
+        shown.step(run, due=True)
+    text = str(shown.bar)
+    shown.stop()
+    drawn = [line for line in screen.getvalue().replace("\n", "\r").split("\r") if line.strip()]
+    assert drawn and max(map(len, drawn)) <= width
+    whole = {"loss 1.250", "used 0.50", "top1 0.5000", "best 0.7500"}
+    parts = {p for p in text.partition(", ")[2].split("  ") if "img/s" not in p}
+    assert parts <= whole and "loss 1.250" in parts
+    assert width < 200 or parts == whole
+    assert "|" in text and f"/{total}" in text
+
+
+def test_what_does_not_fit_is_left_out_least_important_first() -> None:
+    parts = ["loss 1.250", "used 0.50", "top1 0.5000"]
+    assert fitting(parts, 100) == "loss 1.250  used 0.50  top1 0.5000"
+    assert fitting(parts, 30) == "loss 1.250  top1 0.5000"
+    assert fitting(parts, 12) == "loss 1.250" and fitting(parts, 3) == ""
+
+
+def test_a_width_that_nobody_tells_is_80(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("sys.stderr", Screen(False))
+    assert columns() == 80
+
+
+def test_lines_say_the_rate_and_what_is_left_and_come_in_time(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step in eight seconds: due ones are said, and one where 30 seconds have passed without."""
+    clock = {"now": 0.0}
+    monkeypatch.setattr(record.time, "monotonic", lambda: clock["now"])
+    shown, _ = progress("lines", terminal=False)
+    run = algorithm()
+    for run.it in range(8):
+        clock["now"] += 8
+        shown.step(run, due=run.it == 2)
+    assert [text for _, text in lines.seen] == [
+        "step 3/10  loss 1.250  used 0.50  0.125 it/s  00:56 left",
+        "step 7/10  0.125 it/s  00:24 left",
+    ]

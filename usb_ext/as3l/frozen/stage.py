@@ -33,7 +33,8 @@ from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import Settings
 from usb_ext.settings.feature_set import takes_vectors
-from usb_ext.training.check import check_files, check_network, check_processes
+from usb_ext.training.check import check_files, check_network
+from usb_ext.training.together import check_alone
 from usb_ext.upstream.usb_datasets import check_dataset
 
 BLOCK = 64
@@ -140,7 +141,7 @@ def _checked(settings: Settings) -> torch.device:
             f"net is {settings.net}, which takes features and makes none; name the frozen network of images, "
             "such as --net wrn_28_2, with its weights (--use_pretrain true --pretrain_path FILE)"
         )
-    check_processes(os.environ)
+    check_alone(os.environ, "making features")
     check_dataset(settings, OWN)
     check_files(settings, staged=True)
     device = resolve_device(settings.device)

@@ -27,7 +27,8 @@ from usb_ext.data.sets import OWN, open_source
 from usb_ext.data.training_set import TrainingSet, load_training_set
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import LoadedSettings, Settings, resolved_yaml
-from usb_ext.training.check import check_network, check_processes
+from usb_ext.training.check import check_network
+from usb_ext.training.together import check_alone
 from usb_ext.upstream.usb_datasets import check_dataset
 
 _log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def _check_data(folder: RunFolder, now: Fingerprint) -> None:
 
 def _pretrain(settings: Settings, folder: RunFolder, stop: Stop, log: RunLog) -> str:
     """Check everything that can be wrong, then touch the disk, then train."""
-    check_processes(os.environ)
+    check_alone(os.environ, "pre-training")
     check_dataset(settings, OWN)
     device = resolve_device(settings.device)
     check_network(settings, device)

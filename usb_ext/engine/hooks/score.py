@@ -89,7 +89,8 @@ class ScoreHook(Hook):
     Without a test split (`without_test`) the images that `num_val` holds out are scored alone, where there
     are any; they choose nothing, and the history stays empty.
 
-    Across processes each one evaluates the whole split, so the state is the same in all of them.
+    Across processes each one evaluates its share of the batches and is told the rest, so the state is the
+    same in all of them.
 
     Attributes:
         history: one dict an evaluation, `it` and USB's `eval/...` keys.

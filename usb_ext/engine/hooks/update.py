@@ -8,15 +8,18 @@ ParameterUpdateHook: backward, clipping, optimizer, scheduler, without waiting f
 
 USB's ParamUpdateHook records CUDA events and synchronises twice a step.
 
-What hooks do across the processes of a distributed run; in a run of one process nothing.
-
-A hook's state must be the same in every process, or the checkpoint that one of them writes is wrong for
-the others.
+Across the processes of a run gradients are summed here, in one exchange, before anything reads them. ours:
+not by DistributedDataParallel, which averages, asks for one forward pass a step and for every parameter to
+get a gradient, and puts another name before each of them; our step has up to three passes, and WideResNets
+have parameters without a gradient. Every process has the loss of the whole batch (`core/processes.py`), so
+the sum of what they find is its gradient. USB's own steps have the mean over the process's share, so theirs
+is the mean.
 """
 
 import torch
 
 from usb_ext.core.errors import RunFailed
+from usb_ext.core.processes import of_all, sum_in_place, take_first, world
 from usb_ext.upstream.running import OnEngine
 from usb_ext.upstream.usb import Hook
 
@@ -59,7 +62,7 @@ class FiniteLossHook(Hook):
         """
         if self.first_bad is None:
             return
-        steps = self.first_bad.tolist()
+        steps = [max(each) for each in zip(*of_all(self.first_bad.tolist()), strict=True)]
         bad = [(step, name) for step, name in zip(steps, self.names, strict=True) if step != NEVER]
         if not bad:
             return
@@ -78,6 +81,7 @@ class ParameterUpdateHook(Hook):
         """Backward pass and update."""
         scaler = algorithm.loss_scaler
         scaler.scale(algorithm.out_dict["loss"]).backward()  # type: ignore[no-untyped-call]
+        share_gradients(algorithm)
         if algorithm.clip_grad > 0:
             scaler.unscale_(algorithm.optimizer)
             torch.nn.utils.clip_grad_norm_(algorithm.model.parameters(), algorithm.clip_grad)
@@ -86,3 +90,17 @@ class ParameterUpdateHook(Hook):
         if algorithm.scheduler is not None:
             algorithm.scheduler.step()
         algorithm.model.zero_grad()
+        if world().size > 1 and not algorithm.args.sync_bn:
+            take_first(list(algorithm.model.buffers()))
+
+
+def whole_loss(algorithm: OnEngine) -> bool:
+    """Whether a step's loss is that of the whole batch in every process: on our step."""
+    return getattr(algorithm, "rule", None) is not None
+
+
+def share_gradients(algorithm: OnEngine) -> None:
+    """Make each parameter's gradient that of the loss of the whole batch; nothing with one process."""
+    if world().size > 1:
+        found = [p.grad for p in algorithm.model.parameters() if p.grad is not None]
+        sum_in_place(found, 1.0 if whole_loss(algorithm) else 1.0 / world().size)

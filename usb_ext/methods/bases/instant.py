@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.core.processes import gathered_rows, sum_in_place
 from usb_ext.engine.processes import mean_over_processes
 from usb_ext.methods.bases.adamatch import AdaMatchRule
 from usb_ext.methods.step.base import BaseRule, Weak
@@ -208,8 +209,9 @@ def _noisy(logits: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
 class TransitionHook(Hook):
     """Owns the estimator of T and its optimizer; gives the mask and the corrected loss.
 
-    The warm-up is the running step's number, so nothing of it is kept. Across processes: equal estimators,
-    whose gradients are averaged; each process has the relative threshold of its own batch.
+    The warm-up is the running step's number, so nothing of it is kept. Across processes: equal estimators.
+    Each sends its own weak views through; matrices, threshold and objective are of the whole batch. (In USB's
+    own loop gradients are averaged, and the relative threshold is of the process's batch.)
 
     Args:
         kind: `instance` or `class`.
@@ -264,10 +266,15 @@ class TransitionHook(Hook):
             self.threshold = relative.clamp(0.0, LARGEST).expand(len(probs))
         else:
             with self.full_precision(probs):
-                self.matrices = self.estimator(self.x_w)
+                self.matrices = self._matrices(len(probs))
                 constant = self.matrices.detach()
                 self.threshold = instance_threshold(probs, constant, relative, algorithm.T)
         return confidence.ge(self.threshold).to(confidence.dtype)
+
+    def _matrices(self, total: int) -> torch.Tensor:
+        """T of the weak views of all processes, (U, C, C) of `total` rows U, or (C, C) for all examples."""
+        own: torch.Tensor = self.estimator(self.x_w)
+        return gathered_rows(own, total) if self.kind == "instance" else own
 
     def loss(
         self,
@@ -306,9 +313,11 @@ class TransitionHook(Hook):
         if self.objective is not None and self.optimizer is not None:
             self.optimizer.zero_grad()
             self.objective.backward()  # type: ignore[no-untyped-call]
-            for parameter in self.estimator.parameters():
-                if parameter.grad is not None:
-                    parameter.grad = mean_over_processes(algorithm, parameter.grad)
+            found = [p.grad for p in self.estimator.parameters() if p.grad is not None]
+            if self.kind == "instance":  # one T for all is learned from all rows in each process
+                sum_in_place(found)
+            for gradient in found:
+                mean_over_processes(algorithm, gradient)
             self.optimizer.step()
         self.x_w = self.matrices = self.objective = None
 

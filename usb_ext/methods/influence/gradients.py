@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from usb_ext.core.processes import summed
 from usb_ext.methods.influence.last_layer import (
     Curvature,
     Product,
@@ -179,7 +180,8 @@ def network_weight_gradients(
 ) -> tuple[torch.Tensor, int, torch.Tensor]:
     """d L_V / d lambda_u of each example for any chosen parameters (Eq. 6).
 
-    ours: attention runs on its mathematical form here, the only one with second and forward derivatives.
+    ours: attention runs on its mathematical form here, the only one with second and forward derivatives. Each
+    process gives its part of the losses, and gets the derivatives of its own examples.
 
     Args:
         parameters: tensors of any shapes (...) by name, P numbers in all.
@@ -235,7 +237,7 @@ def hessian_product(loss: Loss, parameters: Parameters, shift: float) -> Product
             bent, inputs, [parts[n] for n in curved],
             retain_graph=True, allow_unused=True, materialize_grads=True,
         )  # fmt: skip
-        return torch.cat([m.flatten() for m in moved]) + shift * vector
+        return summed(torch.cat([m.flatten() for m in moved])) + shift * vector
 
     return product
 
@@ -247,7 +249,7 @@ def _flat_gradient(loss: Loss, parameters: Parameters) -> torch.Tensor:
         slopes = torch.autograd.grad(
             loss(leaves), tuple(leaves.values()), allow_unused=True, materialize_grads=True
         )
-    return torch.cat([slope.flatten() for slope in slopes])
+    return summed(torch.cat([slope.flatten() for slope in slopes]))
 
 
 def _leaves(parameters: Parameters) -> Parameters:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import RunFailed, SettingsError
+from usb_ext.core.processes import gathered_rows, world
 from usb_ext.methods.influence.passes import Inputs, Seen, evaluating, precision
 from usb_ext.methods.influence.update import (
     Found,
@@ -40,6 +41,8 @@ class ValidationBatches:
     ) -> tuple[Inputs, torch.Tensor]:
         """Validation batch `number`, asked for in order: (V, ...) inputs and (V,) classes.
 
+        With several processes the inputs are this one's share, the classes all.
+
         Args:
             algorithm: the running algorithm with its loaders.
             number: updates so far.
@@ -56,6 +59,9 @@ class ValidationBatches:
             self._batches = iter(loader)
         batch = next(self._batches)
         inputs, labels = batch["x_lb"], batch["y_lb"].to(device, non_blocking=True)
+        if world().size > 1:
+            size: int = algorithm.loader_dict["val"].batch_sampler.batch_size
+            labels = gathered_rows(labels, size)
         if isinstance(inputs, dict):
             return {k: v.to(device, non_blocking=True) for k, v in inputs.items()}, labels
         return inputs.to(device, non_blocking=True), labels
@@ -76,8 +82,9 @@ class InfluenceWeightingHook(Hook):
     l_u in the objective (mask, base's weight, mean and loss weight) times Eq. 6; with nothing selected it is
     0. The authors sum over all examples, selected or not (`masked` is False then).
 
-    Across processes: each moves the weights of its own examples by its own validation batch; nothing is
-    reduced yet, so a distributed run would have to share both tables. It is refused for now.
+    Across processes: logits and features of the batch and of the validation batch are gathered (beyond the
+    head, gradients and products with H are summed), so every process makes the same update of the same table.
+    (USB's own loop gathers nothing; there a run has one process.)
 
     Args:
         head: the classification layer.
@@ -111,7 +118,7 @@ class InfluenceWeightingHook(Hook):
         return self.table.expand(self.num)
 
     def see(self, x_lb: Inputs, y_lb: torch.Tensor, x_ulb: Inputs) -> None:
-        """Remember the step's inputs: (B, ...), (B,) and (U, ...)."""
+        """Remember the step's inputs: (B, ...), (B,) and (U, ...); of inputs this process's share."""
         self._inputs = (x_lb, y_lb, x_ulb)
 
     def weigh(self, weights: torch.Tensor, indices: torch.Tensor | None) -> torch.Tensor:
@@ -136,7 +143,7 @@ class InfluenceWeightingHook(Hook):
             self._units = scale * example_shares(
                 self._apart(weights, self._base), self.options.mean
             )
-        self._seen = Seen(x_lb, y_lb, x_ulb, self._indices, targets.detach(), shares)
+        self._seen = Seen(x_lb, y_lb, x_ulb, self._indices, targets.detach(), shares, gathered_rows)
 
     def _apart(self, weights: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """What one weight for all is multiplied with, (U,): the final weights without it.

@@ -6,7 +6,7 @@ Ren et al. (2020, Sec. 4.3) give Lorraine et al.'s method "the last ResNet block
 layers". Blocks are named differently in every network, but all stand in a Sequential or a ModuleList.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,11 +18,20 @@ from usb_ext.core.errors import SettingsError
 from usb_ext.methods.influence.last_layer import residuals, with_bias
 
 Inputs = torch.Tensor | dict[str, torch.Tensor]
+Gather = Callable[[torch.Tensor, int], torch.Tensor]
+"""From rows (n, ...) of this process and the number of rows of all to the rows of all."""
+
+
+def itself(rows: torch.Tensor, total: int) -> torch.Tensor:
+    """The (total, ...) rows of one process, which are those of all."""
+    return rows
 
 
 @dataclass(frozen=True)
 class Seen:
     """A training batch, as the step saw it: B labelled, U unlabelled examples, C classes.
+
+    Inputs are this process's share of the batch, everything else is of the whole batch.
 
     Attributes:
         x_lb: (B, ...) labelled inputs, or a dict of them.
@@ -31,6 +40,7 @@ class Seen:
         indices: (U,) positions in the unlabelled set.
         targets: (U,) or (U, C) pseudo-labels, constants.
         shares: (U,) factor of each example's loss in the objective: mask, weight, mean and loss weight.
+        gather: how what the network gives for the inputs becomes that of the whole batch.
     """
 
     x_lb: Inputs
@@ -39,6 +49,7 @@ class Seen:
     indices: torch.Tensor
     targets: torch.Tensor
     shares: torch.Tensor
+    gather: Gather = itself
 
 
 @dataclass(frozen=True)
@@ -86,24 +97,26 @@ def head_pass(
     *,
     bias: bool,
     dtype: torch.dtype,
+    gather: Gather = itself,
 ) -> HeadBatch:
     """One forward pass, seen from the last layer.
 
     Args:
         model: the network, in evaluation mode.
         head: its classification layer.
-        inputs: (n, ...), or a dict of them.
-        targets: (n,) or (n, C).
+        inputs: (n, ...), or a dict of them; this process's share of them.
+        targets: (n,) or (n, C), all of them.
         bias: whether the head's bias counts among its parameters.
         dtype: of everything that is returned.
+        gather: how the rows of this process become those of all.
     """
     seen: list[torch.Tensor] = []
     handle = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     try:
-        logits = model(inputs)["logits"].to(dtype)
+        logits = gather(model(inputs)["logits"], len(targets)).to(dtype)
     finally:
         handle.remove()
-    features = with_bias(seen[-1].to(dtype), bias and head.bias is not None)
+    features = with_bias(gather(seen[-1], len(targets)).to(dtype), bias and head.bias is not None)
     known = targets if targets.ndim == 1 else targets.to(dtype)
     loss = F.cross_entropy(logits, known)
     return HeadBatch(features, torch.softmax(logits, dim=-1), residuals(logits, targets), loss)

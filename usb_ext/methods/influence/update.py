@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from usb_ext.core.processes import rows_of_all, summed, world
 from usb_ext.methods.influence.gradients import (
     InverseSettings,
     Parameters,
@@ -126,14 +127,22 @@ def head_gradients(
         algorithm: the running algorithm, its network in evaluation mode.
         head: the classification layer.
         seen: the training batch.
-        validation: (V, ...) inputs and (V,) classes.
+        validation: (V, ...) inputs, this process's share of them, and (V,) classes.
         options: damping, solver and whether the bias counts.
     """
     dtype = precision(seen.shares.device)
 
     def through(inputs: Inputs, targets: torch.Tensor) -> HeadBatch:
         with algorithm.amp_cm():
-            return head_pass(algorithm.model, head, inputs, targets, bias=options.bias, dtype=dtype)
+            return head_pass(
+                algorithm.model,
+                head,
+                inputs,
+                targets,
+                bias=options.bias,
+                dtype=dtype,
+                gather=seen.gather,
+            )
 
     labelled = through(seen.x_lb, seen.y_lb)
     unlabelled = through(seen.x_ulb, seen.targets)
@@ -188,13 +197,14 @@ def network_gradients(
 ) -> Found:
     """With the last block or the whole network, by automatic differentiation (Sec. 4.3).
 
-    ours: in the parameters' own precision and without autocast.
+    ours: in the parameters' own precision and without autocast. Each process differentiates the losses of its
+    share, and gradients and products with H are summed over processes.
 
     Args:
         algorithm: the running algorithm, its network in evaluation mode.
         head: the classification layer.
         seen: the training batch.
-        validation: (V, ...) inputs and (V,) classes.
+        validation: (V, ...) inputs, this process's share of them, and (V,) classes.
         options: scope, damping and solver.
     """
     model = algorithm.model
@@ -203,21 +213,26 @@ def network_gradients(
 
     def losses(given: Parameters, inputs: Inputs, targets: torch.Tensor) -> torch.Tensor:
         outputs = torch.func.functional_call(model, given, (inputs,))
-        return per_example_losses(outputs["logits"], targets)
+        return per_example_losses(outputs["logits"], targets[world().share(len(targets))])
+
+    def mean(given: Parameters, inputs: Inputs, targets: torch.Tensor) -> torch.Tensor:
+        own = losses(given, inputs, targets)
+        return own.mean() if len(own) == len(targets) else own.sum() / len(targets)
 
     def objective(given: Parameters) -> torch.Tensor:
-        labelled = losses(given, seen.x_lb, seen.y_lb).mean()
         unlabelled = losses(given, seen.x_ulb, seen.targets)
-        return labelled + (seen.shares.to(unlabelled) * unlabelled).sum()
+        shares = seen.shares[world().share(len(seen.shares))].to(unlabelled)
+        return mean(given, seen.x_lb, seen.y_lb) + (shares * unlabelled).sum()
 
     gradients, products, turned = network_weight_gradients(
         parameters,
         objective,
-        lambda given: losses(given, *validation).mean(),
+        lambda given: mean(given, *validation),
         lambda given: losses(given, seen.x_ulb, seen.targets),
         options.shift,
         options.inverse,
     )
     with torch.no_grad():
-        held_out = losses(parameters, *validation).mean()
+        held_out = summed(mean(parameters, *validation))
+    gradients = rows_of_all(gradients, len(seen.targets))
     return Found(gradients, held_out, 0, products, turned)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from usb_ext.core.processes import of_first, summed
 from usb_ext.engine.evaluation import to_device
 from usb_ext.engine.processes import mean_over_processes
 from usb_ext.engine.statistics import averaged_network
@@ -88,8 +89,8 @@ class MechanismHook(Hook):
     ours: the pull of a loss on the head is the sum over all steps of lr times its gradient there, which plain
     gradient descent would go; momentum, weight decay, clipping and Adam's scale are left out.
 
-    Across processes each counts the examples it was served; gradients are averaged, as the optimizer has
-    them.
+    Across processes the counts are of the whole batch, and gradients are summed, as the optimizer has them.
+    (In USB's own loop each counts the examples it was served, and gradients are averaged.)
 
     Args:
         head: the classification layer.
@@ -130,7 +131,7 @@ class MechanismHook(Hook):
         self._count(weak, weights.detach() > 0)
         rates = [_rate(algorithm.optimizer, parameter) for parameter in self.head]
         for name, gradient in head_gradients(terms, self.head).items():
-            mean = mean_over_processes(algorithm, gradient)
+            mean = mean_over_processes(algorithm, summed(gradient))
             sizes = [parameter.numel() for parameter in self.head]
             scaled = [r * g for r, g in zip(rates, torch.split(mean, sizes), strict=True)]
             step = torch.cat(scaled)
@@ -193,8 +194,10 @@ class MechanismHook(Hook):
         """Theorem 4.2's quantity and its slope, mean over the probe batch, of the evaluated weights."""
         if self.probe is None:
             with torch.random.fork_rng(devices=[]):  # a loader that starts draws a number
-                batch = next(iter(algorithm.loader_dict["eval"]))["x_lb"]
-            self.probe = batch[:PROBE].cpu() if isinstance(batch, torch.Tensor) else {}
+                first = next(iter(algorithm.loader_dict["eval"]), None)
+            images = None if first is None else first["x_lb"]
+            probe: Inputs = images[:PROBE].cpu() if isinstance(images, torch.Tensor) else {}
+            self.probe = of_first(probe)  # which has the first batch
         if not isinstance(self.probe, torch.Tensor) or not self.probe.is_floating_point():
             return {}  # words have no gradient
         probe = to_device(self.probe, algorithm.device)

@@ -4,6 +4,10 @@ forward -> weak probabilities -> weights -> targets -> losses -> logs. The base 
 weak views become weights and targets, with USB's own hooks; an extension adds or changes one thing.
 A named algorithm is a declared choice of both. The classes work in USB's own loop as well as
 in our engine.
+
+Where several processes train one run (`core/processes.py`), inputs are this process's share of the batch, and
+everything after the forward pass is of the whole batch in each of them: views, weak probabilities, weights,
+targets, losses.
 """
 
 from collections.abc import Callable
@@ -12,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from usb_ext.core.processes import gathered_rows, world
 from usb_ext.methods.step.arguments import usb_arguments
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.extension import selected_share
@@ -25,6 +30,7 @@ from usb_ext.methods.step.views import (
     forward_one_view,
     forward_taught,
     forward_together,
+    of_all_processes,
 )
 from usb_ext.settings.algorithms import ALGORITHMS, Algorithm
 from usb_ext.settings.model import default_of, options_of
@@ -107,7 +113,8 @@ class WeakStrong(Base):
         """Losses of one batch, as USB's loop expects them.
 
         Args:
-            x_lb: (B, 3, H, W) labelled images (or a dict of text tensors).
+            x_lb: (B, 3, H, W) labelled images (or a dict of text tensors); with several processes
+                all that is given is this one's share of the batch.
             y_lb: (B,) class indices.
             x_ulb_w: (U, 3, H, W) weak views.
             x_ulb_s: (U, 3, H, W) strong views; None for a base of one view.
@@ -116,11 +123,12 @@ class WeakStrong(Base):
         Returns:
             `{"loss", "feat"}` and the log, tensors of shape (): no step waits for the device.
         """
+        y_lb, idx_ulb = self._of_all(y_lb, idx_ulb)
         self.rule.batch(self, x_ulb_w)
         for name in self.extensions:
             EXTENSIONS[name].batch(self, x_lb, y_lb, x_ulb_w, x_ulb_s)
         with self.amp_cm():
-            views = self._forward(x_lb, x_ulb_w, x_ulb_s)
+            views = of_all_processes(self._forward(x_lb, x_ulb_w, x_ulb_s), *self._batch_sizes())
             weak = self._weak(views, idx_ulb)
             weights = self._weights(weak)
             targets = self.rule.targets(self, weak)
@@ -130,6 +138,20 @@ class WeakStrong(Base):
         terms = {**losses, "unsup_loss": unsup}
         self.call_hook("after_losses", weak=weak, weights=weights, terms=terms)  # likewise
         return self._results(views, y_lb, weights, losses, total)
+
+    def _batch_sizes(self) -> tuple[int, int]:
+        """Labelled and unlabelled examples of a step, of all processes together."""
+        return self.args.batch_size, self.args.batch_size * self.args.uratio
+
+    def _of_all(
+        self, y_lb: torch.Tensor, idx_ulb: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Classes and positions of the whole batch."""
+        if world().size == 1:
+            return y_lb, idx_ulb
+        labelled, unlabelled = self._batch_sizes()
+        positions = None if idx_ulb is None else gathered_rows(idx_ulb, unlabelled)
+        return gathered_rows(y_lb, labelled), positions
 
     def _forward(self, x_lb: Inputs, x_w: Inputs, x_s: Inputs | None) -> Views:
         if self.rule.one_view:

@@ -7,11 +7,12 @@ weak views (FixMatch-EMAN, Cai et al., 2021) they do not go through the trained 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
+from usb_ext.core.processes import gathered_rows, world
 from usb_ext.methods.step.head_tap import HeadTap
 from usb_ext.upstream.running import BatchNormSwitch
 
@@ -28,7 +29,7 @@ class Views:
         logits_lb: (B, C).
         logits_w: (U, C), weak views.
         logits_s: (U, C), strong views; the weak ones where a method has one view.
-        feats: USB's `feat` of each part, as its imbalanced algorithms read them.
+        feats: USB's `feat` of each part, as its imbalanced algorithms read them; always of this process.
         head_inputs_s: (U, d), what the classification layer got for the strong views; None unless
             tapped.
     """
@@ -38,6 +39,30 @@ class Views:
     logits_s: torch.Tensor
     feats: dict[str, torch.Tensor]
     head_inputs_s: torch.Tensor | None
+
+
+def of_all_processes(views: Views, labelled: int, unlabelled: int) -> Views:
+    """The outputs on the whole batch, of which each process has sent its share through the network.
+
+    Args:
+        views: outputs of this process's rows.
+        labelled: B, labelled examples of all processes.
+        unlabelled: U, unlabelled ones.
+
+    Returns:
+        Outputs of B and U rows, the same numbers in each process; the graph leads to its own rows. With one
+        process the views as they are.
+    """
+    if world().size == 1:
+        return views
+    inputs = views.head_inputs_s
+    return replace(
+        views,
+        logits_lb=gathered_rows(views.logits_lb, labelled),
+        logits_w=gathered_rows(views.logits_w, unlabelled),
+        logits_s=gathered_rows(views.logits_s, unlabelled),
+        head_inputs_s=None if inputs is None else gathered_rows(inputs, unlabelled),
+    )
 
 
 def forward_together(

@@ -1,0 +1,143 @@
+"""How many processes are started, where they meet, and what a command gives when they end."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.run import TINY, python
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+from usb_ext.core.errors import RunFailed, SettingsError
+from usb_ext.settings import Settings
+from usb_ext.training import launch as module
+from usb_ext.training.launch import SCRIPT, Wanted, launch, wanted
+
+MACHINES = {"world_size": 2, "rank": 1, "dist_url": "tcp://head:2345"}
+
+
+def given(**changed: Any) -> Settings:
+    values = {k: v for k, v in TINY.items() if k in Settings.model_fields}
+    return Settings.model_validate({**values, "algorithm": "fixmatch", **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "devices", "gpus", "expected"),
+    [
+        ({}, None, 4, Wanted(1)),
+        ({}, 3, 0, Wanted(3)),
+        ({"device": "auto", "multiprocessing_distributed": True}, None, 4, Wanted(4)),
+        ({"device": "auto", "multiprocessing_distributed": True, "gpu": 2}, None, 4, Wanted(1)),
+        (
+            {"device": "auto", "multiprocessing_distributed": True, **MACHINES},
+            None,
+            4,
+            Wanted(4, 2),
+        ),
+        (MACHINES, None, 4, Wanted(1, 2)),
+    ],
+    ids=str,
+)
+def test_how_many_processes(
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, Any],
+    devices: int | None,
+    gpus: int,
+    expected: Wanted,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    found = wanted(given(**changed), devices)
+    assert (found.here, found.machines) == (expected.here, expected.machines)
+    assert found.several == (expected.here * expected.machines > 1)
+
+
+def test_without_a_gpu_usbs_switch_is_one_process_and_says_so() -> None:
+    found = wanted(given(device="cpu", multiprocessing_distributed=True), None)
+    assert not found.several and "so it is one process" in found.note
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A launcher that starts nothing and ends as a test wants it to."""
+    seen: dict[str, Any] = {}
+
+    def elastic(config: Any, entry: str) -> Any:
+        def start(*words: str) -> None:
+            seen.update(config=config, words=[entry, *words])
+            if "raises" in seen:
+                raise seen["raises"]
+
+        return start
+
+    monkeypatch.setattr(module, "elastic_launch", elastic)
+    return seen
+
+
+def test_the_same_command_is_started_with_what_torchrun_sets(launched: Any) -> None:
+    assert launch(given(), ["--c", "a.yaml"], Wanted(2)) == 0
+    config = launched["config"]
+    assert launched["words"] == [sys.executable, str(SCRIPT), "--c", "a.yaml"] and SCRIPT.is_file()
+    assert (config.nproc_per_node, config.min_nodes, config.max_nodes) == (2, 1, 1)
+    assert config.max_restarts == 0 and config.rdzv_endpoint == "localhost:0"  # a free port
+
+
+def test_machines_meet_where_dist_url_says(launched: Any) -> None:
+    launch(given(**MACHINES), [], Wanted(2, 2))
+    config = launched["config"]
+    assert (config.rdzv_backend, config.rdzv_endpoint) == ("static", "head:2345")
+    assert config.rdzv_configs == {"rank": 1, "timeout": 300}
+    with pytest.raises(SettingsError, match="dist_url is 'env://'"):
+        launch(given(**{**MACHINES, "dist_url": "env://"}), [], Wanted(1, 2))
+
+
+def failed(code: int) -> ChildFailedError:
+    failure = ProcessFailure(local_rank=1, pid=7, exitcode=code, error_file="none")
+    return ChildFailedError("train", {1: failure})
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (failed(143), 143),
+        (failed(3), 3),
+        (failed(-9), 1),
+        (SignalException("stopped", signal.SIGINT), 130),
+    ],
+    ids=["asked to stop", "data", "killed", "launcher asked"],
+)
+def test_the_exit_code_is_that_of_one_process(launched: Any, error: Exception, code: int) -> None:
+    launched["raises"] = error
+    assert launch(given(), [], Wanted(2)) == code
+
+
+def test_machines_that_do_not_meet_are_told_of(launched: Any) -> None:
+    launched["raises"] = TimeoutError("no others")
+    with pytest.raises(RunFailed, match="did not meet within 300 s .no others."):
+        launch(given(), [], Wanted(2))
+
+
+def test_more_processes_than_there_can_be_are_refused(
+    launched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match="batch_size is 4"):
+        launch(given(), [], Wanted(5))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(SettingsError, match="3 processes .* 2 CUDA device"):
+        launch(given(device="cuda"), [], Wanted(3))
+    assert not launched
+
+
+@pytest.mark.slow
+def test_a_run_is_started_on_two(tmp_path: Path) -> None:
+    """The launcher itself, in processes that import everything: some 20 s."""
+    file = tmp_path / "c.yaml"
+    file.write_text("\n".join(f"{k}: {v}" for k, v in TINY.items()) + f"\nsave_dir: {tmp_path}\n")
+    done = python(str(SCRIPT), "--c", str(file), "--devices", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("top1_last") == 1
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert [row["it"] for row in rows] == list(range(1, 9))

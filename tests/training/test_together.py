@@ -1,0 +1,270 @@
+"""Runs of several processes beside runs of one: the same steps, checkpoints for any number, one voice."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.processes import in_processes, results, started, variables
+from support.run import SIX, checkpoint_of, metrics_of, run
+from support.steps import compared
+
+from usb_ext.core.errors import Interrupted, SettingsError, ToldElsewhere, UsbExtError
+from usb_ext.core.processes import world
+from usb_ext.settings.algorithms import BASES
+from usb_ext.settings.processes import MEANS
+from usb_ext.training.together import Place, check_alone, place_of
+
+SMALL: dict[str, Any] = {"batch_size": 5, "uratio": 2, "ema_m": 0.5, "lr": 0.1, "num_val": 20}
+"""Five labelled rows and ten of each view: two processes have 3 and 2, and four 2, 1, 1 and 1."""
+
+LOW: dict[str, dict[str, Any]] = {
+    "dash": {"num_wu_iter": 1, "rho_min": 2.0},
+    "freematch": {"ent_loss_ratio": 0.1},
+    "instant": {"p_cutoff": 0.2, "warm_up_it": 0},
+    "softmatch": {},
+}
+"""Options by which a base selects some of an untrained network's predictions; 0.15 elsewhere."""
+
+PARTS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "grad_relu": {"extensions": ["grad_relu"]},
+    "avg_clustering": {"extensions": ["avg_clustering"], "ac_lr": 0.5, "ac_momentum": 0.5},
+    "smooth_weight": {"extensions": ["smooth_weight"], "lambda_phi": 0.1},
+    "influence": {
+        "extensions": ["influence"], "influence_every": 1, "influence_val_batch": 7, "influence_lr": 0.1,
+    },
+}  # fmt: skip
+
+
+def of_base(base: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "algorithm": "weak_strong", "base": base, **SMALL, **LOW.get(base, {"p_cutoff": 0.15}), **changed,
+    }  # fmt: skip
+
+
+def products() -> list[tuple[str, dict[str, Any]]]:
+    """Every base with every extension that it can carry."""
+    weighed = [base for base in BASES if not BASES[base].has_threshold]
+    return [
+        (f"{base}+{name}", of_base(base, **part))
+        for base in BASES
+        for name, part in PARTS.items()
+        if not (name == "smooth_weight" and base in weighed)
+    ]
+
+
+def variants() -> list[tuple[str, dict[str, Any]]]:
+    """Another mean, another inverse, other views, and one of USB's own steps, on equal shares."""
+    return [v for v in every_variant() if v[0] in ("selected", "neumann", "batched", "defixmatch")]
+
+
+def every_variant() -> list[tuple[str, dict[str, Any]]]:
+    """Other means, solvers, passes and views; and USB's own steps, on equal shares."""
+    influence = PARTS["influence"]
+    own = {**SMALL, "batch_size": 4, "num_val": 0}
+    return [
+        (
+            "selected",
+            {"algorithm": "layermatch", **SMALL, "ulb_loss_mean": "selected", "ac_lr": 0.5},
+        ),
+        ("mechanism", {"algorithm": "layermatch", **SMALL, "log_mechanism": True}),
+        ("one weight", of_base("fixmatch", **influence, influence_weights="single")),
+        ("identity", of_base("fixmatch", **influence, influence_inverse="identity")),
+        ("neumann", of_base("fixmatch", **influence, influence_inverse="neumann")),
+        ("one matrix", of_base("instant", estimation="class")),
+        ("apart", of_base("fixmatch", use_cat=False)),
+        ("batched", of_base("fixmatch", augment="batched")),
+        ("defixmatch", {"algorithm": "defixmatch", **own, "p_cutoff": 0.15}),
+        *[(name, {"algorithm": name, **own}) for name in MEANS if name != "defixmatch"],
+    ]
+
+
+def _assert_equal(found: dict[str, tuple[float, str, float]], cases: list[tuple[str, Any]]) -> None:
+    """Equal, and not because nothing happened: some unlabelled image is selected."""
+    assert found.keys() == {name for name, _ in cases}
+    assert all(used > 0 for _, _, used in found.values()), found
+    off = {name: gap for name, gap in found.items() if gap[0] > 1e-10}
+    assert not off, off
+
+
+def of_all_parts() -> list[tuple[str, dict[str, Any]]]:
+    """Every base with all extensions that it can carry at once."""
+    joint: dict[str, Any] = {}
+    for part in PARTS.values():
+        joint |= {k: v for k, v in part.items() if k != "extensions"}
+    smooth = {"smooth_weight", "lambda_phi"}
+    found = []
+    for base in BASES:
+        left = set(PARTS) - {"none"} - (set() if BASES[base].has_threshold else smooth)
+        own = {
+            k: v for k, v in joint.items() if k not in smooth - left or BASES[base].has_threshold
+        }
+        found.append((base, of_base(base, **own, extensions=sorted(left))))
+    return found
+
+
+def test_two_processes_take_the_steps_of_one_on_every_base_with_all_extensions(
+    tmp_path: Path,
+) -> None:
+    cases = of_all_parts()
+    _assert_equal(in_processes(2, compared, str(tmp_path), cases)[0], cases)
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one_on_every_base_with_every_extension(
+    tmp_path: Path,
+) -> None:
+    cases = [*products(), *every_variant()]
+    _assert_equal(in_processes(2, compared, str(tmp_path), cases)[0], cases)
+
+
+def test_two_processes_take_the_steps_of_one_in_other_ways(tmp_path: Path) -> None:
+    cases = variants()
+    _assert_equal(in_processes(2, compared, str(tmp_path), cases)[0], cases)
+
+
+def test_four_processes_take_the_steps_of_one(tmp_path: Path) -> None:
+    cases = [case for case in of_all_parts() if case[0] in ("freematch", "flexmatch")]
+    _assert_equal(in_processes(4, compared, str(tmp_path), cases)[0], cases)
+
+
+def whole_run(folder: str, stop_after: int | None, changed: dict[str, Any]) -> Any:
+    """A run to its end, or stopped; the result of the first process."""
+    found = run(Path(folder), stop_after, **changed)
+    return None if found is None else found.top1_last
+
+
+def stopped_run(folder: str, changed: dict[str, Any]) -> int:
+    """The exit code of a run that one of its processes was asked to stop."""
+    if os.environ["RANK"] == "1":
+        from usb_ext.engine.loop import Loop
+
+        original = Loop._end_epoch
+
+        def end_epoch(self: Any) -> None:
+            original(self)
+            if self.it == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        Loop._end_epoch = end_epoch  # type: ignore[method-assign]
+    try:
+        run(Path(folder), **changed)
+    except (UsbExtError, Interrupted) as error:
+        return error.exit_code
+    return 0
+
+
+RUN: dict[str, Any] = {"algorithm": "layermatch", **SIX, "batch_size": 6, "num_val": 20}
+
+
+def test_a_run_stopped_on_two_goes_on_on_two_bit_for_bit_and_on_one_to_rounding(
+    tmp_path: Path,
+) -> None:
+    whole, again, alone = (tmp_path / name for name in ("whole", "again", "alone"))
+    tops = in_processes(2, whole_run, str(whole), None, RUN, join=False)
+    codes = in_processes(2, stopped_run, str(again), RUN, join=False)
+    assert codes == [143, 143] and checkpoint_of(again)["it"] == 2
+    in_processes(2, stopped_run, str(alone), RUN, join=False)
+    resumed = {**RUN, "resume": True}
+    in_processes(2, whole_run, str(again), None, resumed, join=False)
+    run(alone, **resumed)
+    kept, bits, near = (checkpoint_of(folder) for folder in (whole, again, alone))
+    assert tops[0] is not None and metrics_of(whole) == metrics_of(again)
+    for part in ("model", "ema_model"):
+        for name, value in kept[part].items():
+            assert torch.equal(value, bits[part][name]), name
+            torch.testing.assert_close(value, near[part][name], rtol=1e-3, atol=1e-4)
+    assert sorted(os.listdir(whole / "run")) == sorted(os.listdir(again / "run"))
+
+
+def dies(folder: str, changed: dict[str, Any]) -> tuple[int, bool]:
+    """Exit code of the process that is left, and whether it speaks, where the other is killed in a step."""
+    from usb_ext.engine.loop import Loop
+
+    original = Loop._end_epoch
+
+    def end_epoch(self: Any) -> None:
+        original(self)
+        if self.it == 4 and world().rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Loop._end_epoch = end_epoch  # type: ignore[method-assign]
+    try:
+        run(Path(folder), **changed)
+    except (UsbExtError, Interrupted) as error:
+        return error.exit_code, not isinstance(error, ToldElsewhere)
+    return 0, False
+
+
+def test_a_process_that_is_killed_ends_the_run_and_leaves_the_checkpoint(tmp_path: Path) -> None:
+    processes = started(2, dies, str(tmp_path), RUN, join=False)
+    assert results(processes[:1]) == [(1, True)]
+    processes[1][0].join(10)
+    assert processes[1][0].exitcode == -signal.SIGKILL
+    assert checkpoint_of(tmp_path)["it"] == 3
+    assert run(tmp_path, **{**RUN, "resume": True}) is not None
+
+
+def refused(folder: str, of_rank: list[dict[str, Any]]) -> tuple[str, int, bool]:
+    """What a process is refused for, its exit code, and whether it says so."""
+    try:
+        run(Path(folder), **of_rank[int(os.environ["RANK"])])
+    except (UsbExtError, Interrupted) as error:
+        return str(error.__cause__ or error), error.exit_code, not isinstance(error, ToldElsewhere)
+    return "", 0, False
+
+
+@pytest.mark.parametrize(
+    ("of_rank", "words", "code"),
+    [
+        ([RUN, {**RUN, "lr": 0.5}], "have other settings: lr", 2),
+        ([{**RUN, "batch_size": 1}] * 2, "batch_size is 1, the batch of all processes", 2),
+        ([{**RUN, "lr": 1e30}] * 2, "is not finite", 1),
+    ],
+    ids=["settings", "batch", "loss"],
+)
+def test_an_error_is_told_by_one_process(
+    tmp_path: Path, of_rank: list[dict[str, Any]], words: str, code: int
+) -> None:
+    found = in_processes(2, refused, str(tmp_path), of_rank, join=False)
+    assert [each[1] for each in found] == [code, code]
+    assert sum(each[2] for each in found) == 1
+    assert all(words in text for text, _, _ in found)
+
+
+def missing(folder: str) -> tuple[str, int, bool]:
+    """A process whose only other one does not come."""
+    os.environ["WORLD_SIZE"] = "2"
+    return refused(folder, [{**RUN, "meet_seconds": 1}])
+
+
+def test_processes_that_do_not_come_are_waited_for_so_long(tmp_path: Path) -> None:
+    text, code, says = in_processes(1, missing, str(tmp_path), join=False)[0]
+    assert "waiting for clients" in text
+    assert code == 1 and says and not list(tmp_path.iterdir())
+
+
+def test_machines_are_not_met_where_nothing_was_started(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="world_size is 2, but nothing has started"):
+        run(tmp_path, **RUN, world_size=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_place_of_a_process() -> None:
+    assert place_of(variables(1, 3, 5000)) == Place(1, 3, 1)
+    for alone in ({}, {"WORLD_SIZE": "1"}, {"WORLD_SIZE": ""}, {"WORLD_SIZE": "many"}):
+        assert place_of(alone) is None
+        check_alone(alone, "pre-training")
+    with pytest.raises(
+        SettingsError, match="WORLD_SIZE is 2 .* but not RANK, MASTER_ADDR, MASTER_PORT"
+    ):
+        place_of({"WORLD_SIZE": " 2"})
+    with pytest.raises(SettingsError, match="RANK is '3'"):
+        place_of(variables(3, 3, 5000))
+    with pytest.raises(
+        SettingsError, match="WORLD_SIZE is 2 .* pre-training is done by one process"
+    ):
+        check_alone(variables(0, 2, 5000), "pre-training")
