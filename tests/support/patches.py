@@ -19,10 +19,6 @@ CHANGES = {
     base: [change for change in read_changes(PATCHES) if change.concerns(base)] for base in BASES
 }
 """What each series is made of, in its order."""
-BRIDGES = {
-    base: [change for change in changes if change.feature is None]
-    for base, changes in CHANGES.items()
-}
 
 
 def usb_clone() -> Path:
@@ -48,9 +44,9 @@ def patched(folder: Path, base: str) -> Repository:
 
 
 def without(folder: Path, base: str, left_out: Change) -> Repository:
-    """The base's tree with all bridges but one, and but those whose diffs need its lines."""
+    """The base's tree with all changes but one, and but those that need it."""
     repository = tree(folder, base)
-    for change in BRIDGES[base]:
+    for change in CHANGES[base]:
         if change is not left_out and left_out.name not in change.needs:
             change.write(repository, base)
             repository.commit(change.words.message())
@@ -59,8 +55,8 @@ def without(folder: Path, base: str, left_out: Change) -> Repository:
 
 def may_fail(base: str, left_out: Change) -> set[str]:
     """The checks that may fail without a change: its own, and those of what needs it."""
-    needing = [change for change in BRIDGES[base] if left_out.name in change.needs]
-    return {left_out.check, *(change.check for change in needing)}
+    needing = [change for change in CHANGES[base] if left_out.name in change.needs]
+    return {check for change in (left_out, *needing) for check in change.checks}
 
 
 def alone(script: str, *words: str) -> str:

@@ -1,8 +1,7 @@
 """The export stage: the series of patches for USB, made from its sources for one base.
 
-A bridge's source is a folder of diffs (`patching/source.py`). A feature's is its folder and the modules of
-ours that it takes (`patching/feature.py`). They are put on the base's tree under git, one after another, and
-written out, so the same sources give the same patches, byte for byte.
+Every change's source is a folder (`patching/source.py`). They are put on the base's tree under git, one after
+another, and written out, so the same sources give the same patches, byte for byte.
 """
 
 import shutil
@@ -26,7 +25,7 @@ def export_patches(source: Path, out: Path, base: str, clone: Path | None = None
     """Make the series for a base.
 
     Args:
-        source: the folder with `source/` and `features/`, such as `patches`.
+        source: the folder with `source/`, such as `patches`.
         out: where the series goes; patches of before are replaced. `source/<base>` is ours.
         base: one of `BASES`.
         clone: for main, a clone of USB's repository.

@@ -1,6 +1,7 @@
-"""One check for each patch: `python patch_checks.py TREE...` prints what each tree's checks say, as JSON.
+"""The checks of the patches: `python patch_checks.py TREE...` prints what each tree's checks say, as JSON.
 
-A check raises on a tree without its patch, whatever other patches the tree has.
+A check raises on a tree without its patch, whatever other patches the tree has. `TREE=check_a,check_b` runs
+these alone.
 """
 
 import contextlib
@@ -10,12 +11,13 @@ import json
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import checks_new
 import torch
 from patch_world import (
     CLASSES,
@@ -32,7 +34,7 @@ from patch_world import (
 Check = Callable[[Path], None]
 
 
-def check_imports(folder: Path, error: BaseException | None) -> None:
+def check_imports(folder: Path, error: BaseException | None = None) -> None:
     """semilearn imports with five packages blocked, and names one that is then asked for."""
     if error is not None:
         raise error
@@ -329,27 +331,29 @@ def check_crest(folder: Path) -> None:
 
 CHECKS: dict[str, Check] = {
     name: check
-    for name, check in list(globals().items())
-    if name.startswith("check_") and name != "check_imports"
+    for name, check in {**globals(), **vars(checks_new)}.items()
+    if name.startswith("check_")
 }
 MAIN_ALONE = ("check_restored", "check_new_algorithms", "check_clip_grad")
 """Checks of what the released wheel does not have."""
+WITHOUT_CUDA = ("check_device",)
+"""Checks for which calls of CUDA are not made harmless."""
 
 
-def run_checks(tree: Path) -> dict[str, str]:
-    """What each check says of a tree: nothing, or the error."""
+def run_checks(tree: Path, chosen: Collection[str] = ()) -> dict[str, str]:
+    """What each check, or each of the chosen ones, says of a tree: nothing, or the error."""
+    names = [name for name in CHECKS if not chosen or name in chosen]
+    if not (tree / "train.py").exists():  # the wheel
+        names = [name for name in names if name not in MAIN_ALONE]
     try:
         error = enter(tree)
     except ImportError as missing:  # main, with timm 1: nothing can be checked
-        names = ("check_imports", *CHECKS)
         return dict.fromkeys(names, f"semilearn does not import: {missing}")
-    said = {"check_imports": _said(lambda folder: check_imports(folder, error))}
-    said["check_device"] = _said(check_device)
-    left = {name: check for name, check in CHECKS.items() if name != "check_device"}
-    if not (tree / "train.py").exists():  # the wheel
-        left = {name: check for name, check in left.items() if name not in MAIN_ALONE}
-    with cuda_means_cpu():
-        said.update({name: _said(check) for name, check in left.items()})
+    given = {"check_imports": lambda folder: check_imports(folder, error)}
+    said = {}
+    for name in names:
+        with contextlib.nullcontext() if name in WITHOUT_CUDA else cuda_means_cpu():
+            said[name] = _said(given.get(name, CHECKS[name]))
     return said
 
 
@@ -366,4 +370,8 @@ def _said(check: Check) -> str:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    sys.stdout.write(json.dumps({tree: run_checks(Path(tree)) for tree in sys.argv[1:]}))
+    asked = [word.partition("=") for word in sys.argv[1:]]
+    rows = {
+        tree: run_checks(Path(tree), names.split(",") if names else ()) for tree, _, names in asked
+    }
+    sys.stdout.write(json.dumps(rows))
