@@ -70,6 +70,14 @@ def test_every_algorithm_of_main_steps_and_resumes(whole: Any) -> None:
     assert not {n: s for n, s in rows.items() if s not in ("same", "differs")}
 
 
+def test_settings_of_the_new_algorithms_are_the_generators_and_known(tmp_path: Path) -> None:
+    """With the keys of USB's own files of that folder; `train.py` warns of none."""
+    said = json.loads(alone("patch_settings.py", str(patched(tmp_path / "usb", "main").folder)))
+    names = {path.split("/")[2] for path in said}
+    assert names == {change.algorithm for change in MAIN if change.algorithm}
+    assert not {path: wrong for path, wrong in said.items() if wrong}
+
+
 @pytest.mark.parametrize("base", sorted(SERIES))
 def test_two_processes_keep_equal_parameters_and_tables(base: str, tmp_path: Path) -> None:
     """Of the four features; influence refuses with a sentence."""

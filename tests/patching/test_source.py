@@ -111,8 +111,11 @@ def test_a_new_algorithm_is_copied_listed_and_written_about(tmp_path: Path) -> N
 
 def test_the_release_has_no_pages_to_write_in(tmp_path: Path) -> None:
     repository = with_config(tmp_path)
-    source(tmp_path, "I1-count", ABOUT + EDITS)
+    folder = source(tmp_path, "I1-count", ABOUT + EDITS)
+    (folder / "new" / "config").mkdir(parents=True)
+    (folder / "new" / "config" / "count.yaml").write_text("lr: 1\n")
     read_changes(tmp_path)[0].write(repository, "0.3.2")
+    assert not (repository.folder / "config/count.yaml").exists()
     assert (repository.folder / "config/zoo.md").read_text() == "1. One"
     assert "'b', 'count']" in (repository.folder / REGISTRY).read_text()
 

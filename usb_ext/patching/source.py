@@ -14,8 +14,8 @@ A folder such as `C1-any-device` begins with the letter of its set and holds `ab
                                    empty `old` it is added at the file's end
 
 Beside it lie diffs and files: `both.patch` is applied on every base, `main.patch` and `0.3.2.patch` on their
-own;
-`new/` holds whole files by their path in USB. A folder that has nothing for a base gives no patch there.
+own; `new/` holds whole files by their path in USB. Those outside `semilearn/` are for main alone: the wheel
+holds nothing else. A folder that has nothing for a base gives no patch there.
 """
 
 import re
@@ -29,6 +29,7 @@ from usb_ext.patching.repository import Repository
 
 BASES = ("main", "0.3.2")
 """USB's main at the commit of `patching/repository.py`, and the released wheel."""
+PACKAGE = "semilearn"
 CHANGE_LOG = "CHANGE_LOG.md"
 HEADING = "# Change Log\n\n"
 REGISTRY = "semilearn/core/utils/registry.py"
@@ -100,6 +101,8 @@ class Change:
         for diff in self.diffs.get(base, []):
             repository.git("apply", "--index", str(diff.resolve()))
         for name, path in self.new.items():
+            if base != "main" and not name.startswith(f"{PACKAGE}/"):
+                continue
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, tree / name)
         if self.algorithm:

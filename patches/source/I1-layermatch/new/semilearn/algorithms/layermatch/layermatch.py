@@ -27,6 +27,10 @@ class LayerMatch(FreeMatch):
             Step size of the averaged layer
     """
 
+    def __init__(self, args, net_builder, tb_log=None, logger=None):
+        args.ent_loss_ratio = 0.0  # FreeMatch's entropy loss is no part of LayerMatch
+        super().__init__(args, net_builder, tb_log, logger)
+
     def set_hooks(self):
         args = self.args
         head = find_head(self.model, self.num_classes)
@@ -92,7 +96,6 @@ class LayerMatch(FreeMatch):
         ]
         return [
             *own,
-            SSL_Argument("--ent_loss_ratio", float, 0.0),
             SSL_Argument("--grad_relu", str2bool, True),
             SSL_Argument("--ac_loss_ratio", float, 1.0),
             SSL_Argument("--ac_reset_iter", int, 2048),
