@@ -1,5 +1,6 @@
 """Checks of the new algorithms, and of what they share; `patch_checks.py` runs them."""
 
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +8,8 @@ from unittest import mock
 
 import numpy as np
 import torch
-from patch_world import CLASSES, FlatNet, build, failure, images, usb
+from patch_world import CLASSES, FlatNet, build, failure, images, settings, usb
+from torchvision import transforms
 
 
 def check_find_head(folder: Path) -> None:
@@ -159,3 +161,62 @@ def check_as3l(folder: Path) -> None:
         torch.testing.assert_close(found, torch.stack((probs[0], torch.tensor(second))))
     np.save(folder / "prior.npy", table[:40])
     assert "prior_file holds (40, 4), not (48, 4)" in str(failure(build, "as3l", **given))
+
+
+def check_as3l_prior(folder: Path) -> None:
+    """The script labels images by their clusters, and a run takes its file, but no other split's."""
+    module = usb("algorithms.as3l.prior")
+    data, targets = images(1, 12, 4)
+    (folder / "run.yaml").write_text(
+        f"dataset: cifar10\nnum_classes: {CLASSES}\nnum_labels: 8\nnet: wrn_28_2\nseed: 3\nnum_workers: 0\n"
+        f"save_dir: {folder}\ndata_dir: {folder}\nprior_file: {folder}/prior/made.npz\n"
+    )
+
+    def run(seed: int) -> Any:
+        with mock.patch("patch_world.datasets", lambda *_: _split(data, targets, seed)):
+            return build("as3l", seed=seed, ulb_dest_len=48, prior_file=f"{folder}/prior/made.npz")
+
+    np.random.seed(3)
+    split = _split(data, targets, 3)
+    truth = split["train_ulb"].targets
+    # around the corners of a square, one for each class
+    corners = 10.0 * np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    noise = np.random.default_rng(0).normal(size=(48, 2))
+    np.save(folder / "features.npy", corners[truth] + noise)
+
+    def made(*words: str) -> Any:
+        line = ["prior", "--c", f"{folder}/run.yaml", *words]
+        with (
+            mock.patch("sys.argv", line),
+            mock.patch.object(module, "get_dataset", lambda *_: _split(data, targets, 3)),
+        ):
+            module.main()
+        return np.load(folder / "prior" / "made.npz")["prior"]
+
+    net = usb("nets").wrn_28_2(num_classes=CLASSES).eval()
+    torch.save({"model": net.state_dict()}, folder / "weights.pth")
+    with mock.patch.object(module, "seed_prior", lambda features, *_: features):
+        found = made("--weights", f"{folder}/weights.pth")
+    first = torch.from_numpy(split["train_ulb"].data[:1]).permute(0, 3, 1, 2).div(255)
+    torch.testing.assert_close(torch.from_numpy(found[:1]), net(first)["feat"].detach())
+    prior = made("--features", f"{folder}/features.npy")
+    assert prior.shape == (48, CLASSES)
+    assert (prior.argmax(axis=1) == truth).all() and (prior.sum(axis=1) > 0).all()
+    alone = module.seed_prior(corners[truth] + noise, np.arange(8), truth[:8], CLASSES, [40])
+    assert 8 / 48 <= (alone.sum(axis=1) > 0).mean() < 1  # 32 of the clusters have no label
+    assert (alone[:8].argmax(axis=1) == truth[:8]).all()
+    assert run(3).hooks_dict["DistAlignHook"].prior.shape == (48, CLASSES)
+    assert "it is of another split" in str(failure(run, 4))
+
+
+def _split(data: Any, targets: Any, seed: int) -> dict[str, Any]:
+    """The data sets of a split by USB itself, of its seed."""
+    basic = usb("datasets.cv_datasets.datasetbase").BasicDataset
+    np.random.seed(seed)
+    args = settings("fixmatch", seed=seed, save_name=f"split_{seed}")
+    with tempfile.TemporaryDirectory() as args.save_dir:
+        parts = usb("datasets").split_ssl_data(args, data, targets, CLASSES, 8)
+    tensor = transforms.ToTensor()
+    labelled = basic("as3l", parts[0], parts[1], CLASSES, tensor, False)
+    unlabelled = basic("as3l", parts[2], parts[3], CLASSES, tensor, True, tensor, tensor)
+    return {"train_lb": labelled, "train_ulb": unlabelled, "eval": labelled, "test": labelled}

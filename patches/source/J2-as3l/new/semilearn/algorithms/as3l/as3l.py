@@ -7,7 +7,7 @@ from semilearn.algorithms.utils import SSL_Argument, concat_all_gather
 from semilearn.core.hooks import Hook
 from semilearn.core.utils import ALGORITHMS
 
-from .utils import posterior
+from .utils import digest, posterior
 
 
 class SharedThresholdingHook(FlexMatchThresholdingHook):
@@ -53,8 +53,9 @@ class AS3L(FlexMatch):
 
     Args, beside those of AlgorithmBase:
         - prior_file (`str`, *optional*, default to `None`):
-            A .npy file with an array (n, C): row i is the prior of the unlabelled example with idx_ulb i,
-            sums to at most 1, and is zero where nothing is known. None is FlexMatch
+            What semilearn.algorithms.as3l.prior writes, or an .npy file with an array (n, C): row i is the
+            prior of the unlabelled example with idx_ulb i, sums to at most 1, and is zero where nothing is
+            known. None is FlexMatch
         - prior_until (`int`, *optional*, default to 6720):
             Steps in which the prior takes part
     """
@@ -66,11 +67,27 @@ class AS3L(FlexMatch):
         )
         self.register_hook(shared, "MaskingHook")
         if self.args.prior_file is not None:
-            prior = torch.from_numpy(np.load(self.args.prior_file)).float()
-            expected = (self.args.ulb_dest_len, self.num_classes)
-            if prior.shape != expected:
-                raise ValueError(f"prior_file holds {tuple(prior.shape)}, not {expected}")
-            self.register_hook(PriorLabelHook(prior, self.args.prior_until), "DistAlignHook")
+            self.register_hook(
+                PriorLabelHook(self.read_prior(), self.args.prior_until), "DistAlignHook"
+            )
+
+    def read_prior(self):
+        """
+        the prior (n, C) of prior_file
+        """
+        found = np.load(self.args.prior_file)
+        if isinstance(found, np.ndarray):
+            prior = found
+        elif found["labelled"] == digest(self.dataset_dict["train_lb"].data):
+            prior = found["prior"]
+        else:
+            raise ValueError(
+                "prior_file was made for other labelled images: it is of another split"
+            )
+        expected = (self.args.ulb_dest_len, self.num_classes)
+        if prior.shape != expected:
+            raise ValueError(f"prior_file holds {tuple(prior.shape)}, not {expected}")
+        return torch.from_numpy(prior).float()
 
     def train_step(self, x_lb, y_lb, idx_ulb, x_ulb_w, x_ulb_s):
         self.idx_ulb = idx_ulb
