@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import inspect
 import io
+import json
 import random
 import sys
 import warnings
@@ -87,6 +88,22 @@ def cuda_means_cpu() -> Iterator[None]:
         mock.patch.object(torch.cuda, "synchronize", lambda *_: None),
         mock.patch.object(torch.cuda, "Event", _Event),
     ):
+        yield
+
+
+@contextlib.contextmanager
+def settings_in_json(*more: Any) -> Iterator[None]:
+    """USB's modules, and `more`, read settings files by the JSON module: YAML is another patch's affair."""
+
+    def read(args: Any, path: str) -> None:
+        if path:
+            vars(args).update(json.loads(Path(path).read_text()))
+
+    modules = [module for name, module in sys.modules.items() if name.startswith("semilearn")]
+    with contextlib.ExitStack() as stack:
+        for module in (*modules, *more):
+            if hasattr(module, "over_write_args_from_file"):
+                stack.enter_context(mock.patch.object(module, "over_write_args_from_file", read))
         yield
 
 
