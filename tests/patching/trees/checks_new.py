@@ -1,5 +1,6 @@
 """Checks of the new algorithms, and of what they share; `patch_checks.py` runs them."""
 
+import json
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from patch_world import CLASSES, FlatNet, build, failure, images, settings, usb
+from patch_world import CLASSES, FlatNet, build, failure, images, settings, settings_in_json, usb
 from torchvision import transforms
 
 
@@ -167,10 +168,12 @@ def check_as3l_prior(folder: Path) -> None:
     """The script labels images by their clusters, and a run takes its file, but no other split's."""
     module = usb("algorithms.as3l.prior")
     data, targets = images(1, 12, 4)
-    (folder / "run.yaml").write_text(
-        f"dataset: cifar10\nnum_classes: {CLASSES}\nnum_labels: 8\nnet: wrn_28_2\nseed: 3\nnum_workers: 0\n"
-        f"save_dir: {folder}\ndata_dir: {folder}\nprior_file: {folder}/prior/made.npz\n"
-    )
+    chosen = {
+        "dataset": "cifar10", "num_classes": CLASSES, "num_labels": 8, "net": "wrn_28_2", "seed": 3,
+        "num_workers": 0, "save_dir": str(folder), "data_dir": str(folder),
+        "prior_file": f"{folder}/prior/made.npz",
+    }  # fmt: skip
+    (folder / "run.json").write_text(json.dumps(chosen))
 
     def run(seed: int) -> Any:
         with mock.patch("patch_world.datasets", lambda *_: _split(data, targets, seed)):
@@ -185,8 +188,9 @@ def check_as3l_prior(folder: Path) -> None:
     np.save(folder / "features.npy", corners[truth] + noise)
 
     def made(*words: str) -> Any:
-        line = ["prior", "--c", f"{folder}/run.yaml", *words]
+        line = ["prior", "--c", f"{folder}/run.json", *words]
         with (
+            settings_in_json(),
             mock.patch("sys.argv", line),
             mock.patch.object(module, "get_dataset", lambda *_: _split(data, targets, 3)),
         ):
