@@ -142,6 +142,7 @@ OF_NO_MODULE = {
     "test_layers.py", "test_types.py", "test_wheel.py", "test_public_api.py", "test_add_base.py",
     "test_add_dataset.py", "test_add_extension.py",
     "methods/bases/test_usb_equality.py", "patching/test_patches.py",
+    "patching/test_patches_main.py",
 }  # fmt: skip
 """Tests of the house, of what `usb_ext` offers, of all bases at once, and of the patches themselves."""
 

@@ -12,4 +12,4 @@ def test_a_folder_without_patches_is_one_line(
 ) -> None:
     assert main(["export-patches", "--source", str(tmp_path)]) == 3
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "holds no patches" in said and "--source" in said
+    assert said.count("\n") == 1 and "holds no sources of patches" in said and "--source" in said

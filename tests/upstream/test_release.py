@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from usb_ext.core.errors import SettingsError
-from usb_ext.upstream.release import REMEDY, check_release
+from usb_ext.upstream.release import REMEDY, check_release, release_folder
 
 RELEASED = "self, alg, data, targets=None, num_classes=None, transform=None, is_ulb=False, "
 ENDS = {
@@ -95,14 +95,32 @@ def test_an_installed_checkout(site: Path, origin: dict[str, object]) -> None:
 
 def test_the_source_of_main_under_the_same_version(site: Path) -> None:
     metadata(source(site, "main"))
-    assert "the repository's main" in refusal()
+    said = refusal()
+    assert "the repository's main" in said and "set A of patches/main" in said
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_main_with_set_a_passes_and_is_not_taken_for_the_release(
+    installed: bool, site: Path
+) -> None:
+    source(site, "main")
+    registry = site / "semilearn" / "core" / "utils" / "registry.py"
+    registry.parent.mkdir(parents=True)
+    registry.write_text("ALL = [('semilearn.algorithms', ['fixmatch'])]")
+    if installed:
+        metadata(site, origin={"url": "file:///home/me/usb", "dir_info": {"editable": True}})
+    assert "set A" in refusal()
+    registry.write_text("ALL = [('semilearn.algorithms', ['fixmatch', 'defixmatch'])]")
+    check_release()
+    with pytest.raises(SettingsError, match="only the released one is taken"):
+        release_folder()
 
 
 def test_a_checkout_that_hides_the_installed_wheel(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metadata(source(site))
-    monkeypatch.setattr(sys, "path", [str(source(tmp_path / "clone", "main")), str(site)])
+    monkeypatch.setattr(sys, "path", [str(source(tmp_path / "clone")), str(site)])
     assert "clone" in refusal() and "hides the installed" in refusal()
 
 

@@ -1,1 +1,1 @@
-"""Patches for USB from our own source: what is taken, how it is put together, and git."""
+"""Patches for USB: their sources, the series made of them for a base, and git."""

@@ -1,8 +1,7 @@
-"""The export stage: the series of patches for USB, made again from its sources.
+"""The export stage: the series of patches for USB, made from its sources for one base.
 
-A bridge's source is its patch file. A feature's is its folder and the modules of ours that it takes
-(`patching/feature.py`). Both are put on the released tree under git and written out again, so a series that
-is clean comes out as it went in, byte for byte.
+Every change's source is a folder (`patching/source.py`). They are put on the base's tree under git, one after
+another, and written out, so the same sources give the same patches, byte for byte.
 """
 
 import shutil
@@ -10,44 +9,64 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from usb_ext.core.errors import DataMissing
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import replace_file
 from usb_ext.core.outputs import check_outputs, claim_outputs
-from usb_ext.patching.feature import read_features, write_feature
 from usb_ext.patching.repository import Repository
+from usb_ext.patching.source import BASES, Change, read_changes
 from usb_ext.upstream.release import release_folder
 
 PATCHES = "[0-9][0-9][0-9][0-9]-*.patch"
+BLOBS = "blobs.txt"
+"""What the patches were cut from: hash and path of every file of the base that one of them touches."""
 
 
-def export_patches(source: Path, out: Path) -> list[Path]:
-    """Make the series again.
+def export_patches(source: Path, out: Path, base: str, clone: Path | None = None) -> list[Path]:
+    """Make the series for a base.
 
     Args:
-        source: the folder with the patches and `features/`.
-        out: where they go; patches of before are replaced. May be `source`.
+        source: the folder with `source/`, such as `patches`.
+        out: where the series goes; patches of before are replaced. `source/<base>` is ours.
+        base: one of `BASES`.
+        clone: for main, a clone of USB's repository.
 
     Returns:
         The files, in the order in which they apply.
 
     Raises:
-        DataMissing: `source` holds no patches.
-        SettingsError: no git, or USB is not the release.
-        RunFailed: a patch does not apply.
+        DataMissing: `source` holds no sources.
+        SettingsError: no git, no clone, USB is not the release, or an unknown base.
+        RunFailed: a source does not apply.
     """
-    features = read_features(source / "features")
-    subjects = {feature.message.splitlines()[0] for feature in features}
-    bridges = [p for p in sorted(source.glob(PATCHES)) if _subject(p) not in subjects]
-    if not bridges:
-        raise DataMissing(f"{source} holds no patches; name the folder with --source")
+    if base not in BASES:
+        raise SettingsError(f"there is no base {base!r}; name one of {', '.join(BASES)}")
+    changes = [change for change in read_changes(source) if change.concerns(base)]
+    if not changes:
+        raise DataMissing(f"{source} holds no sources of patches; name the folder with --source")
     with tempfile.TemporaryDirectory() as scratch:
-        repository = Repository(Path(scratch) / "usb", release_folder())
-        repository.apply(bridges)
-        for feature in features:
-            write_feature(feature, repository.folder)
-            repository.commit(feature.message)
-        made = repository.export(Path(scratch) / "out")
-        return _replaced(made, out, own=_same(out, source))
+        place = Path(scratch)
+        released = None if base == "main" else release_folder()
+        repository = Repository(place / "usb", released, clone)
+        made = _made(repository, changes, place / "out", base)
+        return _replaced(made, out, own=out.resolve() == (source / base).resolve())
+
+
+def _made(repository: Repository, changes: list[Change], out: Path, base: str) -> list[Path]:
+    """The patch files in `out`, and what they were cut from."""
+    made = []
+    for number, change in enumerate(changes, start=1):
+        change.write(repository, base)
+        repository.commit(change.words.message())
+        made.append(repository.export_last(out, number, change.context))
+    (out / BLOBS).write_text(_blobs(repository), encoding="utf-8")
+    return [*made, out / BLOBS]
+
+
+def _blobs(repository: Repository) -> str:
+    touched = set(repository.git("diff", "--name-only", repository.base).splitlines())
+    rows = repository.git("ls-tree", "-r", repository.base).splitlines()
+    parts = [row.split("\t") for row in rows]
+    return "".join(f"{meta.split()[2]} {path}\n" for meta, path in parts if path in touched)
 
 
 def _replaced(made: list[Path], out: Path, *, own: bool) -> list[Path]:
@@ -61,15 +80,4 @@ def _replaced(made: list[Path], out: Path, *, own: bool) -> list[Path]:
         replace_file(out / path.name, partial(shutil.copyfile, path))
     for name in set(before) - {path.name for path in made}:
         (out / name).unlink()
-    return [out / path.name for path in made]
-
-
-def _same(left: Path, right: Path) -> bool:
-    return left.resolve() == right.resolve()
-
-
-def _subject(patch: Path) -> str:
-    """What a patch file's line `Subject: [PATCH] ...` says."""
-    lines = patch.read_text(encoding="utf-8").splitlines()
-    found = (line for line in lines if line.startswith("Subject: "))
-    return next(found, "").removeprefix("Subject: ").removeprefix("[PATCH] ")
+    return [out / path.name for path in made if path.suffix == ".patch"]

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from usb_ext.core.errors import RunFailed, SettingsError
 
-AUTHOR = ("usb_ext", "usb_ext@users.noreply.github.com")
+AUTHOR = ("Your Name", "you@example.com")
+"""A placeholder for whoever sends the patches; `patches/README.md` says how to fill it."""
+MAIN = "1ef4cbebcc0b368158315aeb425053858cf6c845"
+"""The commit of USB's main that the series for main is made on."""
 DATE = "2026-01-01T00:00:00+0000"
 OPTIONS = (
     "core.abbrev=12",
@@ -22,20 +25,37 @@ FORMAT = ("--zero-commit", "-N", "--no-signature", "--no-renames")
 
 
 class Repository:
-    """USB's released tree under git.
+    """A tree of USB under git: the released one, or that of main.
 
     Args:
         folder: an empty folder, which becomes the repository.
-        released: the installed folder `semilearn`, which is copied and not changed.
+        released: the installed folder `semilearn`, which is copied and not changed; None: main's tree.
+        clone: a clone of USB's repository that holds `MAIN`, a bare one too; it is not changed.
     """
 
-    def __init__(self, folder: Path, released: Path) -> None:
+    def __init__(self, folder: Path, released: Path | None, clone: Path | None = None) -> None:
         self.folder = folder
-        ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-        shutil.copytree(released, folder / "semilearn", ignore=ignored)
-        self.git("init", "-q")
-        self.commit("semilearn 0.3.2 as released")
+        if released is not None:
+            ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+            shutil.copytree(released, folder / "semilearn", ignore=ignored)
+            self.git("init", "-q")
+            self.commit("semilearn 0.3.2 as released")
+        else:
+            self._check_out(clone)
         self.base = self.git("rev-parse", "HEAD").strip()
+
+    def _check_out(self, clone: Path | None) -> None:
+        if clone is None:
+            raise SettingsError(
+                f"for main name a clone of USB's repository with --usb ({MAIN[:7]})"
+            )
+        self.folder.mkdir(parents=True)
+        try:
+            self.git("clone", "-q", "--shared", "--no-checkout", str(clone.resolve()), ".")
+            self.git("checkout", "-q", "--detach", MAIN)
+        except RunFailed as error:
+            said = f"{clone} is no clone of USB's repository with the commit {MAIN[:7]}"
+            raise SettingsError(f"{said}: {error}") from error
 
     def commit(self, message: str) -> None:
         """Commit whatever is in the folder."""
@@ -52,9 +72,14 @@ class Repository:
             self.git("am", "-q", "--keep-non-patch", str(patch.resolve()))
 
     def export(self, out: Path) -> list[Path]:
-        """Every commit since the release as a patch file in `out`."""
+        """Every commit since the base as a patch file in `out`."""
         self.git("format-patch", "-q", *FORMAT, "-o", str(out.resolve()), self.base)
         return sorted(out.glob("[0-9]*.patch"))
+
+    def export_last(self, out: Path, number: int, context: int) -> Path:
+        """The last commit as patch file `number` in `out`, with so many lines around a change."""
+        words = [*FORMAT, f"-U{context}", "--start-number", str(number), "-1"]
+        return Path(self.git("format-patch", *words, "-o", str(out.resolve())).strip())
 
     def git(self, *words: str) -> str:
         """Run git in the repository and give what it prints.

@@ -2,7 +2,7 @@
 
 Its own algorithms move tensors to CUDA by hand, so they raise without a GPU. While one of them runs on
 another device, `Tensor.cuda`, `Module.cuda` and the CUDA synchronisation and events mean that device. On
-CUDA nothing is replaced. (Removed by: patches/0003.)
+CUDA nothing is replaced. (Removed by: patches/source/C1-any-device.)
 """
 
 import contextlib

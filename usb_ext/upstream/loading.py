@@ -126,7 +126,8 @@ def _register_all() -> None:
 def over_write_args_from_file(args: Namespace, yml: str) -> None:
     """Set the settings of YAML file `yml` on `args`, as USB's function of that name does, safely.
 
-    USB's own calls `ruamel.yaml.load` with the loader that runs code; 0.18 removed it (patches/0002).
+    USB's own calls `ruamel.yaml.load` with the loader that runs code; 0.18 removed it
+    (patches/source/B2-safe-yaml).
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

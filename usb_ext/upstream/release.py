@@ -1,9 +1,9 @@
-"""Refuse any USB but the released wheel 0.3.2, before it is imported.
+"""Refuse any USB but the released wheel 0.3.2 and main with set A, before it is imported.
 
 USB's repository says 0.3.2 too and has diverged: `BasicDataset` takes a `medium_transform` between
 `is_ulb` and `strong_transform`, so positional arguments land elsewhere, and its vision transformer
-does not import with current timm. Nothing is imported here: the metadata of the installation and
-the text of one file are read, in a few milliseconds.
+does not import with current timm. Set A of `patches/main` mends that. Nothing is imported here: the
+metadata of the installation and the text of two files are read, in a few milliseconds.
 """
 
 import ast
@@ -18,20 +18,28 @@ from usb_ext.core.errors import SettingsError
 RELEASE = "0.3.2"
 # aim has no wheel for Python 3.13; all that USB needs beside it is named by usb_ext itself.
 REMEDY = f"pip install {'--no-deps ' if sys.version_info >= (3, 13) else ''}semilearn=={RELEASE}"
+ROUTES = f"take the released one ({REMEDY}), or apply set A of patches/main to a checkout of main"
 # Arguments of BasicDataset.__init__ in the wheel; main has one more.
 SIGNATURE = "self alg data targets num_classes transform is_ulb strong_transform onehot"
+MAINS = SIGNATURE.replace("strong_", "medium_transform strong_")
 
 
 def check_release() -> None:
-    """Raise `SettingsError`, a sentence with the remedy, unless it is the release that would load.
+    """Raise `SettingsError`, a sentence with the remedy, unless a USB that works would load.
+
+    These are the release, and a checkout of main with set A of our patches, however it is on the path.
 
     Refused: no USB, another version, one installed from a folder or a repository, a copy of the
-    source that the import path names before the installed one, and the source of USB's main.
+    source that the import path names before the installed one, and the source of USB's main as it is.
     """
-    folder = _folder()
-    if folder is None:
-        raise SettingsError(f"USB (semilearn) is not installed: {REMEDY}")
-    if reason := _reason_to_refuse(folder):
+    folder = _found()
+    if _is_main(folder):
+        if not _restored(folder):
+            raise SettingsError(
+                f"USB in {folder} is the repository's main, which calls itself {RELEASE} and undoes earlier "
+                f"fixes: {ROUTES}"
+            )
+    elif reason := _reason_to_refuse(folder):
         raise SettingsError(f"USB in {folder} {reason}, and only the released one works: {REMEDY}")
 
 
@@ -41,11 +49,32 @@ def release_folder() -> Path:
     Raises:
         SettingsError: it is not the release that would load.
     """
-    check_release()
+    folder = _found()
+    if reason := _reason_to_refuse(folder):
+        raise SettingsError(
+            f"USB in {folder} {reason}, and only the released one is taken: {REMEDY}"
+        )
+    return folder
+
+
+def _found() -> Path:
     folder = _folder()
     if folder is None:
         raise SettingsError(f"USB (semilearn) is not installed: {REMEDY}")
     return folder
+
+
+def _is_main(folder: Path) -> bool:
+    return _signature(folder / "datasets" / "cv_datasets" / "datasetbase.py") == MAINS.split()
+
+
+def _restored(folder: Path) -> bool:
+    """Whether main registers DeFixMatch again, as set A makes it."""
+    try:
+        text = (folder / "core" / "utils" / "registry.py").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "'defixmatch'" in text
 
 
 def _reason_to_refuse(folder: Path) -> str | None:
@@ -61,7 +90,7 @@ def _reason_to_refuse(folder: Path) -> str | None:
     if folder != Path(str(installed.locate_file("semilearn"))).resolve():
         return f"hides the installed {RELEASE} (leave that folder out of the import path)"
     if _signature(folder / "datasets" / "cv_datasets" / "datasetbase.py") != SIGNATURE.split():
-        return f"is the repository's main, which calls itself {RELEASE} but differs"
+        return f"calls itself {RELEASE} but differs"
     return None
 
 

@@ -3,7 +3,8 @@
 aim, wandb, torchaudio, skimage, transformers, timm and progress each serve one hook, one kind of
 data or one family of networks, yet `import semilearn` takes them all: half of its time, and its end
 where one is broken. Within `loading.deferred_imports` their names bind a `DeferredModule` or
-`DeferredName`, which at first use imports the real package or raises `MissingDependency` (patches/0001).
+`DeferredName`, which at first use imports the real package or raises `MissingDependency`
+(patches/source/B1-optional-imports).
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 USB draws the labelled images from NumPy's global generator, swaps in given indices after the fact, and
 writes index files under site-packages and `data_statistics/` into the current folder. Its one function
 that draws is replaced while a data set is built, and the build runs in a temporary folder.
-(Removed by: patches/0006 and "label seed of its own".)
+(Removed by: patches/source/B3-index-files and "label seed of its own".)
 
 USB's data sets of texts, without a copy of every text in the width of the longest.
 

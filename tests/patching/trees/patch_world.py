@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import inspect
 import io
+import json
 import random
 import sys
 import warnings
@@ -90,6 +91,22 @@ def cuda_means_cpu() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def settings_in_json(*more: Any) -> Iterator[None]:
+    """USB's modules, and `more`, read settings files by the JSON module: YAML is another patch's affair."""
+
+    def read(args: Any, path: str) -> None:
+        if path:
+            vars(args).update(json.loads(Path(path).read_text()))
+
+    modules = [module for name, module in sys.modules.items() if name.startswith("semilearn")]
+    with contextlib.ExitStack() as stack:
+        for module in (*modules, *more):
+            if hasattr(module, "over_write_args_from_file"):
+                stack.enter_context(mock.patch.object(module, "over_write_args_from_file", read))
+        yield
+
+
 def seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
@@ -123,7 +140,8 @@ def datasets(algorithm: str, size: int = SIZE) -> dict[str, Any]:
 
     def made(seed: int, per_class: int | list[int], is_ulb: bool) -> Any:
         data, targets = images(seed, per_class, size)
-        return basic(algorithm, data, targets, CLASSES, Noisy(), is_ulb, Noisy(), False)
+        strong = {"strong_transform": Noisy(), "medium_transform": Noisy()}
+        return basic(algorithm, data, targets, CLASSES, Noisy(), is_ulb, **strong)
 
     held = made(3, 3, False)
     return {
@@ -176,8 +194,14 @@ def settings(algorithm: str, imbalanced: str | None = None, **changed: Any) -> a
     return argparse.Namespace(**{**values, **changed})
 
 
-def build(algorithm: str, imbalanced: str | None = None, flat: bool = True, **changed: Any) -> Any:
-    """An algorithm on synthetic images, on a network that `flat` makes the smaller one."""
+def build(
+    algorithm: str,
+    imbalanced: str | None = None,
+    flat: bool = True,
+    net_builder: Callable[..., torch.nn.Module] | None = None,
+    **changed: Any,
+) -> Any:
+    """An algorithm on synthetic images, on a network that `flat` makes the smaller one, or a given one."""
     args = settings(algorithm, imbalanced, **changed)
     size = 4 if flat else SIZE
     seed_all(args.seed)
@@ -193,7 +217,8 @@ def build(algorithm: str, imbalanced: str | None = None, flat: bool = True, **ch
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        net = (lambda num_classes, **_: FlatNet(num_classes)) if flat else wide_net
+        small = (lambda num_classes, **_: FlatNet(num_classes)) if flat else wide_net
+        net = net_builder or small
         if imbalanced:
             return usb("imb_algorithms").get_imb_algorithm(args, net, None, log)
         return usb("algorithms").get_algorithm(args, net, None, log)

@@ -2,7 +2,7 @@
 
 USB's EMA clones every parameter and loads two state dicts a step. Here the averages are the parameters
 of `ema_model` themselves, so there is nothing to copy. As in USB, parameters are averaged and
-batch-norm statistics are copied from the network. (Removed by: patches/0009.)
+batch-norm statistics are copied from the network. (Removed by: patches/source/H1-averages.)
 
 Exponential moving average of many tensors in a few fused kernels.
 
