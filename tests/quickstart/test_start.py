@@ -1,6 +1,7 @@
 """`usb-ext start` at toy size: from files of many formats to predictions, stopped and gone on with."""
 
 import csv
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,12 +92,12 @@ def place(tmp_path: Path) -> Any:
 def test_the_road_to_its_end_and_on(place: Any, capsys: pytest.CaptureFixture[str]) -> None:
     tmp_path, truth, order = place
     said: list[str] = []
-    with pytest.raises(DataMissing, match="9 of the images"):
+    with pytest.raises(DataMissing, match="9 of the 9 images"):
         start(order(), said.append)
     to_label = tmp_path / "out" / "labels" / "to_label.csv"
     assert (tmp_path / "out" / "labels" / "selected.png").is_file()
     answer(to_label, truth, most=4)
-    with pytest.raises(DataMissing, match="5 of the images"):
+    with pytest.raises(DataMissing, match="5 of the 9 images"):
         start(order(), said.append)
     asked: list[tuple[str, ...]] = []
 
@@ -187,13 +188,32 @@ def test_mistakes_are_told_before_any_work(place: Any, changed: dict[str, Any], 
     assert not (tmp_path / "out").exists()
 
 
-def test_an_answer_that_is_no_class_is_named(place: Any) -> None:
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("purple", r"says 'purple' of '\d+\.\w+'.* red, green, blue$"),
+        ("Green", "green, blue; write 'green'$"),
+    ],
+)
+def test_an_answer_that_is_no_class_is_named(place: Any, said: str, words: str) -> None:
     tmp_path, truth, order = place
     with pytest.raises(DataMissing):
         start(order(), lambda _: None)
-    answer(tmp_path / "out" / "labels" / "to_label.csv", dict.fromkeys(truth, "purple"))
-    with pytest.raises(SettingsError, match="purple"):
+    answer(tmp_path / "out" / "labels" / "to_label.csv", dict.fromkeys(truth, said))
+    with pytest.raises(SettingsError, match=words):
         start(order(), lambda _: None)
+
+
+def test_what_somebody_else_has_there_is_refused_before_any_work(place: Any) -> None:
+    tmp_path, _, order = place
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="a file; name a folder"):
+        start(order(out=tmp_path / "file"), print)
+    (tmp_path / "hers" / "labels").mkdir(parents=True)
+    (tmp_path / "hers" / "labels" / "to_label.csv").write_text("my,labels\n")
+    with pytest.raises(SettingsError, match="not of `usb-ext start`; choose another --out"):
+        start(order(out=tmp_path / "hers"), print)
+    assert [p.name for p in (tmp_path / "hers").rglob("*")] == ["labels", "to_label.csv"]
 
 
 def test_the_shipped_files_are_found() -> None:
@@ -210,7 +230,7 @@ def test_the_commands_from_photographs_to_predictions(
     weights = tmp_path / "weights.pth"
     torch.manual_seed(0)
     torch.save(net_builder("wrn_10_1")(num_classes=3).state_dict(), weights)
-    out = tmp_path / "made"
+    out = tmp_path / "made here"
     given = {"--budget": 6, "--weak": 1, "--strong": 1, "--net": "wrn_10_1", "--img-size": 16}
     given |= {"--pretrain_path": weights, "--out": out, "--device": "cpu"}
     given |= {"--c": tmp_path / "short.yaml"}
@@ -218,13 +238,13 @@ def test_the_commands_from_photographs_to_predictions(
     words = ["start", str(tmp_path / "photos"), "--classes", *CLASSES, *pairs, "--no-page"]
     assert main(words) == 3
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("usb-ext: 6 of the images") and "to_label.csv" in said
+    assert said.startswith("usb-ext: 6 of the 6 images") and "to_label.csv" in said
     answer(out / "labels" / "to_label.csv", truth)
     assert main(words) == 0
     shown = capsys.readouterr().out.splitlines()
     for step in ("look", "features", "choice", "training", "report"):
         assert any(line.startswith(f"[{step}: ") for line in shown), step
-    named = [line.split() for line in shown if line.startswith("  usb-ext ")]
+    named = [shlex.split(line) for line in shown if line.startswith("  usb-ext ")]
     assert {"predict", "evaluate", "export"} <= {line[1] for line in named}
     (use,) = [line[1:4] for line in named if line[1] == "predict"]
     table = str(tmp_path / "predictions.csv")

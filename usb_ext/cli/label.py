@@ -182,7 +182,8 @@ def _exchange(arguments: argparse.Namespace, path: Path) -> str:
         give_answers(table, out)
         return f"{table.labelled} of {len(table.rows)} images labelled: {out}"
     taken = take_answers(table, Path(arguments.taken).expanduser())
-    return f"{taken} answers taken, {table.labelled} of {len(table.rows)} images labelled: {path}"
+    answers = "1 answer" if taken == 1 else f"{taken} answers"
+    return f"{answers} taken, {table.labelled} of {len(table.rows)} images labelled: {path}"
 
 
 LABEL = Command(label_flags, run_label)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from usb_ext.core.errors import SettingsError
-from usb_ext.core.outputs import check_new
-from usb_ext.data.image_names import NameIndex
+from usb_ext.core.errors import SettingsError, quoted
+from usb_ext.core.outputs import check_outputs
+from usb_ext.data.image_names import NameIndex, normal_name
 from usb_ext.data.label_csv import label_rows, write_labels
 from usb_ext.labelling.label_studio import read_tasks, write_tasks
 from usb_ext.labelling.table import Table
@@ -22,11 +22,18 @@ def take_answers(table: Table, path: Path) -> int:
 
     Raises:
         DataMissing: no such file.
-        SettingsError: not such a file, an image that is not asked for, or one with two answers.
+        SettingsError: not such a file, an image that is not asked for, one with two answers, or, where the
+            classes are named, an answer that is none of them.
     """
     index = NameIndex([row.name for row in table.rows])
     answers: dict[int, str] = {}
+    known = {normal_name(name) for name in table.classes}
     for name, label in _read(path):
+        if known and normal_name(label.strip()) not in known:
+            raise SettingsError(
+                f"{path} says {quoted(label)} for {quoted(name)}, which is none of "
+                f"{', '.join(table.classes)}; mend it, or name it with --classes"
+            )
         try:
             number = index.find(name)
         except LookupError as error:
@@ -49,7 +56,9 @@ def give_answers(table: Table, path: Path) -> None:
     Raises:
         SettingsError: the file is there.
     """
-    check_new(path.parent, [path.name], overwrite=False)
+    if path.exists():
+        raise SettingsError(f"--export is {path}, which is there; name a new file")
+    check_outputs(path.parent, [path.name], "--export")
     if _is_csv(path):
         write_labels(path, ((row.name, row.label) for row in table.rows))
     else:

@@ -9,6 +9,7 @@ The folder of a start, beside which nothing is written:
     report_N_DIGEST.html `usb-ext report`
 """
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,6 +110,7 @@ def start(order: StartOrder, say: Say, ask: Ask | None = None) -> None:
         RunFailed, Interrupted: as in the steps; what is made by then is kept, and the next call goes on.
     """
     check_order(order)
+    _check_out(order)
     with _step("look", say):
         seen = inspect_folder(order.folder)
         for line in told(seen):
@@ -154,6 +156,20 @@ def check_order(order: StartOrder) -> None:
         raise SettingsError(
             f"--budget is {order.budget}, fewer than the {len(order.classes)} classes; use "
             f"{len(order.classes)} or more, better ten times as many"
+        )
+
+
+def _check_out(order: StartOrder) -> None:
+    """Refuse a place that holds what `start` did not make, before any work.
+
+    Raises:
+        SettingsError: a file, or labels that no choice of images stands beside.
+    """
+    if order.out.exists() and not order.out.is_dir():
+        raise SettingsError(f"--out is {order.out}, a file; name a folder")
+    if order.to_label.exists() and not (order.labels_folder / "selected.json").is_file():
+        raise SettingsError(
+            f"{order.to_label} is there and is not of `usb-ext start`; choose another --out"
         )
 
 
@@ -253,7 +269,7 @@ def _labels(order: StartOrder, ask: Ask | None) -> Labelled:
         answers = _answers(order, ids)
     if open_rows := answers.count(""):
         raise DataMissing(
-            f"{open_rows} of the images in {order.to_label} have no class yet; write one of "
+            f"{open_rows} of the {len(answers)} images in {order.to_label} have no class yet; write one of "
             f"{', '.join(order.classes)} behind their names (selected.png shows them), then give the same "
             "command again"
         )
@@ -270,12 +286,21 @@ def _answers(order: StartOrder, ids: Ids) -> list[str]:
     Raises:
         SettingsError: an answer that names no class.
     """
-    answers = read_asked(order.to_label, ids).classes
+    asked = read_asked(order.to_label, ids)
+    answers = asked.classes
     known = {normal_name(name) for name in order.classes}
-    if wrong := [a for a in answers if a and normal_name(a) not in known]:
+    wrong = [
+        (n, a)
+        for n, a in zip(asked.rows, answers, strict=True)
+        if a and normal_name(a) not in known
+    ]
+    if wrong:
+        row, answer = wrong[0]
+        near = [c for c in order.classes if c.strip().casefold() == answer.strip().casefold()]
+        meant = f"; write {near[0]!r}" if near else ""
         raise SettingsError(
-            f"{order.to_label} says {quoted(wrong[0])}, which is none of the classes "
-            f"{', '.join(order.classes)}"
+            f"{order.to_label} says {quoted(answer)} of {quoted(str(ids[row]))}, which is none of the "
+            f"classes {', '.join(order.classes)}{meant}"
         )
     return answers
 
@@ -343,12 +368,13 @@ def _ended(run: Path) -> bool:
 
 def _next(order: StartOrder, run: RunFolder) -> Iterator[str]:
     """The commands that use the model."""
+    model, images = shlex.quote(str(run.path)), shlex.quote(str(order.folder))
     yield "use it:"
-    yield f"  usb-ext predict {run.path} {order.folder} --out predictions.csv"
+    yield f"  usb-ext predict {model} {images} --out predictions.csv"
     if order.labels == "asked":
         yield "how good it is, on 50 images by chance that you label without seeing what it says:"
-        yield f"  usb-ext label {run.path} --check 50 --images {order.folder}"
-        yield f"  usb-ext evaluate {run.path} --check {run.path}/check.csv"
+        yield f"  usb-ext label {model} --check 50 --images {images}"
+        yield f"  usb-ext evaluate {model} --check {shlex.quote(str(run.path / 'check.csv'))}"
     else:
-        yield f"  usb-ext evaluate {run.path} DIR       # images whose classes you know, in DIR/<class>/"
-    yield f"  usb-ext export {run.path} --format onnx --out model.onnx"
+        yield f"  usb-ext evaluate {model} DIR       # images whose classes you know, in DIR/<class>/"
+    yield f"  usb-ext export {model} --format onnx --out model.onnx"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -290,5 +291,5 @@ def _summary(folder: Path, record: dict[str, Any]) -> str:
     return (
         f"features of {record['images']} images x {views} views and {record['test_images']} test images, "
         f"{record['dimensions']} numbers each: {folder} (train on it with --dataset features --feature_file "
-        f"{folder} --net mlp_256)"
+        f"{shlex.quote(str(folder))} --net mlp_256)"
     )
