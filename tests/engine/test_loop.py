@@ -136,6 +136,7 @@ class Scored(Loop):
     def __init__(self, fails: bool = False) -> None:
         self.model, self.ema_model = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
         self.epoch, self.num_iter_per_epoch, self.fails = 5, 4, fails
+        self.ema = SimpleNamespace(copy_buffers=lambda: None)
 
     def weights(self) -> tuple[float, float]:
         return self.model.weight.item(), self.ema_model.weight.item()

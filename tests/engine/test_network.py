@@ -46,7 +46,9 @@ def test_text_networks_come_from_the_hub_or_the_folder_of_the_settings(
 
 def test_audio_networks_load_their_own_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        network, "net_builder", lambda name, size, features: lambda **words: (name, words)
+        network,
+        "net_builder",
+        lambda name, size, features, transform: lambda **words: (name, words),
     )
     settings = load_settings({"dataset": "esc50", "net": "hubert_base", "use_cat": False}).settings
     words = {"num_classes": 4, "pretrained": True, "pretrained_path": "folder"}

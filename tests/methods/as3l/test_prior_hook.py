@@ -17,6 +17,7 @@ from usb_ext.methods.as3l.prior import PriorLabelHook
 from usb_ext.methods.named import NAMED
 from usb_ext.methods.step.base import Weak
 from usb_ext.methods.step.registry import RULES
+from usb_ext.methods.step.savings import Choice
 from usb_ext.methods.step.views import Views
 
 ALIGNED = ("softmatch", "adamatch", "instant")
@@ -117,7 +118,7 @@ def test_a_prior_changes_the_training_until_step_t(
 def views_of(algorithm: Any, seed: int) -> tuple[Views, torch.Tensor]:
     data = batch(seed)
     with torch.no_grad():
-        views = algorithm._forward(data["x_lb"], data["x_ulb_w"], data["x_ulb_s"])
+        views = algorithm._forward(Choice(), data["x_lb"], data["x_ulb_w"], data["x_ulb_s"])
     return views, data["idx_ulb"]
 
 
