@@ -66,7 +66,7 @@ def test_smooth_pseudo_label_without_the_weight_is_usbs_pseudo_label(made: Any) 
             out["loss"].backward()
             logs.append({k: float(v) for k, v in log.items()})
         assert 0 <= logs[1].pop("train/labelled_acc") <= 1  # ours alone, as the next
-        assert logs[1].pop("train/rows/step") == len(data["x_lb"]) + len(data["x_ulb_w"])
+        assert logs[1].pop("rows/step") == len(data["x_lb"]) + len(data["x_ulb_w"])
         assert logs[0] == pytest.approx(logs[1], rel=1e-6, abs=1e-7)
         used += logs[0]["train/util_ratio"]
         expected = gradients(theirs)
