@@ -165,13 +165,15 @@ def test_nothing_is_kept_that_follows_from_something_else() -> None:
 
 
 def made_again(folder: Path) -> set[tuple[float, float]]:
-    """Mean and deviation of the last error of each method, and of each cell of a grid or a study."""
+    """Mean and deviation of the last error and accuracy of a method, and of each cell of a grid or study."""
     groups: dict[tuple[Path, str, str], list[float]] = {}
     for path in folder.rglob("*.csv"):
         for row in rows_of(path):
             if "error_last" in row:
                 key = (path, row["method"], row["num_labels"])
                 groups.setdefault(key, []).append(float(row["error_last"]))
+                told_right = (path, f"{row['method']}, accuracy", row["num_labels"])
+                groups.setdefault(told_right, []).append(100 - float(row["error_last"]))
             elif "start_accuracy" in row:
                 for name in row.keys() - {"seed", "classes_chosen", "classes_random"}:
                     groups.setdefault((path, name, ""), []).append(100 * float(row[name]))
