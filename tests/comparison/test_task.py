@@ -91,35 +91,31 @@ def test_when_its_time_is_up_the_run_is_stopped_and_the_task_given_back(tmp_path
     assert (given[0].command, given[0].log, given[0].gpus) == (task.command, task.log, "3")
 
 
-def test_a_run_that_ends_while_its_time_is_up_is_not_begun_again(tmp_path: Path) -> None:
-    ends = WAITS.replace("sys.exit(128 + number)", "sys.exit(0)")
-    task = task_of(tmp_path, ends)
+def warned_without_another_sitting(place: Path, task: Task) -> None:
+    """The warning comes, the task asks for nothing more, and the job ends as done."""
 
     def warned(*_: object) -> None:
         assert task.checkpoint() is None
         raise UncompletedJobError("not requeued")  # as submitit does then
 
     signal.signal(warning_signal(), warned)
-    thread = once_ready(tmp_path, lambda: os.kill(os.getpid(), warning_signal()))
+    thread = once_ready(place, lambda: os.kill(os.getpid(), warning_signal()))
     assert task() == 0
     thread.join()
-    assert json.loads((tmp_path / "ended.json").read_text())["code"] == 0
+    assert json.loads((place / "ended.json").read_text())["code"] == 0
+
+
+def test_a_run_that_ends_while_its_time_is_up_is_not_begun_again(tmp_path: Path) -> None:
+    ends = WAITS.replace("sys.exit(128 + number)", "sys.exit(0)")
+    task = task_of(tmp_path, ends)
+    warned_without_another_sitting(tmp_path, task)
 
 
 def test_a_run_that_was_done_before_it_was_stopped_is_not_begun_again(tmp_path: Path) -> None:
     """Its process is killed by the warning while it ends, but its record says that it is complete."""
     task = task_of(tmp_path, WAITS)
     (tmp_path / "result.json").write_text('{"status": "completed"}')
-
-    def warned(*_: object) -> None:
-        assert task.checkpoint() is None
-        raise UncompletedJobError("not requeued")  # as submitit does then
-
-    signal.signal(warning_signal(), warned)
-    thread = once_ready(tmp_path, lambda: os.kill(os.getpid(), warning_signal()))
-    assert task() == 0
-    thread.join()
-    assert json.loads((tmp_path / "ended.json").read_text())["code"] == 0
+    warned_without_another_sitting(tmp_path, task)
 
 
 def test_a_job_that_is_cancelled_stops_its_run_once(tmp_path: Path) -> None:

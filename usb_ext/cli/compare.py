@@ -12,6 +12,7 @@ from usb_ext.cli.command import Command, Show
 from usb_ext.comparison.asked import Asked, compare_asked, planned
 from usb_ext.comparison.cluster import add_cluster, cluster_of
 from usb_ext.comparison.methods import (
+    Given,
     Order,
     add_report,
     add_runs,
@@ -82,23 +83,16 @@ def _status(arguments: argparse.Namespace) -> str:
 
 def _asked(arguments: argparse.Namespace) -> "tuple[Asked, Experiment | None]":
     """The wish, and the cell of a paper that it is."""
-    asked = Asked(
-        methods=parse_methods(arguments.methods or ()),
-        given=given_settings(arguments),
-        seeds=_numbers(arguments.seeds),
-        label_seeds=_numbers(arguments.label_seeds),
+    methods = parse_methods(arguments.methods or ())
+    asked = replace(
+        wish(arguments, given_settings(arguments)),
+        methods=methods,
         num_labels=_numbers(arguments.num_labels),
         out=None if arguments.out is None else Path(arguments.out).expanduser(),
         name=Path(arguments.c).stem if arguments.c else "methods",
         metric=arguments.metric,
         time_to=arguments.time_to,
         against=arguments.against,
-        jobs=arguments.jobs,
-        allow_mixed=arguments.allow_mixed,
-        retry=arguments.retry,
-        train=not arguments.no_train,
-        cluster=cluster_of(arguments),
-        command=shlex.join(("usb-ext", *sys.argv[1:])),
     )
     if arguments.paper:
         from usb_ext.papers.rows import of_cell
@@ -109,6 +103,29 @@ def _asked(arguments: argparse.Namespace) -> "tuple[Asked, Experiment | None]":
 
         asked = replace(asked, runs=folders_of_runs(arguments.found))
     return asked, None
+
+
+def wish(arguments: argparse.Namespace, given: Given) -> Asked:
+    """What every command that runs a comparison is told by the same flags.
+
+    Args:
+        arguments: with seeds, jobs, cluster and what is done with runs that are there.
+        given: settings of all runs.
+
+    Raises:
+        SettingsError: flags of a cluster that contradict each other.
+    """
+    return Asked(
+        given=given,
+        seeds=_numbers(arguments.seeds),
+        label_seeds=_numbers(arguments.label_seeds),
+        jobs=arguments.jobs,
+        allow_mixed=arguments.allow_mixed,
+        retry=arguments.retry,
+        train=not arguments.no_train,
+        cluster=cluster_of(arguments),
+        command=shlex.join(("usb-ext", *sys.argv[1:])),
+    )
 
 
 def _numbers(values: list[int] | None) -> tuple[int, ...] | None:

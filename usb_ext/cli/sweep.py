@@ -1,15 +1,13 @@
 """`usb-ext sweep`: a grid of settings, run as a comparison of its cells."""
 
 import argparse
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from usb_ext.cli.command import Command, Show
-from usb_ext.cli.compare import dry_run
-from usb_ext.comparison.asked import Asked, planned
-from usb_ext.comparison.cluster import add_cluster, cluster_of
+from usb_ext.cli.compare import dry_run, wish
+from usb_ext.comparison.asked import planned
+from usb_ext.comparison.cluster import add_cluster
 from usb_ext.comparison.methods import add_settings, given_settings
 from usb_ext.comparison.sweep import cells_of, parse_grid, sweep_asked
 from usb_ext.core.errors import SettingsError
@@ -68,19 +66,12 @@ def run_sweep(arguments: argparse.Namespace, show: Show) -> int:
     place = Path(str(given.value("save_dir") or default_of("save_dir"))).expanduser()
     name = Path(arguments.c).stem if arguments.c else "settings"
     algorithm = arguments.algorithm or given.value("algorithm") or default_of("algorithm")
-    asked = Asked(
-        methods=cells_of(axes, str(algorithm)),
-        given=given,
-        seeds=_numbers(arguments.seeds),
-        label_seeds=_numbers(arguments.label_seeds),
+    methods = cells_of(axes, str(algorithm))
+    asked = replace(
+        wish(arguments, given),
+        methods=methods,
         num_labels=None if arguments.num_labels is None else (arguments.num_labels,),
         out=Path(arguments.out).expanduser() if arguments.out else place / f"sweep_{name}",
-        jobs=arguments.jobs,
-        allow_mixed=arguments.allow_mixed,
-        retry=arguments.retry,
-        train=not arguments.no_train,
-        cluster=cluster_of(arguments),
-        command=shlex.join(("usb-ext", *sys.argv[1:])),
     )
     if arguments.dry_run:
         plan, order = planned(replace(asked, cluster=None))
@@ -93,10 +84,6 @@ def run_sweep(arguments: argparse.Namespace, show: Show) -> int:
         f"{made['page']}\n{out}/sweep.json .md .csv{pictures}, and compare.json .md .tex .csv .png .svg"
     )
     return 0 if arguments.no_train or not any(cell["missing"] for cell in made["cells"]) else 1
-
-
-def _numbers(values: list[int] | None) -> tuple[int, ...] | None:
-    return tuple(values) if values else None
 
 
 SWEEP = Command(

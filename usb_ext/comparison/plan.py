@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from usb_ext.comparison.methods import Method
-from usb_ext.comparison.records import read_result
+from usb_ext.comparison.records import is_completed, read_result
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import RunFolder, read_json, write_json
 from usb_ext.core.folders import occupied
@@ -181,8 +181,7 @@ def _difference(run: Planned) -> str:
 
 def completed(run: Planned) -> bool:
     """Whether the run is done and need not be trained again (its settings are the plan's)."""
-    raw = read_result(run.folder.result)
-    return raw is not None and raw.get("status") == "completed"
+    return is_completed(run.folder.result)
 
 
 class Failures:

@@ -72,6 +72,12 @@ def read_result(path: Path) -> dict[str, Any] | None:
     return raw
 
 
+def is_completed(path: Path) -> bool:
+    """Whether a `result.json` is there, as it was written, and says that its run came to its end."""
+    raw = read_result(path)
+    return raw is not None and raw.get("status") == "completed"
+
+
 def _record(raw: dict[str, Any], folder: RunFolder) -> Record | str:
     apart = raw.get("test_top1_last") is not None
     prefix = "test_" if apart else ""

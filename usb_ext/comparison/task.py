@@ -19,7 +19,7 @@ from submitit.core.job_environment import JobEnvironment
 from submitit.core.utils import DelayedSubmission, UncompletedJobError
 
 from usb_ext.comparison.begin import begun
-from usb_ext.comparison.records import read_result
+from usb_ext.comparison.records import is_completed
 from usb_ext.core.files import write_json
 
 POLL_SECONDS = 0.2
@@ -92,8 +92,7 @@ class Task:
 
     def _completed(self) -> bool:
         """Whether the run is done, whatever became of its process afterwards."""
-        raw = read_result(Path(self.result))
-        return raw is not None and raw.get("status") == "completed"
+        return is_completed(Path(self.result))
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         """Somebody cancels the job."""
