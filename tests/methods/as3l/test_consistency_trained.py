@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.run import assert_same_state, checkpoint_of, metrics_of, run
@@ -27,6 +28,16 @@ class Moved(nn.Module):
         return {"feat": self.table[rows]}
 
 
+def running(net: nn.Module, batches: list[dict[str, torch.Tensor]], statistics: str) -> Any:
+    """What the hook reads of a run."""
+    args = SimpleNamespace(bn_statistics=statistics)
+    ema = SimpleNamespace(copy_buffers=lambda: None)
+    return SimpleNamespace(
+        ema_model=net, loader_dict={"eval": batches}, device=torch.device("cpu"), it=0, log_dict={},
+        args=args, ema=ema,
+    )  # fmt: skip
+
+
 def test_the_share_follows_the_features_and_the_start_stays() -> None:
     """One neighbour each: 0-1 (or 0-4 at the same angle), 1-0, 2-3, 3-2, 4-0.
 
@@ -36,9 +47,7 @@ def test_the_share_follows_the_features_and_the_start_stays() -> None:
     net = Moved()
     net.table[1, 1] = 0.05
     batches = [{"x_lb": torch.arange(5), "y_lb": CLASSES}]
-    made: Any = SimpleNamespace(
-        ema_model=net, loader_dict={"eval": batches}, device=torch.device("cpu"), it=0, log_dict={}
-    )
+    made = running(net, batches, "running")
     hook = TrainedConsistencyHook(1)
     hook.before_train_step(made)
     hook.after_train_step(made)
@@ -55,6 +64,43 @@ def test_the_share_follows_the_features_and_the_start_stays() -> None:
     again = TrainedConsistencyHook(1)
     again.load_state_dict(hook.state_dict())
     assert again.start == hook.start and net.training
+
+
+class Normed(nn.Module):
+    """Features are the inputs, divided by batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(2, affine=False, momentum=0.001)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"feat": self.norm(x)}
+
+
+def by_hand(values: np.ndarray, classes: np.ndarray) -> float:
+    """Share of rows whose nearest other by cosine is of their class."""
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -2)
+    return float(np.mean(classes[cosine.argmax(axis=1)] == classes))
+
+
+def test_it_looks_with_the_statistics_that_a_run_is_judged_by(tmp_path: Path) -> None:
+    """Far from 0 all angles are alike: which neighbour is nearest depends on the mean that is taken off."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat([0, 1], 32)
+    values = rng.normal(size=(64, 2)) + 20 + 2.0 * classes[:, None] * [1, -1]
+    batches = [{"x_lb": torch.tensor(values).float(), "y_lb": torch.tensor(classes)}]
+    centred = (values - values.mean(axis=0)) / np.sqrt(values.var(axis=0, ddof=1) + 1e-5)
+    wanted = {"running": by_hand(values, classes), "fresh": by_hand(centred, classes)}
+    assert abs(wanted["running"] - wanted["fresh"]) > 0.02
+    for statistics, share in wanted.items():
+        made = running(Normed(), batches, statistics)
+        made.args.bn_images = 64
+        made.dataset_dict = {"train_ulb": None, "train_lb": range(64)}
+        made.args.parts = SimpleNamespace(sample=batches)
+        assert TrainedConsistencyHook(1).measured(made) == pytest.approx(share)
+        assert made.ema_model.norm.running_mean.abs().max() == 0, "training goes on with its own"
 
 
 def test_a_run_logs_it_resumes_and_ends_as_without(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from usb_ext.data.features import read_features
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.prepared import IntArray, Prepared
 from usb_ext.engine.evaluation import predict
+from usb_ext.engine.statistics import averaged_network
 from usb_ext.methods.step.base import Weak
 from usb_ext.upstream.running import Arguments, OnEngine, Running, served
 from usb_ext.upstream.usb import Hook
@@ -185,7 +186,7 @@ START_KEY = f"{TRAINED_KEY}_start"
 class TrainedConsistencyHook(Hook):
     """Do test images lie beside others of their true class, in the features as they are now (Fig. 2)?
 
-    ours: on the test images, of more than `MOST` so many, with the averaged weights that are evaluated. The
+    ours: on the test images, of more than `MOST` so many, with the averaged network as it is evaluated. The
     value before the first step is that of the features that training starts from; both are logged at each
     evaluation. Owns the first value.
 
@@ -199,12 +200,9 @@ class TrainedConsistencyHook(Hook):
 
     def measured(self, algorithm: OnEngine) -> float:
         """The consistency now, in [0, 1]; NaN where no class is known."""
-        network = algorithm.ema_model.eval()
-        try:
-            loader = algorithm.loader_dict["eval"]
+        loader = algorithm.loader_dict["eval"]
+        with averaged_network(algorithm) as network:
             features, labels = predict(network, loader, algorithm.device, "feat")
-        finally:
-            network.train()
         some = evenly_spaced(len(labels))
         values = features[some].to(algorithm.device)
         return float(label_consistency(labels[some], nearest_others(values, self.k).cpu()))
