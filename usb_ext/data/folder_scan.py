@@ -137,6 +137,19 @@ class Listing:
     targets: tuple[int, ...]
     sizes: tuple[int, ...] = ()
 
+    def without(self, names: Collection[str]) -> "Listing":
+        """The other files, in the same order.
+
+        Args:
+            names: of files to leave out.
+        """
+        kept = [n for n, name in enumerate(self.names) if name not in names]
+        return Listing(
+            tuple(self.names[n] for n in kept),
+            tuple(self.targets[n] for n in kept),
+            tuple(self.sizes[n] for n in kept) if self.sizes else (),
+        )
+
 
 @dataclass(frozen=True)
 class FolderScan:

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Inspection:
     """What lies in a folder.
 
     Attributes:
-        scan: its files and classes, by name.
+        scan: its files and classes, by name, without the files that cannot be decoded.
         formats: number of good images of each format.
         sides: (n, 2) width and height of the good images in pixels.
         bad: names of files that cannot be decoded, each with the reason.
@@ -65,12 +65,12 @@ class Inspection:
 
     @property
     def training(self) -> int:
-        """Training images, with a class or without, bad ones included."""
+        """Training images that can be decoded, with a class or without."""
         return len(self.scan.train.names)
 
     @property
     def tested(self) -> int:
-        """Test images, bad ones included."""
+        """Test images that can be decoded."""
         return len(self.scan.test.names)
 
     def as_json(self) -> dict[str, Any]:
@@ -111,11 +111,12 @@ def inspect_folder(root: Path) -> Inspection:
     for name, look in looks.items():
         if look.digest:
             groups.setdefault(look.digest, []).append(name)
+    bad = {name: look.bad for name, look in looks.items() if look.bad}
     return Inspection(
-        scan=scan,
+        scan=replace(scan, train=scan.train.without(bad), test=scan.test.without(bad)),
         formats=Counter(look.format for look in good),
         sides=np.array([(look.width, look.height) for look in good], dtype=np.int64).reshape(-1, 2),
-        bad={name: look.bad for name, look in looks.items() if look.bad},
+        bad=bad,
         duplicates=[group for group in groups.values() if len(group) > 1],
     )
 
