@@ -216,6 +216,17 @@ def test_what_somebody_else_has_there_is_refused_before_any_work(place: Any) -> 
     assert [p.name for p in (tmp_path / "hers").rglob("*")] == ["labels", "to_label.csv"]
 
 
+def test_other_photographs_are_told_with_what_the_command_has(place: Any) -> None:
+    tmp_path, _, order = place
+    with pytest.raises(DataMissing):
+        start(order(), lambda _: None)
+    photographs(tmp_path / "photos", 1, seed=5)
+    with pytest.raises(
+        SettingsError, match="made from something else.*; give the same, or another --out$"
+    ):
+        start(order(), lambda _: None)
+
+
 def test_the_shipped_files_are_found() -> None:
     check_order(StartOrder(Path("photos"), Path("out"), CLASSES))
     assert module.settings_file(module.FEATURES_FILE) != module.FEATURES_FILE

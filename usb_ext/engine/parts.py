@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 Watch = Callable[[OnEngine], list[tuple[Hook, str, str]]]
 
 
-STOPPING = "stopping after this step; a checkpoint is written (again: stop at once)"
+STOPPING = "stopping after this step (again: stop at once)"
 
 
 class Stop:

@@ -118,7 +118,9 @@ def start(order: StartOrder, say: Say, ask: Ask | None = None) -> None:
         _check_folder(order, seen)
     frozen = _frozen_settings(order, seen)
     with _step("features", say):
-        made = FeaturesOrder(order.weak, order.strong, order.features)
+        made = FeaturesOrder(
+            order.weak, order.strong, order.features, "give the same, or another --out"
+        )
         say(make_features(frozen.settings, made))
     with _step("choice", say):
         _choose(order, frozen.settings, say)

@@ -28,11 +28,13 @@ class FeaturesOrder:
         weak: weak views of each training image, >= 1.
         strong: strong views, >= 1.
         out: the folder; None is save_dir/features_DATASET_NET.
+        remedy: what helps where the folder holds other features.
     """
 
     weak: int = 4
     strong: int = 8
     out: Path | None = None
+    remedy: str = "give the same, another --out, or --overwrite"
 
     def folder(self, settings: Settings) -> Path:
         """Where the features go."""
@@ -79,12 +81,15 @@ def weights_digest(net: nn.Module, num_classes: int) -> str:
     return digest.hexdigest()
 
 
-def found_record(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> dict[str, Any] | None:
+def found_record(
+    folder: Path, wanted: dict[str, Any], remedy: str, *, overwrite: bool
+) -> dict[str, Any] | None:
     """The record of features that are there, whole or begun; None where they are to be made anew.
 
     Args:
         folder: where they would lie.
         wanted: what `made_with` says now.
+        remedy: what helps where they are others.
         overwrite: make them anew in any case.
 
     Raises:
@@ -100,8 +105,7 @@ def found_record(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> di
         raise SettingsError(f"{path} does not say what the features were made with; {REMEDY}")
     if changes := differences(then, wanted):
         raise SettingsError(
-            f"{folder} holds features made from something else: {changes}; give the same, another --out, or "
-            "--overwrite"
+            f"{folder} holds features made from something else: {changes}; {remedy}"
         )
     return dict(record)
 

@@ -45,6 +45,7 @@ SECONDS_A_RECORD = 5.0
 """ours: so often what is done is flushed to disk and noted."""
 
 _log = logging.getLogger(__name__)
+STOPPING = "stopping after these images (again: stop at once)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +126,11 @@ def make_features(settings: Settings, order: FeaturesOrder, stop: Stop | None = 
         data = load_training_set(settings, source)
         frozen = build_frozen(settings, data, order, device)
         wanted = made_with(settings, frozen.recipe, frozen.net, found)
-        record = found_record(folder, wanted, overwrite=settings.overwrite)
+        record = found_record(folder, wanted, order.remedy, overwrite=settings.overwrite)
         if record is not None and record.get("sha256") is not None:
             return f"{_summary(folder, record)} (made before)"
         claim_outputs(folder, OUTPUTS)
-        with locked(folder / LOCK, "a stage"), stop.on_signals():
+        with locked(folder / LOCK, "a stage"), stop.on_signals(STOPPING):
             record = record or _begun(folder, frozen, wanted, found, settings)
             _fill(folder, frozen, record, stop)
             return _finish(folder, settings, data, record)
