@@ -61,6 +61,12 @@ class ScheduleSettings(SettingsGroup):
         description="Training images, without augmentation and the same for every method, that fresh "
         "statistics are computed from; rounded down to whole batches of 256.",
     )
+    bn_rows: Literal["separate"] | None = Field(
+        default=None,
+        description="separate: batch norm in training takes the statistics of the labelled and strong rows "
+        "together and those of the weak views by themselves, which then need no graph. Fewer computations, "
+        "and another method than with one batch of all rows, which is USB's and what none does.",
+    )
     optim: Literal["SGD", "AdamW"] = Field(
         default="SGD", description="Optimizer; SGD with Nesterov momentum."
     )

@@ -1,5 +1,8 @@
 """Steps that leave rows out beside the same steps over all rows: losses, gradients, state, random numbers."""
 
+import copy
+import logging
+import re
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -352,3 +355,60 @@ def test_by_itself_a_step_saves_on_a_cpu_and_a_network_that_is_large_enough(
     large.train_step(**batch("vit", 0))
     saves = not changed
     assert large.savings.choice.weak_graph is not saves and large.savings.choice.selected is saves
+
+
+def by_hand(net: nn.Module, data: dict[str, Any], cutoff: float) -> torch.Tensor:
+    """FixMatch's loss with the weak views normalised by themselves, on labelled and strong rows together."""
+    logits = net(torch.cat((data["x_lb"], data["x_ulb_s"])))["logits"]
+    labelled, strong = logits[:B], logits[B:]
+    with torch.no_grad():
+        sure, wanted = net(data["x_ulb_w"])["logits"].softmax(1).max(1)
+    assert 0 < (sure >= cutoff).sum() < U
+    each = nn.functional.cross_entropy(strong, wanted, reduction="none")
+    total: torch.Tensor = nn.functional.cross_entropy(labelled, data["y_lb"])
+    return total + ((sure >= cutoff) * each).mean()
+
+
+def test_rows_apart_are_another_method_and_the_one_that_is_meant() -> None:
+    """Loss, gradients and running statistics by hand; and not those of one batch."""
+    data = batch("wrn", 0)
+    algorithm = made("wrn", "fixmatch", bn_rows="separate", ulb_loss_ratio=1.0)
+    oracle = copy.deepcopy(algorithm.model)
+    out, log = algorithm.train_step(**data)
+    out["loss"].backward()
+    wanted = by_hand(oracle, data, 0.85)
+    wanted.backward()
+    torch.testing.assert_close(out["loss"], wanted, **TOLERANCE)
+    for (name, own), theirs in zip(
+        algorithm.model.named_parameters(), oracle.parameters(), strict=True
+    ):
+        if theirs.grad is not None:
+            torch.testing.assert_close(own.grad, theirs.grad, **TOLERANCE, msg=name)
+    for (name, buffer), theirs in zip(
+        algorithm.model.named_buffers(), oracle.buffers(), strict=True
+    ):
+        torch.testing.assert_close(buffer, theirs, **TOLERANCE, msg=name)
+    assert log[ROWS] == B + U
+    one_batch = made("wrn", "fixmatch", ulb_loss_ratio=1.0)
+    assert (one_batch.train_step(**data)[0]["loss"] - wanted).abs() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("network", "base", "changed", "words"),
+    [
+        ("vit", "fixmatch", {}, "no batch norm in training mode"),
+        ("wrn", "pseudolabel", {}, "learns on the weak views"),
+        ("wrn", "fixmatch_eman", {}, "they have none"),
+        ("wrn", "fixmatch", {"extensions": ["smooth_weight"], "lambda_phi": 0.3}, "a loss of"),
+    ],
+)
+def test_rows_apart_where_they_cannot_go_are_said_and_change_nothing(
+    caplog: pytest.LogCaptureFixture, network: str, base: str, changed: dict[str, Any], words: str
+) -> None:
+    never = {"weak_no_grad": "never", "selected_only": "never"}
+    plain = stepped(network, base, 2, **changed, **never)
+    with caplog.at_level(logging.WARNING):
+        apart = stepped(network, base, 2, **changed, **never, bn_rows="separate")
+    assert re.search(f"bn_rows is separate, but it changes nothing here: .*{words}", caplog.text)
+    for left, right in zip(plain, apart, strict=True):
+        assert all(torch.equal(value, right[key]) for key, value in left.items())

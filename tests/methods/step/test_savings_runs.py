@@ -59,3 +59,17 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
 def test_a_saving_is_no_part_of_a_runs_digest() -> None:
     plain, saved = (load_settings({"dataset": "digits", **more}).settings for more in ({}, BOTH))
     assert config_sha256(plain) == config_sha256(saved)
+
+
+def test_rows_apart_are_resumed_bit_for_bit_and_are_part_of_a_runs_digest(tmp_path: Path) -> None:
+    given: dict[str, Any] = {**SIX, "algorithm": "layermatch", "bn_rows": "separate"}
+    run(tmp_path / "whole", **given)
+    assert run(tmp_path / "cut", stop_after=2, **given) is None
+    run(tmp_path / "cut", resume=True, **given)
+    assert_same_state(*(checkpoint_of(tmp_path / n) for n in ("whole", "cut")))
+    assert {row["rows/step"] for row in metrics_of(tmp_path / "whole")} == {12.0}
+    plain, apart = (
+        load_settings({"dataset": "digits", **more}).settings
+        for more in ({}, {"bn_rows": "separate"})
+    )
+    assert config_sha256(plain) != config_sha256(apart)

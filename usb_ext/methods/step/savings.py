@@ -6,6 +6,9 @@ it is, up to rounding, where the rows of a batch do not change each other (`inde
 reads what is left out. Everything is decided once, at the first step that a process takes.
 
 With several processes each leaves out rows of its own share; they decide alike.
+
+`bn_rows: separate` is no saving but another method: batch norm in training mode does mix rows, and there the
+weak views are normalised by themselves.
 """
 
 import logging
@@ -28,7 +31,7 @@ from usb_ext.methods.step.views import Inputs, taken
 
 _log = logging.getLogger(__name__)
 
-ALWAYS, NEVER = "always", "never"
+ALWAYS, NEVER, SEPARATE = "always", "never", "separate"
 
 LEAST_WORK = 1e7
 """ours: multiply-adds of a row; a network with fewer takes no longer than the calls of another pass do."""
@@ -58,13 +61,14 @@ class Savings:
     Args:
         weak: setting `weak_no_grad`: `auto`, `always` or `never`.
         strong: setting `selected_only`, likewise.
+        rows: setting `bn_rows`: `separate` or None.
 
     Attributes:
         choice: None before the first step.
     """
 
-    def __init__(self, weak: str, strong: str) -> None:
-        self.weak, self.strong = weak, strong
+    def __init__(self, weak: str, strong: str, rows: str | None = None) -> None:
+        self.weak, self.strong, self.rows = weak, strong, rows
         self.choice: Choice | None = None
 
     def of_step(self, algorithm: RunningStep, x_lb: Inputs, x_w: Inputs) -> Choice:
@@ -90,6 +94,14 @@ class Savings:
                 weak, strong = weak or mixed, strong or mixed
         _tell("weak views run without a graph", "weak_no_grad", self.weak, weak)
         _tell("strong views run where their weight is not 0", "selected_only", self.strong, strong)
+        if self.rows == SEPARATE and not (kept := _one_batch_needed(algorithm)):
+            _log.warning(
+                "bn_rows is separate: batch norm takes the weak views by themselves, which is another method "
+                "than USB's one batch; compare runs that agree in it"
+            )
+            weak = ""
+        elif self.rows == SEPARATE:
+            _log.warning("bn_rows is separate, but it changes nothing here: %s", kept)
         return Choice(weak_graph=bool(weak), selected=not strong, noise=noise)
 
 
@@ -119,6 +131,13 @@ def _weak_needed(algorithm: RunningStep) -> str:
     if readers := [p.name for p in _parts(algorithm) if p.through_weak(algorithm)]:
         return f"a loss of {', '.join(readers)} goes back through them"
     return _compiled_noise(algorithm)
+
+
+def _one_batch_needed(algorithm: RunningStep) -> str:
+    """Why `bn_rows: separate` leaves the weak views where they are; empty where they go apart."""
+    if not batch_statistics(algorithm.model):
+        return "the network has no batch norm in training mode"
+    return _weak_needed(algorithm)
 
 
 def _strong_needed(algorithm: RunningStep, noise: RowNoise) -> str:

@@ -84,7 +84,8 @@ class WeakStrong(Base):
         self.extensions = self.choose_extensions(args)
         self.head_tap: HeadTap | None = None
         self.ulb_loss_mean = getattr(args, "ulb_loss_mean", "batch")
-        self.savings = Savings(*(getattr(args, name, NEVER) for name in SAVINGS))
+        weak, strong = (getattr(args, name, NEVER) for name in SAVINGS)
+        self.savings = Savings(weak, strong, getattr(args, "bn_rows", None))
         super().__init__(args, net_builder, tb_log, logger)
         self.rule.prepare(self, args)
 
