@@ -1,6 +1,7 @@
 """`usb-ext bench`: its arguments, and what is done with the report."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,12 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--preset",
         default="digits",
-        help="digits, cifar-wrn, cifar-vit; selection: selecting and propagating alone; estimators: "
-        "SemiSupervisedClassifier beside scikit-learn's own",
+        help="digits, cifar-wrn, cifar-vit; gpu: both of these in each precision, for minutes on a GPU; "
+        "selection: selecting and propagating alone; estimators: SemiSupervisedClassifier beside "
+        "scikit-learn's own",
+    )
+    bench.add_argument(
+        "--minutes", type=float, default=9.0, metavar="M", help="gpu: end before so many are over"
     )
     bench.add_argument("--json", metavar="FILE", help="write the report, bench.json")
     bench.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
@@ -38,7 +43,9 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
     )
     bench.add_argument("--parts", action="store_true", help="also where the time of a step goes")
     bench.add_argument(
-        "--small", action="store_true", help="selection: two tiny sizes; estimators: a few steps"
+        "--small",
+        action="store_true",
+        help="gpu, selection: tiny sizes, on any device; estimators: a few steps",
     )
     bench.add_argument(
         "--features", metavar="DIR", help="estimators: of `usb-ext features` (default: digits)"
@@ -80,6 +87,8 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
         return _finish(arguments, _estimators(arguments), show)
     if arguments.preset == "selection":
         return _finish(arguments, _selection(arguments), show)
+    if arguments.preset == "gpu":
+        return _finish(arguments, _gpu(arguments), show)
     import torch
 
     from usb_ext.bench.cases import workload
@@ -104,6 +113,23 @@ def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
     return bench_selection(arguments.small, arguments.threads, _progress)
 
 
+def _gpu(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure; the file, where there is one, has after each measurement what is done."""
+    from usb_ext.bench.gpu import bench_gpu
+    from usb_ext.core.runtime import resolve_device
+
+    if not 0 < arguments.minutes < math.inf:
+        raise SettingsError(f"--minutes is {arguments.minutes:g}; it must be above 0")
+    device = resolve_device(arguments.device)
+    return bench_gpu(
+        device,
+        arguments.minutes,
+        lambda report: _keep(arguments, report),
+        _progress,
+        small=arguments.small,
+    )
+
+
 def _estimators(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure, and write a line a fit where that is asked for."""
     from usb_ext.bench.estimators import as_csv, bench_estimators, estimators, examples_of
@@ -124,12 +150,17 @@ def _estimators(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _finish(arguments: argparse.Namespace, report: dict[str, Any], show: Show) -> int:
+    _keep(arguments, report)
+    return show(report["table"])
+
+
+def _keep(arguments: argparse.Namespace, report: dict[str, Any]) -> None:
+    """Write the report where it is asked for."""
     report["command"] = " ".join(("usb-ext", *sys.argv[1:]))
     if arguments.json:
         path = Path(arguments.json).expanduser()
         claim_outputs(path.parent, [path.name], "--json")
         write_json(path, report)
-    return show(report["table"])
 
 
 def _measure(arguments: argparse.Namespace, load: Any, device: Any) -> dict[str, Any]:
