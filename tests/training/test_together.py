@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from support.built import built
 from support.processes import in_processes, results, started, variables
 from support.run import SIX, checkpoint_of, metrics_of, run
-from support.steps import compared
+from support.steps import compared, double, make_fast
 
 from usb_ext.core.errors import Interrupted, SettingsError, ToldElsewhere, UsbExtError
-from usb_ext.core.processes import world
+from usb_ext.core.processes import ALONE, entered, world
 from usb_ext.settings.algorithms import BASES
 from usb_ext.settings.processes import MEANS
+from usb_ext.training import train
 from usb_ext.training.together import Place, check_alone, place_of
 
 SMALL: dict[str, Any] = {"batch_size": 5, "uratio": 2, "ema_m": 0.5, "lr": 0.1, "num_val": 20}
@@ -36,6 +38,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "influence": {
         "extensions": ["influence"], "influence_every": 1, "influence_val_batch": 7, "influence_lr": 0.1,
     },
+    "prior_label": {"extensions": ["prior_label"], "prior_until": 10},
 }  # fmt: skip
 
 
@@ -45,15 +48,11 @@ def of_base(base: str, **changed: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def products() -> list[tuple[str, dict[str, Any]]]:
-    """Every base with every extension that it can carry."""
-    weighed = [base for base in BASES if not BASES[base].has_threshold]
-    return [
-        (f"{base}+{name}", of_base(base, **part))
-        for base in BASES
-        for name, part in PARTS.items()
-        if not (name == "smooth_weight" and base in weighed)
-    ]
+def products(base: str) -> list[tuple[str, dict[str, Any]]]:
+    """A base with every extension that it can carry."""
+    selects = BASES[base].has_threshold
+    parts = {n: p for n, p in PARTS.items() if n != "smooth_weight" or selects}
+    return [(f"{base}+{name}", of_base(base, **part)) for name, part in parts.items()]
 
 
 def variants() -> list[tuple[str, dict[str, Any]]]:
@@ -76,6 +75,11 @@ def every_variant() -> list[tuple[str, dict[str, Any]]]:
         ("neumann", of_base("fixmatch", **influence, influence_inverse="neumann")),
         ("one matrix", of_base("instant", estimation="class")),
         ("apart", of_base("fixmatch", use_cat=False)),
+        ("no prior any more", of_base("flexmatch", **{**PARTS["prior_label"], "prior_until": 1})),
+        ("annealed", of_base("uda", tsa_schedule="linear")),
+        ("of each class", of_base("softmatch", per_class=True, dist_uniform=False)),
+        ("quantile", of_base("freematch", use_quantile=True, clip_thresh=True)),
+        ("no warm-up", of_base("flexmatch", thresh_warmup=False)),
         ("batched", of_base("fixmatch", augment="batched")),
         ("defixmatch", {"algorithm": "defixmatch", **own, "p_cutoff": 0.15}),
         *[(name, {"algorithm": name, **own}) for name in MEANS if name != "defixmatch"],
@@ -114,11 +118,20 @@ def test_two_processes_take_the_steps_of_one_on_every_base_with_all_extensions(
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_of_one_on_every_base_with_every_extension(
-    tmp_path: Path,
+@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("base", BASES)
+def test_processes_take_the_steps_of_one_on_every_base_with_every_extension(
+    tmp_path: Path, base: str, size: int
 ) -> None:
-    cases = [*products(), *every_variant()]
-    _assert_equal(in_processes(2, compared, str(tmp_path), cases)[0], cases)
+    cases = products(base)
+    _assert_equal(in_processes(size, compared, str(tmp_path), cases)[0], cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_take_the_steps_of_one_in_every_other_way(tmp_path: Path, size: int) -> None:
+    cases = every_variant()
+    _assert_equal(in_processes(size, compared, str(tmp_path), cases)[0], cases)
 
 
 def test_two_processes_take_the_steps_of_one_in_other_ways(tmp_path: Path) -> None:
@@ -129,6 +142,28 @@ def test_two_processes_take_the_steps_of_one_in_other_ways(tmp_path: Path) -> No
 def test_four_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     cases = [case for case in of_all_parts() if case[0] in ("freematch", "flexmatch")]
     _assert_equal(in_processes(4, compared, str(tmp_path), cases)[0], cases)
+
+
+def calibrated(folder: str, changed: dict[str, Any]) -> tuple[float, float]:
+    """The smooth loss's weight as all processes measure it, and as one does alone; in double precision."""
+    make_fast()
+    single = train.built
+    train.built = lambda *given, **named: double(single(*given, **named))  # type: ignore[assignment]
+    together = built(Path(folder) / "together", **changed).args.ulb_loss_ratio
+    with entered(ALONE):
+        return together, built(Path(folder) / f"{world().rank}", **changed).args.ulb_loss_ratio
+
+
+@pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_the_weight_of_the_smooth_loss_is_measured_on_the_whole_batch(
+    tmp_path: Path, size: int
+) -> None:
+    """It is told in four digits."""
+    changed = of_base("fixmatch", extensions=["smooth_weight"], ulb_loss_ratio="calibrate")
+    found = in_processes(size, calibrated, str(tmp_path), {**changed, "calibration_iter": 3})
+    ratios = {ratio for ratio, _ in found}
+    assert len(ratios) == 1 and ratios != {1.0}
+    assert ratios.pop() == pytest.approx(found[0][1], rel=3e-4)
 
 
 def whole_run(folder: str, stop_after: int | None, changed: dict[str, Any]) -> Any:
