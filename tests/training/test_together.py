@@ -147,6 +147,19 @@ def test_four_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     _assert_equal(in_processes(4, compared, str(tmp_path), cases)[0], cases)
 
 
+def twenty_steps(folder: str, changed: dict[str, Any]) -> tuple[float, str]:
+    """The gap after twenty steps, in double precision."""
+    return compared(folder, [("twenty", changed)], steps=20)["twenty"][:2]
+
+
+@pytest.mark.slow
+def test_two_processes_stay_with_one_for_twenty_steps(tmp_path: Path) -> None:
+    """Rounding grows from step to step; another step would be off by more than 1e-4 in the first."""
+    changed = {"algorithm": "layermatch", **SMALL, "num_train_iter": 300}
+    off, where = in_processes(2, twenty_steps, str(tmp_path), changed)[0]
+    assert off < 1e-8, where
+
+
 def calibrated(folder: str, changed: dict[str, Any]) -> tuple[float, float]:
     """The smooth loss's weight as all processes measure it, and as one does alone; in double precision."""
     make_fast()
