@@ -2,15 +2,18 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.compare import GIVEN, leave
 from support.images import folder_of_images
+from support.run import TINY
 from support.used import photo_run
 
 import usb_ext
 from usb_ext.cli.main import main
+from usb_ext.comparison.cluster import Cluster
 from usb_ext.settings import load_settings
 from usb_ext.training.compose import algorithm_classes, resolved
 
@@ -66,6 +69,51 @@ def test_finished_runs_are_reported_on(compared: Path, tmp_path: Path) -> None:
     assert (tmp_path / "page" / "compare.md").is_file()
 
 
+def test_runs_become_jobs_from_python_as_by_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Through submitit and its local executor, with a run that trains."""
+    given = {name: value for name, value in TINY.items() if name not in ("algorithm", "save_name")}
+    how: dict[str, Any] = {
+        "methods": ["fixmatch"],
+        "seeds": [0],
+        "out": tmp_path,
+        "cluster": "local",
+    }
+    made = usb_ext.compare({**given, "num_train_iter": 2, "epoch": 1}, **how, time=10)
+    said = capsys.readouterr().err
+    assert "submitted: job" in said and f"`usb-ext compare --status {tmp_path}`" in said
+    assert [run["error_last"] is not None for run in made["runs"]] == [True]
+    assert list((tmp_path / "cluster").glob("*_log.out")), "it was no job of submitit's"
+    again = usb_ext.compare({**given, "num_train_iter": 2, "epoch": 1}, **how)
+    assert again["runs"] == made["runs"]
+    assert "finished before: 1, to do: 0" in capsys.readouterr().err
+
+
+def test_what_a_cluster_is_given_from_python_is_what_the_command_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def asked(wish: Any, *_: Any) -> Any:
+        given.append(wish.cluster)
+        return {"page": "", "runs": []}, tmp_path
+
+    monkeypatch.setattr("usb_ext.comparison.asked.compare_asked", asked)
+    monkeypatch.setattr("usb_ext.cli.compare.compare_asked", asked)
+    words = "--methods uda --cluster slurm --partition long --gpus 2 --time 90 --max-running 3"
+    assert main(["compare", *words.split(), "--sbatch", "mem=8G", "cpus-per-task=4"]) == 0
+    options = {"mem": "8G", "cpus_per_task": 4}
+    usb_ext.compare(
+        methods=["uda"], cluster="slurm", partition="long", gpus=2, time=90, max_running=3, sbatch=options
+    )  # fmt: skip
+    assert (
+        given[0]
+        == given[1]
+        == Cluster("slurm", "long", 2, 90, 3, {"mem": "8G", "cpus-per-task": "4"})
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -79,6 +127,12 @@ def test_finished_runs_are_reported_on(compared: Path, tmp_path: Path) -> None:
         ({"methods": ["fixmatch"], "metric": "first"}, "metric= is 'first'; use last, best, median20"),
         ({"methods": ["fixmatch"], "lr": -1.0}, "method 'fixmatch': lr: got -1.0|lr: got -1.0"),
         ({"runs": ["x"], "lr": 1.0}, "no run there|leave settings="),
+        ({"methods": ["uda"], "cluster": "pbs"}, "cluster= is 'pbs'; use slurm or local"),
+        ({"methods": ["uda"], "gpus": 1}, "gpus= is about jobs; give cluster='slurm' or cluster='loc"),
+        ({"methods": ["uda"], "cluster": "local", "partition": "a"}, "partition= is Slurm's; clust"),
+        ({"methods": ["uda"], "cluster": "slurm", "time": "soon"}, "time= is 'soon'; write minutes"),
+        ({"methods": ["uda"], "cluster": "slurm", "max_running": "2x"}, "max_running= is 2x; it must be"),
+        ({"methods": ["uda"], "cluster": "slurm", "sbatch": {"array": 3}}, "sbatch= sets array, which"),
     ],
     ids=lambda value: str(value)[:30],
 )  # fmt: skip

@@ -168,6 +168,12 @@ def compare(
     train: bool = True,
     retry: bool = False,
     allow_mixed: bool = False,
+    cluster: str | None = None,
+    partition: str | None = None,
+    gpus: int | None = None,
+    time: str | int | None = None,
+    max_running: int | None = None,
+    sbatch: Mapping[str, object] | None = None,
     **overrides: object,
 ) -> dict[str, Any]:
     """Run methods on the same folds, then test and tell; what `usb-ext compare` does, from Python.
@@ -190,6 +196,13 @@ def compare(
         train: run what is missing; otherwise report what is there.
         retry: try failed runs again.
         allow_mixed: average runs of several commits and versions.
+        cluster: slurm or local makes each missing run a job, which goes on without this process.
+        partition: of Slurm; None for its default.
+        gpus: GPUs a run; above 1 it is trained by as many processes.
+        time: after which a job makes a checkpoint and is queued again: minutes, or as Slurm writes it
+            ("4:00:00").
+        max_running: jobs at a time.
+        sbatch: more of sbatch's options by name, such as {"mem": "32G"}.
         **overrides: settings that win over those, for all methods.
 
     Returns:
@@ -198,9 +211,11 @@ def compare(
 
     Raises:
         SettingsError, DataMissing: before any run.
-        Interrupted: after the checkpoints of what was running; the same call goes on.
+        Interrupted: after the checkpoints of what was running, or after the report of what is finished where
+            jobs go on; the same call goes on.
     """
     from usb_ext.comparison.asked import Asked, compare_asked
+    from usb_ext.comparison.cluster import cluster_from
     from usb_ext.comparison.methods import methods_of
     from usb_ext.comparison.processes import to_stderr
 
@@ -209,6 +224,9 @@ def compare(
     if cell and not paper:
         raise SettingsError(f"cell is {cell!r}, a cell of a table; name it with paper")
     given, name = _given(settings, overrides)
+    options = None if sbatch is None else [f"{name}={value}" for name, value in sbatch.items()]
+    words = {"partition": partition, "gpus": gpus, "max_running": max_running, "sbatch": options}
+    words["time"] = None if time is None else str(time)
     asked = Asked(
         methods=methods_of(methods),
         given=given,
@@ -224,6 +242,7 @@ def compare(
         allow_mixed=allow_mixed,
         retry=retry,
         train=train,
+        cluster=cluster_from(cluster, jobs, words),
         command="usb_ext.compare",
     )
     if paper:

@@ -91,3 +91,18 @@ def test_runs_of_the_rarer_source_lose_their_record_with_what_is_other() -> None
     ]
     assert of_one_source(entries, allow_mixed=True) == entries
     assert of_one_source(entries[:2], allow_mixed=False) == entries[:2]
+
+
+def test_runs_of_a_method_whose_processes_normalised_otherwise_are_not_averaged() -> None:
+    """Methods may differ in it; the runs of one may not, unless it is asked for."""
+    entries = [
+        entry("a", 0, 1.0, bn_processes=[]), entry("a", 1, 2.0, bn_processes=[1]),
+        entry("b", 0, 3.0, bn_processes=[2]), entry("b", 1, 4.0, bn_processes=[2, 1]),
+        entry("b", 2, 5.0, bn_processes=[2]), entry("b", 3, None),
+    ]  # fmt: skip
+    checked = of_one_source(entries, allow_mixed=False)
+    assert [e.record is not None for e in checked] == [True, True, True, False, True, False]
+    assert checked[3].reason == (
+        "made with sync_bn: false on 2 then 1 processes (most: 2); --allow-mixed counts it"
+    )
+    assert of_one_source(entries, allow_mixed=True) == entries

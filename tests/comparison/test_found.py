@@ -36,6 +36,22 @@ def test_found_runs_are_grouped_by_their_settings(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "compare.json").read_text())["methods"] == methods
 
 
+def test_batch_norm_of_own_rows_is_a_method_for_each_number_of_processes(tmp_path: Path) -> None:
+    """On one process it is nothing, so that run is of the method that normalises whole batches."""
+    off = {"algorithm": "uda", "sync_bn": False}
+    paths = [
+        left(tmp_path / "a", 0.7, algorithm="uda", seed=0),
+        left(tmp_path / "b", {"bn_processes": [1]}, **off, seed=1),
+        left(tmp_path / "c", {"bn_processes": [2]}, **off, seed=0),
+        left(tmp_path / "d", {"bn_processes": [4]}, **off, seed=0),
+    ]
+    entries, methods, _ = found_entries(paths)
+    assert list(methods) == [
+        "uda:sync_bn=True", "uda:sync_bn=off on 2 processes", "uda:sync_bn=off on 4 processes",
+    ]  # fmt: skip
+    assert [e.path.name for e in entries if e.method == "uda:sync_bn=True"] == ["a", "b"]
+
+
 def test_a_fold_found_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="are runs of the same settings, layermatch on fold 0"):
         found_entries([left(tmp_path / "a"), left(tmp_path / "b")])

@@ -8,7 +8,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from usb_ext.settings import Settings, config_sha256, differing_keys, load_settings, resolved_yaml
-from usb_ext.settings.digest import INFLUENTIAL, WITHOUT_INFLUENCE
+from usb_ext.settings.digest import (
+    INFLUENTIAL,
+    WITHOUT_INFLUENCE,
+    as_normalised,
+    differing_between_processes,
+)
 from usb_ext.settings.model import DEAD, GROUPS
 
 ODD: dict[str, object] = {
@@ -99,6 +104,7 @@ def test_what_influences_the_result_is_everything_but_where_and_how() -> None:
         {"label_seed": 0},
         {"lb_imb_ratio": 1, "clip_grad": 0},
         {"amp": False},
+        {"sync_bn": True},
     ],
 )
 def test_the_hash_does_not_see(change: dict[str, object]) -> None:
@@ -120,6 +126,7 @@ def test_the_hash_does_not_see(change: dict[str, object]) -> None:
         {"num_eval_iter": 7},
         {"net": "wrn_10_1"},
         {"ulb_loss_mean": "selected"},
+        {"sync_bn": False},
     ],
 )
 def test_the_hash_sees(change: dict[str, object]) -> None:
@@ -139,6 +146,7 @@ def test_the_hash_is_sha256_over_sorted_json() -> None:
     given = settings(algorithm="fixmatch", lr=0.1, extensions=["grad_relu"])
     values = {k: v for k, v in read(resolved_yaml(given)).items() if k in INFLUENTIAL}
     absent = ("influence_", "ac_", "smooth_", "lambda_phi", "prior_")  # options of other extensions
+    assert values.pop("sync_bn") is True  # it is in no hash that was made before it could be off
     values = {k: v for k, v in values.items() if not k.startswith(absent)}
     values |= {"amp": "off", "label_seed": given.seed}
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
@@ -193,3 +201,28 @@ def test_the_split_seed_is_compared_and_not_its_spelling() -> None:
 
 def test_names_that_are_no_settings_are_not_compared() -> None:
     assert differing_keys({"written_by": "an older version"}, {}) == {}
+
+
+def test_batch_norm_of_own_rows_is_another_method_for_each_number_of_processes() -> None:
+    """On one process it is the batch norm of everybody."""
+    off, on = {"sync_bn": False, "lr": 0.1}, {"sync_bn": True, "lr": 0.1}
+    assert as_normalised(on, []) == on == as_normalised(off, [1])
+    told = [as_normalised(off, counts) for counts in ([2], [4], [2, 1])]
+    assert all(values != on for values in told) and told[0] not in told[1:]
+    assert as_normalised(off, None) == off, "nothing is known of how many there were"
+
+
+def test_processes_share_what_decides_the_result_and_when_they_exchange_something() -> None:
+    here = settings().model_dump(mode="json")
+    own = {
+        "rank": 1,
+        "gpu": 1,
+        "data_dir": "/there",
+        "num_workers": 3,
+        "progress": "off",
+        "clip": 1,
+    }
+    assert differing_between_processes(here, {**here, **own}) == {}
+    for name, value in {"lr": 9.0, "num_save_iter": 7, "sync_bn": False, "resume": True}.items():
+        found = differing_between_processes(here, {**here, name: value})
+        assert found == {name: (here[name], value)}

@@ -4,11 +4,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from support.built import built
 from usb_ext.core.processes import ALONE, entered, of_all, world
 from usb_ext.data import arrays, fingerprint, model_file, sets
+from usb_ext.data.prior_file import Prior, write_prior
 from usb_ext.training import train
 from usb_ext.training.warm_up import warm_up
 
@@ -31,7 +33,7 @@ def double(algorithm: Any) -> Any:
 
 
 def stepped(folder: Path, steps: int, **changed: Any) -> dict[str, torch.Tensor]:
-    """Weights, averages, buffers and the last losses after some steps."""
+    """Weights, averages, buffers, what hooks keep, and the last losses after some steps."""
     algorithm = double(built(folder, **changed))
     warm_up(algorithm)
     algorithm.model.train()
@@ -42,11 +44,18 @@ def stepped(folder: Path, steps: int, **changed: Any) -> dict[str, torch.Tensor]
     found |= {f"ema.{k}": v.clone() for k, v in algorithm.ema_model.state_dict().items()}
     logs = {k: torch.as_tensor(v).double() for k, v in algorithm.log_dict.items() if k != "lr"}
     for name, hook in algorithm.hooks_dict.items():
-        table = getattr(hook, "table", None)
-        if isinstance(table, torch.Tensor):
-            found[f"{name}.table"] = table
+        kept = {k: v for k, v in vars(hook).items() if isinstance(v, torch.Tensor)}
+        found |= {f"{name}.{k}": v.double() for k, v in kept.items()}
     rough = "train/influence_residual"  # what conjugate gradients leave is rounding alone
     return found | {k: v for k, v in logs.items() if k.startswith("train/") and k != rough}
+
+
+def prior_of_digits(path: Path) -> str:
+    """A prior of the 1,297 training digits: votes for two classes, and for a third of the images none."""
+    votes = np.random.default_rng(5).multinomial(2, [0.1] * 10, size=1297).astype(np.float32)
+    votes[::3] = 0
+    write_prior(path, Prior(votes / 2, np.arange(1297), tuple(map(str, range(10))), "digits"))
+    return str(path)
 
 
 def gap(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> tuple[float, str]:
@@ -67,7 +76,10 @@ def compared(
     """Of each case the gap between the steps of all processes and those of one alone, and the share used."""
     here, own, found = world(), dict[str, tuple[float, str, float]](), Path(folder)
     make_fast()
-    for number, (name, changed) in enumerate(cases):
+    found.mkdir(exist_ok=True)
+    prior = prior_of_digits(found / f"prior{here.rank}.npz")
+    for number, (name, given) in enumerate(cases):
+        changed = {**given, "prior_file": prior} if "prior_until" in given else given
         shared = stepped(found / f"shared{number}", steps, **changed)
         if number % here.size == here.rank:
             with entered(ALONE):

@@ -2,12 +2,14 @@
 
 import json
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from support.images import folder_of_images
 from support.run import TINY, python
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
@@ -129,6 +131,38 @@ def test_more_processes_than_there_can_be_are_refused(
     with pytest.raises(SettingsError, match="3 processes .* 2 CUDA device"):
         launch(given(device="cuda"), [], Wanted(3))
     assert not launched
+
+
+def test_machines_whose_port_is_in_use_are_told_of() -> None:
+    """By the launcher itself: nothing is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        machines = {"world_size": 2, "dist_url": f"tcp://127.0.0.1:{port}", "meet_seconds": 2}
+        with pytest.raises(RunFailed, match="a dist_url whose port is free") as caught:
+            launch(given(**machines), [], Wanted(1, 2))
+    assert "\n" not in str(caught.value)
+
+
+IMAGENET = "layermatch_scratch_imagenet100_10000"
+
+
+@pytest.mark.slow
+def test_the_file_of_imagenet_100_trains_on_four(tmp_path: Path) -> None:
+    """On a stand-in: a hundred classes of twenty small pictures, two steps of a few of them; minutes."""
+    names = [f"n{number:08d}" for number in range(100)]
+    folder_of_images(tmp_path / "images", classes=names, train=20, test=1)
+    (tmp_path / "classes.txt").write_text("\n".join(names))
+    words = {
+        "data_dir": tmp_path / "images", "class_list": tmp_path / "classes.txt", "save_dir": tmp_path,
+        "save_name": "run", "num_labels": 1000, "num_train_iter": 2, "epoch": 1, "num_eval_iter": 2,
+        "batch_size": 4, "uratio": 1, "img_size": 32, "num_workers": 0, "device": "cpu", "devices": 4,
+    }  # fmt: skip
+    flags = [word for name, value in words.items() for word in (f"--{name}", str(value))]
+    done = python("-P", "-m", "usb_ext", "train", "--c", IMAGENET, *flags)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (record["status"], record["iterations"], record["num_labels"]) == ("completed", 2, 1000)
+    assert record["labelled"]["counts"] == [10] * 100
 
 
 @pytest.mark.slow

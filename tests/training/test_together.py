@@ -2,19 +2,24 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from support.built import built
 from support.processes import in_processes, results, started, variables
 from support.run import SIX, checkpoint_of, metrics_of, run
-from support.steps import compared
+from support.steps import compared, double, gap, make_fast, stepped
 
 from usb_ext.core.errors import Interrupted, SettingsError, ToldElsewhere, UsbExtError
-from usb_ext.core.processes import world
+from usb_ext.core.processes import ALONE, entered, world
 from usb_ext.settings.algorithms import BASES
 from usb_ext.settings.processes import MEANS
+from usb_ext.training import together as module
+from usb_ext.training import train
 from usb_ext.training.together import Place, check_alone, place_of
 
 SMALL: dict[str, Any] = {"batch_size": 5, "uratio": 2, "ema_m": 0.5, "lr": 0.1, "num_val": 20}
@@ -36,6 +41,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "influence": {
         "extensions": ["influence"], "influence_every": 1, "influence_val_batch": 7, "influence_lr": 0.1,
     },
+    "prior_label": {"extensions": ["prior_label"], "prior_until": 10},
 }  # fmt: skip
 
 
@@ -45,15 +51,11 @@ def of_base(base: str, **changed: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def products() -> list[tuple[str, dict[str, Any]]]:
-    """Every base with every extension that it can carry."""
-    weighed = [base for base in BASES if not BASES[base].has_threshold]
-    return [
-        (f"{base}+{name}", of_base(base, **part))
-        for base in BASES
-        for name, part in PARTS.items()
-        if not (name == "smooth_weight" and base in weighed)
-    ]
+def products(base: str) -> list[tuple[str, dict[str, Any]]]:
+    """A base with every extension that it can carry."""
+    selects = BASES[base].has_threshold
+    parts = {n: p for n, p in PARTS.items() if n != "smooth_weight" or selects}
+    return [(f"{base}+{name}", of_base(base, **part)) for name, part in parts.items()]
 
 
 def variants() -> list[tuple[str, dict[str, Any]]]:
@@ -76,6 +78,11 @@ def every_variant() -> list[tuple[str, dict[str, Any]]]:
         ("neumann", of_base("fixmatch", **influence, influence_inverse="neumann")),
         ("one matrix", of_base("instant", estimation="class")),
         ("apart", of_base("fixmatch", use_cat=False)),
+        ("no prior any more", of_base("flexmatch", **{**PARTS["prior_label"], "prior_until": 1})),
+        ("annealed", of_base("uda", tsa_schedule="linear")),
+        ("of each class", of_base("softmatch", per_class=True, dist_uniform=False)),
+        ("quantile", of_base("freematch", use_quantile=True, clip_thresh=True)),
+        ("no warm-up", of_base("flexmatch", thresh_warmup=False)),
         ("batched", of_base("fixmatch", augment="batched")),
         ("defixmatch", {"algorithm": "defixmatch", **own, "p_cutoff": 0.15}),
         *[(name, {"algorithm": name, **own}) for name in MEANS if name != "defixmatch"],
@@ -114,11 +121,20 @@ def test_two_processes_take_the_steps_of_one_on_every_base_with_all_extensions(
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_of_one_on_every_base_with_every_extension(
-    tmp_path: Path,
+@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("base", BASES)
+def test_processes_take_the_steps_of_one_on_every_base_with_every_extension(
+    tmp_path: Path, base: str, size: int
 ) -> None:
-    cases = [*products(), *every_variant()]
-    _assert_equal(in_processes(2, compared, str(tmp_path), cases)[0], cases)
+    cases = products(base)
+    _assert_equal(in_processes(size, compared, str(tmp_path), cases)[0], cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_take_the_steps_of_one_in_every_other_way(tmp_path: Path, size: int) -> None:
+    cases = every_variant()
+    _assert_equal(in_processes(size, compared, str(tmp_path), cases)[0], cases)
 
 
 def test_two_processes_take_the_steps_of_one_in_other_ways(tmp_path: Path) -> None:
@@ -129,6 +145,42 @@ def test_two_processes_take_the_steps_of_one_in_other_ways(tmp_path: Path) -> No
 def test_four_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     cases = [case for case in of_all_parts() if case[0] in ("freematch", "flexmatch")]
     _assert_equal(in_processes(4, compared, str(tmp_path), cases)[0], cases)
+
+
+def twenty_steps(folder: str, changed: dict[str, Any]) -> tuple[float, str]:
+    """The gap after twenty steps, in double precision."""
+    return compared(folder, [("twenty", changed)], steps=20)["twenty"][:2]
+
+
+@pytest.mark.slow
+def test_two_processes_stay_with_one_for_twenty_steps(tmp_path: Path) -> None:
+    """Rounding grows from step to step; another step would be off by more than 1e-4 in the first."""
+    changed = {"algorithm": "layermatch", **SMALL, "num_train_iter": 300}
+    off, where = in_processes(2, twenty_steps, str(tmp_path), changed)[0]
+    assert off < 1e-8, where
+
+
+def calibrated(folder: str, changed: dict[str, Any]) -> tuple[float, float]:
+    """The smooth loss's weight as all processes measure it, and as one does alone; in double precision."""
+    make_fast()
+    single = train.built
+    train.built = lambda *given, **named: double(single(*given, **named))  # type: ignore[assignment]
+    together, place = Path(folder) / "together", Path(folder) / f"alone{world().rank}"
+    ratio = built(together, **changed).args.ulb_loss_ratio
+    with entered(ALONE):
+        return ratio, built(place, **changed).args.ulb_loss_ratio
+
+
+@pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_the_weight_of_the_smooth_loss_is_measured_on_the_whole_batch(
+    tmp_path: Path, size: int
+) -> None:
+    """It is told in four digits."""
+    changed = of_base("fixmatch", extensions=["smooth_weight"], ulb_loss_ratio="calibrate")
+    found = in_processes(size, calibrated, str(tmp_path), {**changed, "calibration_iter": 3})
+    ratios = {ratio for ratio, _ in found}
+    assert len(ratios) == 1 and ratios != {1.0}
+    assert ratios.pop() == pytest.approx(found[0][1], rel=3e-4)
 
 
 def whole_run(folder: str, stop_after: int | None, changed: dict[str, Any]) -> Any:
@@ -180,6 +232,53 @@ def test_a_run_stopped_on_two_goes_on_on_two_bit_for_bit_and_on_one_to_rounding(
     assert sorted(os.listdir(whole / "run")) == sorted(os.listdir(again / "run"))
 
 
+OWN_ROWS: dict[str, Any] = {**RUN, "sync_bn": False}
+
+
+def test_a_run_keeps_on_how_many_processes_each_normalised_its_own_rows(tmp_path: Path) -> None:
+    """It goes on on one, which is said: with `sync_bn: false` that is another method."""
+    in_processes(2, stopped_run, str(tmp_path), OWN_ROWS, join=False)
+    assert checkpoint_of(tmp_path)["usb_ext"]["algorithm"]["bn_processes"] == [2]
+    with pytest.raises(SettingsError, match="other settings: sync_bn .False then, True now"):
+        run(tmp_path, **RUN, resume=True)
+    found = run(tmp_path, **OWN_ROWS, resume=True)
+    assert found is not None and found.bn_processes == [2, 1]
+    assert "normalises: 2 before, 1 from here" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def in_blocks(self: Any, x: torch.Tensor) -> torch.Tensor:
+    """Batch norm over the rows that each of two processes has, in one; running statistics of the first's."""
+    n, out = 5, torch.empty_like(x)
+    parts = [range(n), range(n, 3 * n), range(3 * n, 5 * n)]  # labelled, weak, strong
+    first = [row for rows, size in zip(parts, (3, n, n), strict=True) for row in rows[:size]]
+    second = [row for row in range(5 * n) if row not in first]
+    before = self.running_mean, self.running_var
+    for rows in (second, first):
+        running = [buffer.clone() for buffer in before]
+        own = F.batch_norm(x[rows], *running, self.weight, self.bias, True, self.momentum, self.eps)
+        out = out.index_copy(0, torch.tensor(rows), own)
+    for buffer, value in zip(before, running, strict=True):
+        buffer.copy_(value)
+    self.num_batches_tracked += 1
+    return out
+
+
+def own_rows(folder: str, changed: dict[str, Any]) -> tuple[float, str]:
+    """The gap between steps of two processes that normalise their own rows and one that does so in blocks."""
+    make_fast()
+    shared = stepped(Path(folder) / "shared", 2, **changed, sync_bn=False)
+    torch.nn.BatchNorm2d.forward = in_blocks  # type: ignore[method-assign]
+    place = Path(folder) / f"alone{world().rank}"
+    with entered(ALONE):
+        return gap(stepped(place, 2, **changed), shared)
+
+
+def test_without_sync_bn_each_process_normalises_its_own_rows(tmp_path: Path) -> None:
+    changed = of_base("freematch", weak_no_grad="never", selected_only="never")
+    for off, where in in_processes(2, own_rows, str(tmp_path), changed):
+        assert off < 1e-10, where
+
+
 def dies(folder: str, changed: dict[str, Any]) -> tuple[int, bool]:
     """Exit code of the process that is left, and whether it speaks, where the other is killed in a step."""
     from usb_ext.engine.loop import Loop
@@ -221,10 +320,12 @@ def refused(folder: str, of_rank: list[dict[str, Any]]) -> tuple[str, int, bool]
     ("of_rank", "words", "code"),
     [
         ([RUN, {**RUN, "lr": 0.5}], "have other settings: lr", 2),
+        ([RUN, OWN_ROWS], "have other settings: sync_bn", 2),
+        ([RUN, {**RUN, "num_save_iter": 2}], "have other settings: num_save_iter", 2),
         ([{**RUN, "batch_size": 1}] * 2, "batch_size is 1, the batch of all processes", 2),
         ([{**RUN, "lr": 1e30}] * 2, "is not finite", 1),
     ],
-    ids=["settings", "batch", "loss"],
+    ids=["settings", "batch norm", "when it is saved", "batch", "loss"],
 )
 def test_an_error_is_told_by_one_process(
     tmp_path: Path, of_rank: list[dict[str, Any]], words: str, code: int
@@ -233,6 +334,38 @@ def test_an_error_is_told_by_one_process(
     assert [each[1] for each in found] == [code, code]
     assert sum(each[2] for each in found) == 1
     assert all(words in text for text, _, _ in found)
+
+
+def of_other_code(folder: str) -> tuple[str, int, bool]:
+    """A process whose code is another than that of the others."""
+    module._code = lambda: f"usb_ext of process {os.environ['RANK']}"
+    return refused(folder, [RUN, RUN])
+
+
+def test_processes_of_other_code_are_refused(tmp_path: Path) -> None:
+    found = in_processes(2, of_other_code, str(tmp_path), join=False)
+    assert sum(says for _, _, says in found) == 1 and not list(tmp_path.iterdir())
+    for text, code, _ in found:
+        assert code == 2 and "0 and 1 run other code: usb_ext of process 0 and usb_ext of" in text
+
+
+def first_of_two(folder: str, port: int) -> tuple[str, int, bool]:
+    """The first process, which is to listen on a port."""
+    os.environ.update(variables(0, 2, port))
+    try:
+        run(Path(folder), **RUN, meet_seconds=2)
+    except UsbExtError as error:
+        return str(error), error.exit_code, not isinstance(error, ToldElsewhere)
+    return "", 0, False
+
+
+def test_a_port_that_is_in_use_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text, code, says = in_processes(1, first_of_two, str(tmp_path), port, join=False)[0]
+    assert code == 1 and says and not list(tmp_path.iterdir())
+    assert f"port: {port}" in text and "address already in use" in text, text
+    assert text.endswith("start all of them, with the same address and a port that is free")
 
 
 def missing(folder: str) -> tuple[str, int, bool]:

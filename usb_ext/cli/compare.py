@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usb_ext.cli.command import Command, Show
-from usb_ext.comparison.asked import Asked, compare_asked, planned
+from usb_ext.comparison.asked import TRAINS_NOTHING, Asked, compare_asked, planned
 from usb_ext.comparison.cluster import add_cluster, cluster_of
 from usb_ext.comparison.methods import (
     Given,
@@ -51,7 +51,7 @@ def run_compare(arguments: argparse.Namespace, show: Show) -> int:
     if arguments.jobs < 1:
         raise SettingsError(f"--jobs is {arguments.jobs}; it must be at least 1")
     if arguments.cluster and arguments.found:
-        raise SettingsError("--from trains nothing; leave --cluster out")
+        raise SettingsError(TRAINS_NOTHING)
     ways = [bool(arguments.methods), bool(arguments.paper), bool(arguments.found)]
     if sum(ways) != 1:
         raise SettingsError(

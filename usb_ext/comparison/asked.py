@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 METRICS = ("last", "best", "median20")
 """Of a run: its last evaluation, its best, the median of its last 20."""
 
+TRAINS_NOTHING = "--from trains nothing; leave --cluster out"
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -178,6 +180,8 @@ def compare_asked(
 
 def _found(asked: Asked) -> tuple[dict[str, Any], Path]:
     """Report on finished runs."""
+    if asked.cluster is not None:
+        raise SettingsError(TRAINS_NOTHING)
     grid = (asked.seeds, asked.label_seeds, asked.num_labels)
     if asked.given.file or asked.given.flags or any(part is not None for part in grid):
         raise SettingsError(

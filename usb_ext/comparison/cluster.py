@@ -84,18 +84,35 @@ def add_cluster(parser: Any) -> None:
     )
 
 
+WORDS = ("partition", "sbatch", "gpus", "time", "max_running")
+"""What is said of a cluster, by its flag's name."""
+
+
 def cluster_of(arguments: argparse.Namespace) -> Cluster | None:
     """What the arguments ask for; None where runs are to be processes of this command.
 
     Raises:
+        SettingsError: as `cluster_from`.
+    """
+    words = {name: getattr(arguments, name) for name in WORDS}
+    return cluster_from(arguments.cluster, arguments.jobs, words)
+
+
+def cluster_from(kind: str | None, jobs: int, words: Mapping[str, Any]) -> Cluster | None:
+    """What is asked for, by a command or from Python; None where runs are to be processes of this one.
+
+    Args:
+        kind: `slurm`, `local` or None.
+        jobs: runs at a time, of which there may be so many local jobs.
+        words: each of `WORDS`, None where it is not given: partition and time as text, `sbatch` as NAME=VALUE
+            each, the others as numbers.
+
+    Raises:
         SettingsError: a number or a time that is none, or an option of another kind of cluster.
     """
-    kind = arguments.cluster
-    given = {
-        name: getattr(arguments, name)
-        for name in ("partition", "sbatch", "gpus", "time", "max_running")
-    }
-    for name, value in given.items():
+    if kind not in (None, SLURM, LOCAL):
+        raise SettingsError(f"--cluster is {kind!r}; use {SLURM} or {LOCAL}")
+    for name, value in words.items():
         flag = f"--{name.replace('_', '-')}"
         if value is not None and kind is None:
             raise SettingsError(
@@ -103,19 +120,20 @@ def cluster_of(arguments: argparse.Namespace) -> Cluster | None:
             )
         if value is not None and kind == LOCAL and name in ("partition", "sbatch"):
             raise SettingsError(f"{flag} is Slurm's; --cluster local has none")
-        if isinstance(value, int) and value < 1:
-            raise SettingsError(f"{flag} is {value}; it must be at least 1")
+        if name in ("gpus", "max_running") and value is not None:
+            if not isinstance(value, int) or value < 1:
+                raise SettingsError(f"{flag} is {value}; it must be a whole number, at least 1")
     if kind is None:
         return None
     usual = USUAL_TIME if kind == SLURM else None
-    time = arguments.time or usual
+    time = words["time"] or usual
     return Cluster(
         kind=kind,
-        partition=arguments.partition,
-        gpus=arguments.gpus,
+        partition=words["partition"],
+        gpus=words["gpus"],
         minutes=None if time is None else minutes_of(time),
-        running=arguments.max_running or (arguments.jobs if kind == LOCAL else None),
-        sbatch=_options(arguments.sbatch or ()),
+        running=words["max_running"] or (jobs if kind == LOCAL else None),
+        sbatch=_options(words["sbatch"] or ()),
     )
 
 

@@ -5,7 +5,7 @@ versions). Everything else is named with its reason and left out (never silently
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,32 @@ class Entry:
 def of_one_source(entries: Sequence[Entry], allow_mixed: bool) -> list[Entry]:
     """The entries, those of another commit or other versions than most without their record.
 
+    So are those of a method whose batch norm was on another number of processes than in most of its runs,
+    where each process normalised its own rows (`sync_bn: false`).
+
     Args:
         entries: all runs.
         allow_mixed: leave them in; the report names commits and versions either way.
     """
-    sources = Counter(e.record.source for e in entries if e.record is not None)
-    if allow_mixed or len(sources) < 2:
+    if allow_mixed:
         return list(entries)
-    most = sources.most_common(1)[0][0]
-    return [_checked(entry, most) for entry in entries]
+    sources = Counter(e.record.source for e in entries if e.record is not None)
+    if len(sources) > 1:
+        most = sources.most_common(1)[0][0]
+        entries = [_checked(entry, most) for entry in entries]
+    norms = Counter((e.method, e.record.bn_processes) for e in entries if e.record is not None)
+    usual = {name: counts for (name, counts), _ in reversed(norms.most_common())}
+    return [_of_usual_norm(entry, usual) for entry in entries]
+
+
+def _of_usual_norm(entry: Entry, usual: Mapping[str, tuple[int, ...]]) -> Entry:
+    if entry.record is None or entry.record.bn_processes == usual[entry.method]:
+        return entry
+    own, most = (
+        " then ".join(map(str, n or (1,))) for n in (entry.record.bn_processes, usual[entry.method])
+    )
+    reason = f"made with sync_bn: false on {own} processes (most: {most}); --allow-mixed counts it"
+    return replace(entry, record=None, reason=reason)
 
 
 def _checked(entry: Entry, most: tuple[Any, ...]) -> Entry:

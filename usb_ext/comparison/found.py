@@ -18,7 +18,7 @@ from usb_ext.core.files import SEAL, RunFolder
 from usb_ext.core.runtime import versions
 from usb_ext.data.origins import Origin, Origins, by_origin, label_seed_of, origins_of
 from usb_ext.settings import Settings, config_sha256, load_settings
-from usb_ext.settings.digest import influential
+from usb_ext.settings.digest import as_normalised, influential
 
 FOLD_KEYS = frozenset({"seed", "label_seed", "num_labels"})
 """What may differ between the runs of one method."""
@@ -42,7 +42,7 @@ def found_entries(paths: Sequence[Path]) -> tuple[list[Entry], dict[str, Any], l
     """
     runs = [(path, _settings(path)) for path in paths]
     origins = [_origins(path, settings) for path, settings in runs]
-    methods = [_of_method(s, made) for (_, s), made in zip(runs, origins, strict=True)]
+    methods = [_of_method(path, s, made) for (path, s), made in zip(runs, origins, strict=True)]
     groups: list[Values] = []
     for values in methods:
         if values not in groups:
@@ -78,9 +78,10 @@ def _origins(path: Path, settings: Settings) -> dict[str, Origin]:
     return origins_of(settings.model_dump(mode="json"), path, recorded)
 
 
-def _of_method(settings: Settings, origins: Origins) -> Values:
+def _of_method(path: Path, settings: Settings, origins: Origins) -> Values:
     """What runs of one method have in common; files stand there by what they were made from."""
     values = by_origin(influential(settings.model_dump(mode="json")), origins)
+    values = as_normalised(values, (read_result(RunFolder(path).result) or {}).get("bn_processes"))
     return {name: value for name, value in values.items() if name not in FOLD_KEYS}
 
 

@@ -42,6 +42,12 @@ class Record:
         """Commit and versions; runs that differ in them are not averaged."""
         return self.raw.get("commit"), *sorted(self.raw.get("versions", {}).items())
 
+    @property
+    def bn_processes(self) -> tuple[int, ...]:
+        """Numbers of processes that each normalised its own rows; () on one, and with `sync_bn: true`."""
+        counts = tuple(self.raw.get("bn_processes") or ())
+        return () if set(counts) <= {1} else counts
+
 
 def read_record(folder: RunFolder) -> Record | str:
     """The record of a run, or in words why there is none.

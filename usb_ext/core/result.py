@@ -87,6 +87,8 @@ class RunResult:
         influence_lr: their step size (eta), None without.
         extended_at: steps at which the run had ended and was made longer; the learning rate's schedule was
             then that of the longer run.
+        bn_processes: with `sync_bn: false` and batch norm, of how many processes each normalised its own
+            rows, in the order of the sittings; else empty.
         made_from: of each file that the settings name its digest, and what its stage was given.
     """
 
@@ -139,6 +141,7 @@ class RunResult:
     made_from: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics_crc32: int | None = None
     extended_at: list[int] = field(default_factory=list)
+    bn_processes: list[int] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

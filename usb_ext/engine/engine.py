@@ -56,6 +56,7 @@ class Engine(Loop):
         self.checkpoint_iter = save_interval(args.num_save_iter, args.num_eval_iter)
         self.last_confusion: list[list[int]] = []
         self.best_is_new = False
+        self.bn_processes: list[int] = []
         self.memory_format = torch.preserve_format
         super().__init__(args, net_builder, tb_log, logger, **kwargs)
         self._set_precision(args.parts.amp)

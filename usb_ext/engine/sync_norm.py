@@ -5,12 +5,16 @@ its rows, and all normalise by those of the whole batch; the gradient goes throu
 evaluation mode, and where a process works by itself (`processes.entered(ALONE)`) the layers are torch's own.
 """
 
+import logging
 from typing import Any
 
 import torch
 from torch import nn
 
 from usb_ext.core.processes import rows_of_all, summed, world
+from usb_ext.upstream.running import OnEngine
+
+_log = logging.getLogger(__name__)
 
 
 class _Normalised(torch.autograd.Function):
@@ -129,3 +133,25 @@ def synchronise(network: nn.Module) -> int:
     for layer in layers:
         layer.__class__ = KINDS[type(layer)]
     return len(layers)
+
+
+def note_own_rows(algorithm: OnEngine) -> None:
+    """Keep of how many processes each normalises its own rows, for with `sync_bn: false` that is a method.
+
+    Args:
+        algorithm: its `bn_processes` is given the number of this sitting, where it is another than before;
+            that a run goes on on another number is said. Without batch norm, or with `sync_bn: true`, it
+            stays empty.
+    """
+    kind, kept = nn.modules.batchnorm._BatchNorm, algorithm.bn_processes
+    if algorithm.args.sync_bn or not any(isinstance(m, kind) for m in algorithm.model.modules()):
+        return
+    now = world().size
+    if kept and kept[-1] != now:
+        _log.warning(
+            "sync_bn is false, so the number of processes decides how batch norm normalises: %d before, %d "
+            "from here; the run is that of neither",
+            *(kept[-1], now),
+        )
+    if kept[-1:] != [now]:
+        kept.append(now)

@@ -20,7 +20,7 @@ from usb_ext.data.origins import (
     selection_of,
     self_supervised_of,
 )
-from usb_ext.settings.digest import influential
+from usb_ext.settings.digest import as_normalised, influential
 from usb_ext.settings.sources import read_yaml
 
 SEEDS = ("seed", "label_seed")
@@ -62,12 +62,14 @@ class FoundRun:
     def settings(self) -> dict[str, Any]:
         """The settings that decide the result, by name, from `config.yaml`.
 
-        A file that they name stands there by what it was made from (`data/origins.py`), not by its path.
+        A file that they name stands there by what it was made from (`data/origins.py`), not by its path, and
+        `sync_bn` by what it came to on the run's processes.
 
         Raises:
             DataMissing: no such file, or one that is no YAML.
         """
-        return by_origin(self._given, self.origins)
+        values = as_normalised(self._given, self.record.get("bn_processes"))
+        return by_origin(values, self.origins)
 
     @cached_property
     def _given(self) -> dict[str, Any]:

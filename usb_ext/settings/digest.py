@@ -8,7 +8,7 @@ threads, device.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -29,7 +29,7 @@ WITHOUT_INFLUENCE: frozenset[str] = frozenset(
     "num_threads calibration_iter calibration_share without_test feature_file weak_no_grad "
     "selected_only".split()
 ).union(
-    DistributedSettings.model_fields,
+    DistributedSettings.model_fields.keys() - {"sync_bn"},
     DEAD,
     MechanismSettings.model_fields,
     SelfSupervisedSettings.model_fields,
@@ -45,6 +45,16 @@ INFLUENTIAL: tuple[str, ...] = tuple(
 
 PATHS: frozenset[str] = frozenset(n for n, f in Settings.model_fields.items() if is_path(f))
 """Names of files and folders."""
+
+OF_A_PROCESS: frozenset[str] = PATHS.union(
+    "rank gpu dist_url meet_seconds num_workers num_threads progress cache_budget_mb image_budget_mb yes "
+    "use_tensorboard use_wandb use_aim".split(),
+    DEAD,
+)
+"""Names in which processes that train one run together may differ: what is where, and how each works."""
+
+UNSAID: dict[str, object] = {"sync_bn": True}
+"""Values that enter no hash, as None does not: what every run had before there was a choice."""
 
 
 def resolved_yaml(settings: Settings) -> str:
@@ -69,15 +79,17 @@ def resolved_yaml(settings: Settings) -> str:
 def config_sha256(settings: Settings) -> str:
     """SHA-256, in 64 hexadecimal digits, over the settings that influence the result.
 
-    Settings that are None do not enter, nor the options of an extension that the run does not have, so
-    that an option added later changes no earlier hash.
+    Settings that are None do not enter, nor those at a value of `UNSAID`, nor the options of an extension
+    that the run does not have, so that an option added later changes no earlier hash.
 
     Args:
         settings: what to hash.
     """
     values = influential(settings.model_dump())
     idle = idle_options(settings.model_dump())
-    entered = {n: v for n, v in values.items() if v is not None and n not in idle}
+    entered = {
+        n: v for n, v in values.items() if v is not None and n not in idle and v != UNSAID.get(n)
+    }
     text = json.dumps(entered, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -110,6 +122,37 @@ def differing_keys(
     left, right = influential(a), influential(b)
     compared = [n for n in INFLUENTIAL if n not in idle_options(left) & idle_options(right)]
     return {n: (left[n], right[n]) for n in compared if not _equal(left[n], right[n])}
+
+
+def differing_between_processes(
+    a: Mapping[str, object], b: Mapping[str, object]
+) -> dict[str, tuple[object, object]]:
+    """The settings that processes of one run must share and do not, with both values.
+
+    Beside what influences the result this is all that says when they exchange something.
+
+    Args:
+        a: every setting's value by name.
+        b: the same for the other process.
+    """
+    others = [n for n in Settings.model_fields if n not in OF_A_PROCESS and n not in INFLUENTIAL]
+    return differing_keys(a, b) | {n: (a[n], b[n]) for n in others if a[n] != b[n]}
+
+
+def as_normalised(values: Mapping[str, Any], counts: Sequence[int] | None) -> dict[str, Any]:
+    """The settings of a run, with `sync_bn` in the words of what it came to.
+
+    Off, it is another method for each number of processes, and on one process none at all.
+
+    Args:
+        values: as `influential` gives them.
+        counts: `bn_processes` of the run's record; None where it has none.
+    """
+    if values["sync_bn"] or counts is None:
+        return dict(values)
+    several = set(counts) - {1}
+    told = f"off on {' then '.join(map(str, counts))} processes" if several else True
+    return {**values, "sync_bn": told}
 
 
 def _equal(a: object, b: object) -> bool:

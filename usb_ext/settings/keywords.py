@@ -28,6 +28,9 @@ ARGUMENTS: dict[str, str] = {
 }
 """Flags of commands that are no settings and have another form than `name=`."""
 
+CHOICES: dict[str, tuple[str, ...]] = {"cluster": ("slurm", "local")}
+"""Values of flags of commands that are no settings."""
+
 OF_COMMANDS = frozenset({"help", "help_all"})
 """Flags that no function has an argument for."""
 
@@ -91,7 +94,7 @@ def _value(name: str, word: str) -> str | None:
     if _NUMBER.fullmatch(word) or _PLACE.fullmatch(word):
         return word
     if name not in Settings.model_fields:
-        return None
+        return repr(word) if word in CHOICES.get(name, ()) else None
     field = Settings.model_fields[name]
     known = DEVICES if name == "device" else choices_of(name)
     named = is_text(field.annotation) and _NAMED.fullmatch(word)

@@ -166,6 +166,7 @@ def make_result(
         bn_statistics=in_force(algorithm.model, settings.bn_statistics),
         metrics_crc32=getattr(record, "crc", None),
         extended_at=list(settings.extended_at or ()),
+        bn_processes=list(algorithm.bn_processes),
     )
 
 

@@ -17,14 +17,16 @@ from torch._C._distributed_c10d import Store
 from usb_ext.core.errors import Interrupted, SettingsError, ToldElsewhere, UsbExtError
 from usb_ext.core.processes import ProcessLost, World, joined, of_all, world
 from usb_ext.core.runtime import commit, versions
-from usb_ext.settings import Settings, differing_keys
+from usb_ext.settings import Settings
+from usb_ext.settings.digest import differing_between_processes
 from usb_ext.settings.processes import refuse_several
 
 VARIABLES = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 """What a launcher sets beside WORLD_SIZE."""
 
-TOLD, DONE = "usb_ext/told", "usb_ext/done"
-"""Keys of the processes' store: who tells the error, and that the first process has written everything."""
+TOLD, DONE, HEARD = "usb_ext/told", "usb_ext/done", "usb_ext/heard"
+"""Keys of the processes' store: who tells the error, that the first process has written everything, and of
+each other process that it knows who tells it."""
 
 PATIENCE = 3.0
 """ours: seconds that a process which has lost another one leaves it to tell the reason."""
@@ -152,7 +154,7 @@ def _agree(settings: Settings) -> None:
     for rank, (values, theirs) in enumerate(of_all((mine, _code()))):
         if rank == 0:
             first, code = values, theirs
-        changed = differing_keys(first, values)
+        changed = differing_between_processes(first, values)
         if changed:
             told = ", ".join(f"{k} ({a} and {b})" for k, (a, b) in changed.items())
             raise SettingsError(
@@ -173,17 +175,23 @@ def _speaks(error: UsbExtError | Interrupted, place: Place, store: Store | None)
     """Whether this process tells the error; the first one that claims it does.
 
     The first process of a stopped run has a record to write, and others that ended before would take it with
-    them. One that has only lost another lets that one speak.
+    them. One that has only lost another lets that one speak. The first one may keep the store, so it ends
+    after the others have asked there.
     """
     if store is None:
         return place.rank == 0 or not isinstance(error, SettingsError)
     if place.rank == 0:
         _say(store, DONE)
     elif isinstance(error, Interrupted):
-        _wait(store, DONE, WRITING)
-    elif isinstance(error, ProcessLost):
-        _wait(store, TOLD, PATIENCE)
-    return _claims(store, str(place.rank))
+        _wait(store, [DONE], WRITING)
+    if isinstance(error, ProcessLost):
+        _wait(store, [TOLD], PATIENCE)
+    speaks = _claims(store, str(place.rank))
+    if place.rank:
+        _say(store, f"{HEARD}/{place.rank}")
+    elif not isinstance(error, ProcessLost):
+        _wait(store, [f"{HEARD}/{rank}" for rank in range(1, place.size)], PATIENCE)
+    return speaks
 
 
 def _say(store: Store | None, key: str) -> None:
@@ -192,11 +200,11 @@ def _say(store: Store | None, key: str) -> None:
             store.set(key, "1")
 
 
-def _wait(store: Store, key: str, seconds: float) -> None:
-    """Until a key is there, or so many seconds."""
+def _wait(store: Store, keys: list[str], seconds: float) -> None:
+    """Until keys are there, or so many seconds."""
     end = time.monotonic() + seconds
     with contextlib.suppress(RuntimeError):
-        while not store.check([key]) and time.monotonic() < end:
+        while not store.check(keys) and time.monotonic() < end:
             time.sleep(0.05)
 
 

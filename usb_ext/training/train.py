@@ -25,6 +25,7 @@ from usb_ext.engine.frozen import copy_network
 from usb_ext.engine.hooks.record import Progress
 from usb_ext.engine.network import builder, feature_center
 from usb_ext.engine.parts import Parts, Stop
+from usb_ext.engine.sync_norm import note_own_rows
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, differing_keys, resolved_yaml
 from usb_ext.training import extension
 from usb_ext.training.check import (
@@ -385,6 +386,7 @@ def take_steps(algorithm: Engine, begin: Begin) -> None:
         if begin.start is not None:  # the hooks have started the averages at the network
             begin.start.put(algorithm)
         warm_up(algorithm)
+    note_own_rows(algorithm)
     algorithm.train()
 
 

@@ -263,6 +263,9 @@ class OnEngine(Running, Protocol):
     last_confusion: list[list[int]]
     memory_format: torch.memory_format
 
+    # built: empty; what `sync_norm.note_own_rows` keeps there, in checkpoints too
+    bn_processes: list[int]
+
     # settled: by `settle`, plain attributes as they were before training
     baseline: State
     hook_baselines: dict[str, State]
