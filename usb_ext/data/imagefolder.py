@@ -1,14 +1,11 @@
 """A user's own images: `DIR/train/<class>/*`, `DIR/test/<class>/*`, maybe `DIR/unlabeled/*`.
 
 ImageNet's folders have this layout too, with `val` in place of `test`.
-
-Decode many image files at once.
 """
 
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import numpy as np
@@ -16,13 +13,11 @@ from numpy.typing import NDArray
 
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
-from usb_ext.data.decode import BadImage, decode_file
+from usb_ext.data.decode import decode_all
 from usb_ext.data.folder_scan import FolderScan, Listing
 from usb_ext.data.streamed import StreamedImages
 from usb_ext.settings.networks import Channels
 
-_CHUNK = 64  # files a task: enough to hide the pool's overhead
-_MOST_THREADS = 8  # Pillow decodes outside Python's lock, so threads are enough
 _log = logging.getLogger(__name__)
 
 Look: TypeAlias = tuple[Channels, Channels]
@@ -40,41 +35,6 @@ class BadImages(DataMissing):
     def __init__(self, message: str, reasons: Mapping[str, str]) -> None:
         super().__init__(message)
         self.reasons = reasons
-
-
-def decode_all(
-    paths: Sequence[str], size: int, out: NDArray[np.uint8] | None = None
-) -> dict[int, str]:
-    """Decode every file; keep the pixels in `out`, or only check the files if it is None.
-
-    Args:
-        paths: N image files.
-        size: side of the decoded images in pixels.
-        out: uint8, shape (N, size, size, 3), filled where decoding succeeds.
-
-    Returns:
-        Reason by position, in ascending order, for each file that cannot be decoded.
-    """
-
-    def task(start: int) -> dict[int, str]:
-        """Decode one chunk."""
-        bad: dict[int, str] = {}
-        for position in range(start, min(start + _CHUNK, len(paths))):
-            try:
-                pixels = decode_file(paths[position], size)
-            except BadImage as error:
-                bad[position] = str(error)
-                continue
-            if out is not None:
-                out[position] = pixels
-        return bad
-
-    if paths:
-        _log.info("decoding %d images", len(paths))
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        parts = pool.map(task, range(0, len(paths), _CHUNK))
-        return {position: reason for part in parts for position, reason in part.items()}
 
 
 def load_scanned(
