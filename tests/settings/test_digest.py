@@ -193,3 +193,10 @@ def test_the_split_seed_is_compared_and_not_its_spelling() -> None:
 
 def test_names_that_are_no_settings_are_not_compared() -> None:
     assert differing_keys({"written_by": "an older version"}, {}) == {}
+
+
+def test_the_hash_does_not_see_a_cache_of_decoded_images() -> None:
+    folder = {"dataset": "imagefolder"}
+    kept = {**folder, "image_cache": "/disk/kept"}
+    assert config_sha256(settings(**kept)) == config_sha256(settings(**folder))
+    assert differing_keys(kept, folder) == {}

@@ -7,7 +7,6 @@ first frame of an animation; the largest centred square, resized with Pillow's b
 Many files at once, by threads.
 """
 
-import logging
 import os
 import stat
 import struct
@@ -39,7 +38,10 @@ _DECODE_ERRORS = (
 
 _CHUNK = 64  # files a task: enough to hide the pool's overhead
 _MOST_THREADS = 8  # Pillow decodes outside Python's lock, so threads are enough
-_log = logging.getLogger(__name__)
+
+RULE = 1
+"""Number of this module's rule; another one when it makes other pixels of a file, so that kept ones are not
+taken for them."""
 
 
 class BadImage(ValueError):
@@ -93,8 +95,6 @@ def decode_all(
                 out[position] = pixels
         return bad
 
-    if paths:
-        _log.info("decoding %d images", len(paths))
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         parts = pool.map(task, range(0, len(paths), _CHUNK))

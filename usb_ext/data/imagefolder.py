@@ -6,6 +6,7 @@ ImageNet's folders have this layout too, with `val` in place of `test`.
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
 from usb_ext.data.decode import decode_all
 from usb_ext.data.folder_scan import FolderScan, Listing
+from usb_ext.data.image_cache import cache_file, cache_in_words, cached
 from usb_ext.data.streamed import StreamedImages
 from usb_ext.settings.networks import Channels
 
@@ -44,11 +46,13 @@ def load_scanned(
     budget_bytes: int = 2**31,
     skip_bad_images: bool = False,
     look: Look = (IMAGENET_MEAN, IMAGENET_STD),
+    cache: Path | None = None,
 ) -> ImageArrays:
     """Load a scanned folder as a data set.
 
     Both splits are decoded into memory if together they fit the budget; otherwise images are
-    decoded each time they are asked for. Either way they are prepared by `decode.prepare_image`.
+    decoded each time they are asked for; with `cache` they are decoded once and mapped, whatever the budget
+    (`image_cache.py`). Always they are prepared by `decode.prepare_image`.
 
     Args:
         scan: its files.
@@ -58,20 +62,29 @@ def load_scanned(
             `skipped`. When streaming this takes one pass over all files.
         look: mean and standard deviation of each channel, of pixels in [0, 1]; a folder says nothing of
             them, so they are ImageNet's, or those that the network was made for.
+        cache: folder for decoded images.
 
     Raises:
         DataMissing: a file that cannot be decoded (when streaming without `skip_bad_images`: at the
-            access).
-        SettingsError: img_size below 1.
+            access), or a damaged cache.
+        SettingsError: img_size below 1, or no room for the cache.
     """
     if img_size < 1:
         raise SettingsError(f"img_size is {img_size}; it must be at least 1 pixel")
     root = scan.root
     need = (len(scan.train.names) + len(scan.test.names)) * img_size * img_size * 3
-    cached = need <= budget_bytes
-    _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if cached else "streamed")
-    train, train_bad = _load(root, scan.train, img_size, cached, skip_bad_images)
-    tested, test_bad = _load(root, scan.test, img_size, cached, skip_bad_images)
+    in_memory = cache is None and need <= budget_bytes
+    if cache is None:
+        _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if in_memory else "streamed")
+    else:
+        _log.info("%s", cache_in_words(cache, scan, img_size))
+
+    def load(files: Listing) -> tuple[Images, dict[int, str]]:
+        if cache is not None and files.names:
+            return _load_cached(cache, root, files, img_size, skip_bad_images)
+        return _load(root, files, img_size, in_memory, skip_bad_images)
+
+    (train, train_bad), (tested, test_bad) = load(scan.train), load(scan.test)
     train_kept, test_kept = _kept(scan.train, train_bad), _kept(scan.test, test_bad)
     return ImageArrays(
         train_images=train,
@@ -88,13 +101,15 @@ def load_scanned(
 
 
 def _load(
-    root: os.PathLike[str], files: Listing, size: int, cached: bool, skip_bad: bool
+    root: os.PathLike[str], files: Listing, size: int, in_memory: bool, skip_bad: bool
 ) -> tuple[Images, dict[int, str]]:
     """Images of one split, bad ones left out, and the reason of each bad one by its position."""
     paths = tuple(os.path.join(root, name) for name in files.names)
-    if not cached and not skip_bad:
+    if not in_memory and not skip_bad:
         return StreamedImages(paths, size), {}
-    pixels = np.zeros((len(paths), size, size, 3), np.uint8) if cached else None
+    if paths:
+        _log.info("decoding %d images", len(paths))
+    pixels = np.zeros((len(paths), size, size, 3), np.uint8) if in_memory else None
     bad = decode_all(paths, size, pixels)
     if bad:
         _report(files.names, paths, bad, skip_bad)
@@ -102,6 +117,18 @@ def _load(
     if pixels is None:
         return StreamedImages(paths, size)[good], bad
     return (pixels[good] if bad else pixels), bad
+
+
+def _load_cached(
+    folder: Path, root: Path, files: Listing, size: int, skip_bad: bool
+) -> tuple[Images, dict[int, str]]:
+    """As `_load`, from the file of a cache."""
+    file = cache_file(folder, root, files, size)
+    mapped, bad = cached(file)
+    if bad:
+        _report(files.names, file.images, bad, skip_bad)
+    good = np.delete(np.arange(len(file.images)), list(bad))
+    return StreamedImages(file.images, size, good, mapped), bad
 
 
 def _report(
