@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.cli.command import Command, Show
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import write_json, write_text
 from usb_ext.core.outputs import check_outputs, claim_outputs
 
@@ -19,7 +19,7 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
         "--preset",
         default="digits",
         help="digits, cifar-wrn, cifar-vit; selection: selecting and propagating alone; estimators: "
-        "SemiSupervisedClassifier beside scikit-learn's own",
+        "SemiSupervisedClassifier beside scikit-learn's own; decode: Pillow, torchvision and image_cache",
     )
     bench.add_argument("--json", metavar="FILE", help="write the report, bench.json")
     bench.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
@@ -46,6 +46,9 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--draws", type=int, default=10, metavar="N", help="estimators: of labels")
     bench.add_argument(
         "--labels", type=int, default=40, metavar="N", help="estimators: labelled examples"
+    )
+    bench.add_argument(
+        "--images", metavar="DIR", help="decode: JPEG files below it (default: some are made)"
     )
     bench.add_argument("--csv", metavar="FILE", help="estimators: write a line a fit")
     bench.add_argument("--scale", action="store_true", help="cost as batch, image and set grow")
@@ -78,6 +81,8 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
             check_outputs(path.parent, [path.name], flag)
     if arguments.preset == "estimators":
         return _finish(arguments, _estimators(arguments), show)
+    if arguments.preset == "decode":
+        return _finish(arguments, _decode(arguments), show)
     if arguments.preset == "selection":
         return _finish(arguments, _selection(arguments), show)
     import torch
@@ -102,6 +107,19 @@ def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
     from usb_ext.bench.selection import bench_selection
 
     return bench_selection(arguments.small, arguments.threads, _progress)
+
+
+def _decode(arguments: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    from usb_ext.bench.decoding import bench_decode
+
+    torch.set_num_threads(arguments.threads or 1)
+    folder = None if arguments.images is None else Path(arguments.images).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise DataMissing(f"--images is {arguments.images}, and there is no such folder")
+    count, size, repeats = arguments.num_images, arguments.img_size, arguments.repeats
+    return bench_decode(folder, count or 200, size or 96, repeats or 5, _progress)
 
 
 def _estimators(arguments: argparse.Namespace) -> dict[str, Any]:
