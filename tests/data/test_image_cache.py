@@ -20,7 +20,7 @@ from usb_ext.core.lock import LOCK
 from usb_ext.data import image_cache
 from usb_ext.data.decode import BadImage, decode_file, prepare_image
 from usb_ext.data.folder_scan import scan_folder
-from usb_ext.data.image_cache import cache_files, cache_in_words
+from usb_ext.data.image_cache import CacheFile, cache_files, cache_in_words
 from usb_ext.data.imagefolder import BadImages, load_scanned
 
 S = 12
@@ -43,6 +43,13 @@ def photos(tmp_path: Path) -> Path:
 
 def loaded(photos: Path, kept: Path | None, **named: Any) -> Any:
     return load_scanned(scan_folder(photos), img_size=S, cache=kept, **named)
+
+
+def trained(kept: Path, photos: Path) -> CacheFile:
+    """The file of the training images."""
+    file = cache_files(kept, scan_folder(photos), S)[0]
+    assert file is not None
+    return file
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -166,11 +173,11 @@ def test_what_decodes_is_part_of_the_key_and_what_only_crops_is_not(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scan = scan_folder(photos)
-    here = cache_files(tmp_path, scan, S)[0]
-    assert cache_files(tmp_path, scan, S)[0] == here != cache_files(tmp_path, scan, S + 1)[0]
+    here = trained(tmp_path, photos)
+    assert trained(tmp_path, photos) == here != cache_files(tmp_path, scan, S + 1)[0]
     image_cache._decoders.cache_clear()
     monkeypatch.setattr(image_cache.features, "version", lambda _: "0.1")
-    assert cache_files(tmp_path, scan, S)[0].path != here.path
+    assert trained(tmp_path, photos).path != here.path
     image_cache._decoders.cache_clear()
 
 
@@ -192,11 +199,11 @@ def test_without_room_nothing_is_decoded(
 
 def test_the_size_that_is_told_is_that_of_the_files(photos: Path, tmp_path: Path) -> None:
     kept, scan = tmp_path / "kept", scan_folder(photos)
-    told = cache_in_words(kept, scan, S)
+    told = cache_in_words(cache_files(kept, scan, S))
     count = int(re.findall(r"(\d+) bytes", told)[0])
     assert "16 images of 12 px" in told and not kept.exists()
     loaded(photos, kept)
-    assert cache_in_words(kept, scan, S).endswith(f"{count} bytes, made before")
+    assert cache_in_words(cache_files(kept, scan, S)).endswith(f"{count} bytes, made before")
     on_disk = sum(path.stat().st_size for path in files_in(kept))
     assert count < on_disk < count + 2 * 300  # two records
 
@@ -205,7 +212,7 @@ def test_the_size_that_is_told_is_that_of_the_files(photos: Path, tmp_path: Path
 def test_a_file_that_is_not_whole_is_named(photos: Path, tmp_path: Path, harm: str) -> None:
     kept = tmp_path / "kept"
     loaded(photos, kept)
-    path = cache_files(kept, scan_folder(photos), S)[0].path
+    path = trained(kept, photos).path
     content = path.read_bytes()
     other = next(p for p in files_in(kept) if p != path).read_bytes()
     path.write_bytes({
@@ -226,7 +233,7 @@ def test_a_file_that_is_not_whole_is_named(photos: Path, tmp_path: Path, harm: s
 def test_a_flipped_bit_is_noticed_when_its_image_is_asked_for(photos: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     loaded(photos, kept)
-    path = cache_files(kept, scan_folder(photos), S)[0].path
+    path = trained(kept, photos).path
     with path.open("rb+") as file:
         file.seek(5 * S * S * 3 + 100)
         byte = file.read(1)[0]
@@ -252,7 +259,7 @@ def test_bad_images_are_remembered_and_left_out_where_that_is_asked(
     assert dict(found.skipped) == dict(plain.skipped) and found.train_names == plain.train_names
     assert (np.stack(list(found.train_images)) == plain.train_images).all()
     assert found.train_targets.tolist() == plain.train_targets.tolist()
-    names = [cache_files(kept, scan_folder(photos), S)[0].path]
+    names = [trained(kept, photos).path]
     assert [p.stat().st_mtime_ns for p in files_in(kept) if p in names] == before
 
 

@@ -17,7 +17,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -100,30 +100,30 @@ def cache_file(folder: Path, root: Path, files: Listing, size: int) -> CacheFile
     return CacheFile(folder / f"images_{size}px_{key[:16]}.pixels", paths, files.names, size, key)
 
 
-def cache_files(folder: Path, scan: FolderScan, size: int) -> list[CacheFile]:
-    """The files of a folder's splits that have images: training, then test.
+def cache_files(folder: Path, scan: FolderScan, size: int) -> list[CacheFile | None]:
+    """The files of a folder's splits, training and test; None for a split without images.
 
     Args:
         folder: the setting `image_cache`.
         scan: of the images.
         size: `img_size` in pixels.
     """
-    return [cache_file(folder, scan.root, f, size) for f in (scan.train, scan.test) if f.names]
+    splits = (scan.train, scan.test)
+    return [cache_file(folder, scan.root, f, size) if f.names else None for f in splits]
 
 
-def cache_in_words(folder: Path, scan: FolderScan, size: int) -> str:
+def cache_in_words(files: Sequence[CacheFile | None]) -> str:
     """What a cache of these images takes on disk, or that it is there.
 
     Args:
-        folder: the setting `image_cache`.
-        scan: of the images.
-        size: `img_size` in pixels.
+        files: as `cache_files` gives them, at least one of them no None.
 
     Raises:
         SettingsError: the disk has no room for it, or a file stands in its place.
         DataMissing: a file that is damaged or somebody else's.
     """
-    wanted = cache_files(folder, scan, size)
+    wanted = [file for file in files if file is not None]
+    folder, size = wanted[0].path.parent, wanted[0].size
     missing = [file for file in wanted if find(file) is None]
     count, need = sum(len(f.images) for f in wanted), sum(f.bytes for f in wanted)
     told = f"image_cache {folder}: {count} images of {size} px, {need} bytes{_giga(need)}"

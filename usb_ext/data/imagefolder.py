@@ -16,7 +16,7 @@ from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
 from usb_ext.data.decode import decode_all
 from usb_ext.data.folder_scan import FolderScan, Listing
-from usb_ext.data.image_cache import cache_file, cache_in_words, cached
+from usb_ext.data.image_cache import CacheFile, cache_files, cache_in_words, cached
 from usb_ext.data.streamed import StreamedImages
 from usb_ext.settings.networks import Channels
 
@@ -75,16 +75,17 @@ def load_scanned(
     need = (len(scan.train.names) + len(scan.test.names)) * img_size * img_size * 3
     in_memory = cache is None and need <= budget_bytes
     if cache is None:
+        kept: list[CacheFile | None] = [None, None]
         _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if in_memory else "streamed")
     else:
-        _log.info("%s", cache_in_words(cache, scan, img_size))
-
-    def load(files: Listing) -> tuple[Images, dict[int, str]]:
-        if cache is not None and files.names:
-            return _load_cached(cache, root, files, img_size, skip_bad_images)
-        return _load(root, files, img_size, in_memory, skip_bad_images)
-
-    (train, train_bad), (tested, test_bad) = load(scan.train), load(scan.test)
+        kept = cache_files(cache, scan, img_size)
+        _log.info("%s", cache_in_words(kept))
+    (train, train_bad), (tested, test_bad) = (
+        _load(root, split, img_size, in_memory, skip_bad_images)
+        if file is None
+        else _load_cached(file, skip_bad_images)
+        for split, file in zip((scan.train, scan.test), kept, strict=True)
+    )
     train_kept, test_kept = _kept(scan.train, train_bad), _kept(scan.test, test_bad)
     return ImageArrays(
         train_images=train,
@@ -119,16 +120,13 @@ def _load(
     return (pixels[good] if bad else pixels), bad
 
 
-def _load_cached(
-    folder: Path, root: Path, files: Listing, size: int, skip_bad: bool
-) -> tuple[Images, dict[int, str]]:
+def _load_cached(file: CacheFile, skip_bad: bool) -> tuple[Images, dict[int, str]]:
     """As `_load`, from the file of a cache."""
-    file = cache_file(folder, root, files, size)
     mapped, bad = cached(file)
     if bad:
-        _report(files.names, file.images, bad, skip_bad)
+        _report(file.names, file.images, bad, skip_bad)
     good = np.delete(np.arange(len(file.images)), list(bad))
-    return StreamedImages(file.images, size, good, mapped), bad
+    return StreamedImages(file.images, file.size, good, mapped), bad
 
 
 def _report(

@@ -31,7 +31,7 @@ from usb_ext.data.arrays import (
 from usb_ext.data.feature_views import FeatureArrays, KeptViews, load_feature_set
 from usb_ext.data.folder_scan import FolderScan, read_class_list, scan_folder
 from usb_ext.data.folds import fold_summary, unlabelled_summary
-from usb_ext.data.image_cache import cache_in_words
+from usb_ext.data.image_cache import cache_files, cache_in_words
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.imagefolder import Look, load_scanned
 from usb_ext.data.label_csv import label_file_classes
@@ -139,7 +139,7 @@ def told_of_cache(settings: Settings, *, images_alone: bool = False) -> list[str
     scan = open_source(settings, images_alone=images_alone).scan
     if scan is None:
         return []
-    return [cache_in_words(Path(settings.image_cache), scan, settings.img_size)]
+    return [cache_in_words(cache_files(Path(settings.image_cache), scan, settings.img_size))]
 
 
 def prepare_own(args: Arguments, source: Source | None = None) -> Prepared:
