@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from support.images import folder_of_images
 from support.settings_files import yaml
 
 import usb_ext
@@ -45,3 +46,25 @@ def test_every_file_we_ship_is_ok(call: Any) -> None:
     assert len(missing) == 5
     for path, line in said.items():
         assert line in (*missing, "ok"), path
+
+
+def test_check_config_tells_what_an_image_cache_takes_and_makes_nothing(
+    call: Any, tmp_path: Path
+) -> None:
+    """16 images of 8 x 8 pixels of 3 bytes, with 4 bytes each to check them by."""
+    folder = folder_of_images(tmp_path / "photos")
+    file = yaml(tmp_path / "run.yaml", "dataset: imagefolder", "num_classes: 2", "net: wrn_10_1")
+    words = ("--data_dir", folder, "--num_labels", 4, "--img_size", 8)
+    code, out, _ = call("check-config", file, *words, "--image_cache", tmp_path / "kept")
+    assert code == 0 and out.startswith(
+        f"{file}: ok (image_cache {tmp_path / 'kept'}: 16 images of 8 px, "
+    )
+    told = int(out.split("8 px, ")[1].split()[0])
+    assert 16 * (8 * 8 * 3 + 4) <= told < 16 * (8 * 8 * 3 + 4) + 100
+    assert not (tmp_path / "kept").exists()
+    code, out, _ = call(
+        "check-config", file, *words, "--image_cache", tmp_path / "run.yaml" / "kept"
+    )
+    assert code != 0 and "Traceback" not in out
+    code, out, _ = call("check-config", file, *words)
+    assert out == f"{file}: ok\n"

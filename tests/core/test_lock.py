@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -145,3 +146,19 @@ def test_a_stage_that_is_done_leaves_no_lock_of_a_killed_one(tmp_path: Path) -> 
     process.wait()
     assert is_done(made, {"seed": 1})
     assert not (tmp_path / LOCK).exists()
+
+
+def test_one_that_waits_goes_on_when_the_holder_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "lock"
+    process = holder(path)
+    seen: list[int | None] = []
+    Timer(0.3, process.kill).start()
+    with caplog.at_level(logging.INFO, "usb_ext"), locked(path, "a cache", wait=True):
+        seen.append(process.wait(10))
+        with pytest.raises(RunFailed, match="a cache"), locked(path, "a stage"):
+            pass
+    assert seen == [-signal.SIGKILL]
+    assert f"in use by a run (process {process.pid}" in caplog.text and "waiting" in caplog.text
+    assert not path.exists()

@@ -226,3 +226,10 @@ def test_processes_share_what_decides_the_result_and_when_they_exchange_somethin
     for name, value in {"lr": 9.0, "num_save_iter": 7, "sync_bn": False, "resume": True}.items():
         found = differing_between_processes(here, {**here, name: value})
         assert found == {name: (here[name], value)}
+
+
+def test_the_hash_does_not_see_a_cache_of_decoded_images() -> None:
+    folder = {"dataset": "imagefolder"}
+    kept = {**folder, "image_cache": "/disk/kept"}
+    assert config_sha256(settings(**kept)) == config_sha256(settings(**folder))
+    assert differing_keys(kept, folder) == {}

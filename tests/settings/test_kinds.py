@@ -115,7 +115,9 @@ def test_home_is_expanded_in_every_path_of_the_settings(monkeypatch: pytest.Monk
     named = [
         n
         for n in Settings.model_fields
-        if re.search(r"_(dir|file|path|list|labels|features)$|^features$|^plugin$|^start_from$", n)
+        if re.search(
+            r"_(dir|file|path|list|labels|features|cache)$|^features$|^plugin$|^start_from$", n
+        )
     ]
     texts = [n for n in named if str in members(Settings.model_fields[n].annotation)]
     assert set(texts) == PATHS and len(texts) > 9

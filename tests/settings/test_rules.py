@@ -137,3 +137,11 @@ def test_resume_and_overwrite_may_stand_together() -> None:
     settings = load_settings({"resume": True}, {"overwrite": True}).settings
     assert settings.resume
     assert settings.overwrite
+
+
+def test_only_image_files_are_decoded_into_a_cache() -> None:
+    with pytest.raises(
+        SettingsError, match="image_cache is 'kept', but dataset is digits.*leave it out"
+    ):
+        check(Settings(dataset="digits", image_cache="kept"))
+    assert contradictions(Settings(dataset="imagefolder", image_cache="kept")) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_ext.cli.command import Command, Show
-from usb_ext.core.errors import SettingsError
+from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import write_json, write_text
 from usb_ext.core.outputs import check_outputs, claim_outputs
 
@@ -21,7 +21,7 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
         default="digits",
         help="digits, cifar-wrn, cifar-vit; gpu: both of these in each precision, for minutes on a GPU; "
         "selection: selecting and propagating alone; estimators: SemiSupervisedClassifier beside "
-        "scikit-learn's own",
+        "scikit-learn's own; decode: Pillow, torchvision's decoder and image_cache",
     )
     bench.add_argument(
         "--minutes", type=float, default=9.0, metavar="M", help="gpu: end before so many are over"
@@ -54,6 +54,9 @@ def bench_flags(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--labels", type=int, default=40, metavar="N", help="estimators: labelled examples"
     )
+    bench.add_argument(
+        "--images", metavar="DIR", help="decode: JPEG files below it (default: some are made)"
+    )
     bench.add_argument("--csv", metavar="FILE", help="estimators: write a line a fit")
     bench.add_argument("--scale", action="store_true", help="cost as batch, image and set grow")
     bench.add_argument(
@@ -85,6 +88,8 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
             check_outputs(path.parent, [path.name], flag)
     if arguments.preset == "estimators":
         return _finish(arguments, _estimators(arguments), show)
+    if arguments.preset == "decode":
+        return _finish(arguments, _decode(arguments), show)
     if arguments.preset == "selection":
         return _finish(arguments, _selection(arguments), show)
     if arguments.preset == "gpu":
@@ -128,6 +133,19 @@ def _gpu(arguments: argparse.Namespace) -> dict[str, Any]:
         _progress,
         small=arguments.small,
     )
+
+
+def _decode(arguments: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    from usb_ext.bench.decoding import bench_decode
+
+    torch.set_num_threads(arguments.threads or 1)
+    folder = None if arguments.images is None else Path(arguments.images).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise DataMissing(f"--images is {arguments.images}, and there is no such folder")
+    count, size, repeats = arguments.num_images, arguments.img_size, arguments.repeats
+    return bench_decode(folder, count or 200, size or 96, repeats or 5, _progress)
 
 
 def _estimators(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def check_config(file: str, flags: Mapping[str, object] | None = None) -> list[s
 
     Returns:
         `ok`; the recipe where the flags name another method than the file; then a sentence for each thing
-        without effect.
+        without effect, and what `image_cache` takes on disk.
 
     Raises:
         UsbExtError: what `train` would say.
@@ -100,12 +100,14 @@ def check_config(file: str, flags: Mapping[str, object] | None = None) -> list[s
     recipe = [loaded.settings.recipe] if loaded.settings.recipe else []
     from usb_ext.as3l.driver import check_staged
     from usb_ext.as3l.workflow import wants_stages
+    from usb_ext.data.sets import told_of_cache
     from usb_ext.training.train import rehearse
 
     if wants_stages(loaded.settings):
         check_staged(loaded.settings)
-        return ["ok", *recipe, *loaded.warnings]
-    return ["ok", *recipe, *rehearse(loaded)]
+        cache = told_of_cache(loaded.settings, images_alone=True)
+        return ["ok", *recipe, *loaded.warnings, *cache]
+    return ["ok", *recipe, *rehearse(loaded), *told_of_cache(loaded.settings)]
 
 
 DOCTOR = Command(no_flags, run_doctor)

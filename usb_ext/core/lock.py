@@ -36,7 +36,7 @@ os.register_at_fork(after_in_child=_close_in_fork)
 
 
 @contextmanager
-def locked(path: Path, what: str, *, inherited: bool = False) -> Iterator[int]:
+def locked(path: Path, what: str, *, inherited: bool = False, wait: bool = False) -> Iterator[int]:
     """Hold a lock; gives the file descriptor that processes of ours may inherit.
 
     Args:
@@ -45,12 +45,13 @@ def locked(path: Path, what: str, *, inherited: bool = False) -> Iterator[int]:
         what: who wants it, such as "a run", for messages.
         inherited: processes that are started get the descriptor and hold the lock until they end, also
             those that a killed parent leaves behind.
+        wait: until another process that holds it lets go; for work that any process may find done.
 
     Raises:
         RunFailed: another process holds it.
         SettingsError: the file cannot be made.
     """
-    descriptor = _taken(path, what)
+    descriptor = _taken(path, what, wait)
     if not inherited:
         _ours.add(descriptor)
     try:
@@ -113,7 +114,7 @@ def signed(path: Path) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _taken(path: Path, what: str) -> int:
+def _taken(path: Path, what: str, wait: bool) -> int:
     """An open, locked file that still has its name: the one before us removes it when it ends."""
     while True:
         try:
@@ -121,7 +122,7 @@ def _taken(path: Path, what: str) -> int:
         except OSError as error:
             raise SettingsError(f"{path.parent} cannot be written into: {reason(error)}") from error
         try:
-            _lock(descriptor, path, what)
+            _lock(descriptor, path, what, wait)
             if _is_named(descriptor, path):
                 _sign(descriptor, path, what)
                 return descriptor
@@ -131,11 +132,15 @@ def _taken(path: Path, what: str) -> int:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path, what: str) -> None:
+def _lock(descriptor: int, path: Path, what: str, wait: bool) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = _words(descriptor) or what
+        if wait:
+            _log.info("%s is in use by %s; waiting for it", path.parent, holder)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return
         raise RunFailed(
             f"{path.parent} is in use: {holder} or what it left behind still works there; wait for it, "
             "or stop it"

@@ -12,6 +12,7 @@ import torch
 
 from usb_ext.augment.recipe import resized, resized_one
 from usb_ext.data.arrays import Images
+from usb_ext.data.streamed import StreamedImages
 
 MEBIBYTE = 2**20
 DECODERS = 4
@@ -39,8 +40,9 @@ class ImageStore:
         self.device = device
         self.source = images
         self.resident: torch.Tensor | None = None
-        if not isinstance(images, np.ndarray):
-            return
+        mapped = isinstance(images, StreamedImages) and images.mapped is not None
+        if not isinstance(images, np.ndarray) and not (mapped and device.type != "cpu"):
+            return  # ours: on the CPU a mapped file stays where it is, and memory does not grow with it
         need = len(images) * 3 * size * size
         if need > budget_bytes:
             _log.warning(
@@ -49,7 +51,8 @@ class ImageStore:
                 budget_bytes // MEBIBYTE,
             )
             return
-        planes = torch.from_numpy(np.ascontiguousarray(resized(images, size))).permute(0, 3, 1, 2)
+        whole = images if isinstance(images, np.ndarray) else self._block(np.arange(len(images)))
+        planes = torch.from_numpy(np.ascontiguousarray(resized(whole, size))).permute(0, 3, 1, 2)
         self.resident = planes.contiguous().to(device)
 
     def fetch(self, positions: torch.Tensor) -> torch.Tensor:
@@ -62,9 +65,11 @@ class ImageStore:
         return planes.to(self.device, non_blocking=True)
 
     def _block(self, positions: np.ndarray) -> np.ndarray:
-        """Images at `positions`, (n, size, size, 3): cut from the array, or decoded by a few threads."""
+        """Images at `positions`, (n, size, size, 3): cut from an array or file, or decoded by threads."""
         if isinstance(self.source, np.ndarray):
             return resized(np.asarray(self.source[positions]), self.size)
+        if isinstance(self.source, StreamedImages) and self.source.mapped is not None:
+            return resized(self.source.block(positions), self.size)
         with ThreadPoolExecutor(DECODERS) as pool:
             return np.stack(list(pool.map(self._decoded, positions.tolist())))
 

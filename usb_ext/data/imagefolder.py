@@ -1,14 +1,12 @@
 """A user's own images: `DIR/train/<class>/*`, `DIR/test/<class>/*`, maybe `DIR/unlabeled/*`.
 
 ImageNet's folders have this layout too, with `val` in place of `test`.
-
-Decode many image files at once.
 """
 
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -16,13 +14,12 @@ from numpy.typing import NDArray
 
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
-from usb_ext.data.decode import BadImage, decode_file
+from usb_ext.data.decode import decode_all
 from usb_ext.data.folder_scan import FolderScan, Listing
+from usb_ext.data.image_cache import CacheFile, cache_files, cache_in_words, cached
 from usb_ext.data.streamed import StreamedImages
 from usb_ext.settings.networks import Channels
 
-_CHUNK = 64  # files a task: enough to hide the pool's overhead
-_MOST_THREADS = 8  # Pillow decodes outside Python's lock, so threads are enough
 _log = logging.getLogger(__name__)
 
 Look: TypeAlias = tuple[Channels, Channels]
@@ -42,41 +39,6 @@ class BadImages(DataMissing):
         self.reasons = reasons
 
 
-def decode_all(
-    paths: Sequence[str], size: int, out: NDArray[np.uint8] | None = None
-) -> dict[int, str]:
-    """Decode every file; keep the pixels in `out`, or only check the files if it is None.
-
-    Args:
-        paths: N image files.
-        size: side of the decoded images in pixels.
-        out: uint8, shape (N, size, size, 3), filled where decoding succeeds.
-
-    Returns:
-        Reason by position, in ascending order, for each file that cannot be decoded.
-    """
-
-    def task(start: int) -> dict[int, str]:
-        """Decode one chunk."""
-        bad: dict[int, str] = {}
-        for position in range(start, min(start + _CHUNK, len(paths))):
-            try:
-                pixels = decode_file(paths[position], size)
-            except BadImage as error:
-                bad[position] = str(error)
-                continue
-            if out is not None:
-                out[position] = pixels
-        return bad
-
-    if paths:
-        _log.info("decoding %d images", len(paths))
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        parts = pool.map(task, range(0, len(paths), _CHUNK))
-        return {position: reason for part in parts for position, reason in part.items()}
-
-
 def load_scanned(
     scan: FolderScan,
     *,
@@ -84,11 +46,13 @@ def load_scanned(
     budget_bytes: int = 2**31,
     skip_bad_images: bool = False,
     look: Look = (IMAGENET_MEAN, IMAGENET_STD),
+    cache: Path | None = None,
 ) -> ImageArrays:
     """Load a scanned folder as a data set.
 
     Both splits are decoded into memory if together they fit the budget; otherwise images are
-    decoded each time they are asked for. Either way they are prepared by `decode.prepare_image`.
+    decoded each time they are asked for; with `cache` they are decoded once and mapped, whatever the budget
+    (`image_cache.py`). Always they are prepared by `decode.prepare_image`.
 
     Args:
         scan: its files.
@@ -98,20 +62,30 @@ def load_scanned(
             `skipped`. When streaming this takes one pass over all files.
         look: mean and standard deviation of each channel, of pixels in [0, 1]; a folder says nothing of
             them, so they are ImageNet's, or those that the network was made for.
+        cache: folder for decoded images.
 
     Raises:
         DataMissing: a file that cannot be decoded (when streaming without `skip_bad_images`: at the
-            access).
-        SettingsError: img_size below 1.
+            access), or a damaged cache.
+        SettingsError: img_size below 1, or no room for the cache.
     """
     if img_size < 1:
         raise SettingsError(f"img_size is {img_size}; it must be at least 1 pixel")
     root = scan.root
     need = (len(scan.train.names) + len(scan.test.names)) * img_size * img_size * 3
-    cached = need <= budget_bytes
-    _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if cached else "streamed")
-    train, train_bad = _load(root, scan.train, img_size, cached, skip_bad_images)
-    tested, test_bad = _load(root, scan.test, img_size, cached, skip_bad_images)
+    in_memory = cache is None and need <= budget_bytes
+    if cache is None:
+        kept: list[CacheFile | None] = [None, None]
+        _log.info("%s: %d bytes decoded, %s", root, need, "in memory" if in_memory else "streamed")
+    else:
+        kept = cache_files(cache, scan, img_size)
+        _log.info("%s", cache_in_words(kept))
+    (train, train_bad), (tested, test_bad) = (
+        _load(root, split, img_size, in_memory, skip_bad_images)
+        if file is None
+        else _load_cached(file, skip_bad_images)
+        for split, file in zip((scan.train, scan.test), kept, strict=True)
+    )
     train_kept, test_kept = _kept(scan.train, train_bad), _kept(scan.test, test_bad)
     return ImageArrays(
         train_images=train,
@@ -128,13 +102,15 @@ def load_scanned(
 
 
 def _load(
-    root: os.PathLike[str], files: Listing, size: int, cached: bool, skip_bad: bool
+    root: os.PathLike[str], files: Listing, size: int, in_memory: bool, skip_bad: bool
 ) -> tuple[Images, dict[int, str]]:
     """Images of one split, bad ones left out, and the reason of each bad one by its position."""
     paths = tuple(os.path.join(root, name) for name in files.names)
-    if not cached and not skip_bad:
+    if not in_memory and not skip_bad:
         return StreamedImages(paths, size), {}
-    pixels = np.zeros((len(paths), size, size, 3), np.uint8) if cached else None
+    if paths:
+        _log.info("decoding %d images", len(paths))
+    pixels = np.zeros((len(paths), size, size, 3), np.uint8) if in_memory else None
     bad = decode_all(paths, size, pixels)
     if bad:
         _report(files.names, paths, bad, skip_bad)
@@ -142,6 +118,15 @@ def _load(
     if pixels is None:
         return StreamedImages(paths, size)[good], bad
     return (pixels[good] if bad else pixels), bad
+
+
+def _load_cached(file: CacheFile, skip_bad: bool) -> tuple[Images, dict[int, str]]:
+    """As `_load`, from the file of a cache."""
+    mapped, bad = cached(file)
+    if bad:
+        _report(file.names, file.images, bad, skip_bad)
+    good = np.delete(np.arange(len(file.images)), list(bad))
+    return StreamedImages(file.images, file.size, good, mapped), bad
 
 
 def _report(

@@ -31,6 +31,7 @@ from usb_ext.data.arrays import (
 from usb_ext.data.feature_views import FeatureArrays, KeptViews, load_feature_set
 from usb_ext.data.folder_scan import FolderScan, read_class_list, scan_folder
 from usb_ext.data.folds import fold_summary, unlabelled_summary
+from usb_ext.data.image_cache import cache_files, cache_in_words
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.imagefolder import Look, load_scanned
 from usb_ext.data.label_csv import label_file_classes
@@ -123,6 +124,24 @@ def open_source(args: Settings, *, images_alone: bool = False) -> Source:
     return Source(scan=scan)
 
 
+def told_of_cache(settings: Settings, *, images_alone: bool = False) -> list[str]:
+    """A sentence about what `image_cache` takes; none where it is not asked for, or no images are there.
+
+    Args:
+        settings: of a run or stage.
+        images_alone: as in `open_source`.
+
+    Raises:
+        DataMissing, SettingsError: as in `open_source` and `image_cache.cache_in_words`.
+    """
+    if settings.image_cache is None or not Path(settings.data_dir).is_dir():
+        return []
+    scan = open_source(settings, images_alone=images_alone).scan
+    if scan is None:
+        return []
+    return [cache_in_words(cache_files(Path(settings.image_cache), scan, settings.img_size))]
+
+
 def prepare_own(args: Arguments, source: Source | None = None) -> Prepared:
     """Build a data set that usb_ext loads itself.
 
@@ -164,6 +183,7 @@ def load_arrays(args: Settings, source: Source) -> Arrays:
         budget_bytes=args.cache_budget_mb * MEBIBYTE,
         skip_bad_images=args.skip_bad_images,
         look=_look(args.net),
+        cache=None if args.image_cache is None else Path(args.image_cache),
     )
 
 

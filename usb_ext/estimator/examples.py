@@ -10,9 +10,8 @@ from PIL import Image
 
 from usb_ext.core.errors import DataMissing
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays
-from usb_ext.data.decode import prepare_image
+from usb_ext.data.decode import decode_all, prepare_image
 from usb_ext.data.feature_views import FeatureArrays, KeptViews
-from usb_ext.data.imagefolder import decode_all
 from usb_ext.estimator.labels import Labels
 from usb_ext.inference.inputs import is_file_name
 from usb_ext.settings.networks import made_for

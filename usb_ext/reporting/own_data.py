@@ -58,7 +58,7 @@ class OwnData:
     """
 
     def __init__(self, settings: Settings, folder: RunFolder) -> None:
-        self.settings, self.folder = settings, folder
+        self.settings, self.folder = settings.model_copy(update={"image_cache": None}), folder
         self._source: Source | None = None
         self._datasets: Datasets | None = None
 

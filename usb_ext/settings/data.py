@@ -144,6 +144,12 @@ class DatasetSettings(SettingsGroup):
         default=4096,
         description="Memory for decoded images in MiB; 0 decodes each image every time.",
     )
+    image_cache: FilePath | None = Field(
+        default=None,
+        description="For imagefolder: a folder for decoded images of img_size; the first run decodes each "
+        "image once into a mapped file there, later ones read it. Its size is said, and refused without "
+        "room, before any image is decoded.",
+    )
     img_size: Count = Field(
         default=32,
         description="Height and width of an image in pixels; with net: timm/NAME or torchvision/NAME, where "
@@ -170,6 +176,19 @@ class DatasetSettings(SettingsGroup):
     def _as_usb(cls, value: bool | None) -> bool | None:
         """One spelling of what USB does, so that it is one setting."""
         return None if value else value
+
+
+def image_cache_contradictions(s: "Settings") -> Iterator[str]:
+    """A cache of decoded files for images that are no files.
+
+    Args:
+        s: a model whose single values are already valid.
+    """
+    if s.image_cache is not None and s.dataset != "imagefolder":
+        yield (
+            f"image_cache is {s.image_cache!r}, but dataset is {s.dataset}, which has no image files to "
+            "decode; leave it out"
+        )
 
 
 def unlabelled_contradictions(s: "Settings") -> Iterator[str]:

@@ -25,9 +25,9 @@ from usb_ext.settings.training import precision_of
 
 WITHOUT_INFLUENCE: frozenset[str] = frozenset(
     "recipe plugin save_dir save_name save_tag resume load_path overwrite yes use_tensorboard use_wandb "
-    "use_aim num_workers progress data_dir num_log_iter num_save_iter cache_budget_mb image_budget_mb device "
-    "num_threads calibration_iter calibration_share without_test feature_file weak_no_grad "
-    "selected_only".split()
+    "use_aim num_workers progress data_dir num_log_iter num_save_iter cache_budget_mb image_cache "
+    "image_budget_mb device num_threads calibration_iter calibration_share without_test feature_file "
+    "weak_no_grad selected_only".split()
 ).union(
     DistributedSettings.model_fields.keys() - {"sync_bn"},
     DEAD,

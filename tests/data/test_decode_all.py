@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from usb_ext.data.imagefolder import decode_all
+from usb_ext.data.decode import decode_all
 
 S = 4
 
