@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,54 @@ def test_a_run_stopped_on_two_goes_on_on_two_bit_for_bit_and_on_one_to_rounding(
             assert torch.equal(value, bits[part][name]), name
             torch.testing.assert_close(value, near[part][name], rtol=1e-3, atol=1e-4)
     assert sorted(os.listdir(whole / "run")) == sorted(os.listdir(again / "run"))
+
+
+def in_double(act: Callable[..., Any], *words: Any) -> Any:
+    """What an act of this file gives where runs are in double precision."""
+    single = train.built
+
+    def doubled(*given: Any, **named: Any) -> Any:
+        algorithm = single(*given, **named)
+        for network in (algorithm.model, algorithm.ema_model):
+            network.double()
+            network.register_forward_pre_hook(lambda _, given: (given[0].double(),))
+        return algorithm
+
+    train.built = doubled
+    return act(*words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("later", [2, 1])
+def test_a_run_stopped_on_four_goes_on_on_fewer_to_rounding(tmp_path: Path, later: int) -> None:
+    """Beside the same run on one process that was not stopped, in double precision."""
+    alone, cut = tmp_path / "alone", tmp_path / "cut"
+    in_processes(1, in_double, whole_run, str(alone), None, RUN, join=False)
+    codes = in_processes(4, in_double, stopped_run, str(cut), RUN, join=False)
+    assert codes == [143] * 4 and checkpoint_of(cut)["it"] == 2
+    resumed = {**RUN, "resume": True}
+    in_processes(later, in_double, whole_run, str(cut), None, resumed, join=False)
+    kept, near = checkpoint_of(alone), checkpoint_of(cut)
+    assert near["it"] == kept["it"]
+    for part in ("model", "ema_model"):
+        for name, value in kept[part].items():
+            torch.testing.assert_close(value, near[part][name], rtol=1e-8, atol=1e-8)
+    steps = [[row["it"] for row in metrics_of(folder)] for folder in (alone, cut)]
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.slow
+def test_three_hundred_steps_on_two_processes_end(tmp_path: Path) -> None:
+    """The first rows of the log are those of one process to rounding, and both have learned something."""
+    given = {**RUN, "num_train_iter": 300, "num_eval_iter": 100, "epoch": 1}
+    tops = in_processes(2, whole_run, str(tmp_path / "two"), None, given, join=False)
+    alone = run(tmp_path / "one", **given)
+    assert alone is not None and tops[0] == tops[1]
+    rows, single = metrics_of(tmp_path / "two"), metrics_of(tmp_path / "one")
+    assert [row["it"] for row in rows] == [row["it"] for row in single] == list(range(1, 301))
+    for ours, theirs in zip(rows[:3], single[:3], strict=True):
+        assert ours["train/total_loss"] == pytest.approx(theirs["train/total_loss"], rel=1e-3)
+    assert tops[0] > 0.3 and alone.top1_last > 0.3
 
 
 OWN_ROWS: dict[str, Any] = {**RUN, "sync_bn": False}
