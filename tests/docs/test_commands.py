@@ -62,7 +62,9 @@ def commands_of(text: str) -> Iterator[list[str]]:
 
 
 def own_words(command: list[str]) -> list[str] | None:
-    """What stands after `usb-ext`, however it is called (torchrun too); None for another program."""
+    """What stands after `usb-ext`, however it is called (torchrun, timeout); None for another program."""
+    if command[:2] == ["timeout", "--signal"]:
+        command = command[4:]
     if SCRIPT in command:
         return ["train", *command[command.index(SCRIPT) + 1 :]]
     for program in PROGRAMS:

@@ -97,12 +97,12 @@ def test_texts_stay_texts() -> None:
 def test_a_pickle_holds_the_weights_and_predicts_the_same_to_the_bit() -> None:
     X, y, _ = clouds()
     model = SemiSupervisedClassifier(**{**FAST, "net": "mlp_8"}).fit(X, y)
-    before = model.predict_proba(X)
+    before, few = model.predict_proba(X), model.predict_proba(X[:3])  # rounding hangs on the rows
     content = pickle.dumps(model)
     assert b"semilearn" not in content
     again = pickle.loads(content)
     assert np.array_equal(again.predict_proba(X), before)
-    assert np.array_equal(pickle.loads(pickle.dumps(again)).predict_proba(X[:3]), before[:3])
+    assert np.array_equal(pickle.loads(pickle.dumps(again)).predict_proba(X[:3]), few)
 
 
 def test_one_seed_is_one_classifier_and_a_clone_is_unfitted() -> None:
