@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.arrays import IMAGENET_MEAN, IMAGENET_STD, ImageArrays, Images
@@ -86,7 +85,8 @@ def load_scanned(
         else _load_cached(file, skip_bad_images)
         for split, file in zip((scan.train, scan.test), kept, strict=True)
     )
-    train_kept, test_kept = _kept(scan.train, train_bad), _kept(scan.test, test_bad)
+    train_skipped, test_skipped = _skipped(scan.train, train_bad), _skipped(scan.test, test_bad)
+    train_kept, test_kept = scan.train.without(train_skipped), scan.test.without(test_skipped)
     return ImageArrays(
         train_images=train,
         train_targets=np.array(train_kept.targets, dtype=np.int64),
@@ -97,7 +97,7 @@ def load_scanned(
         std=look[1],
         hflip=True,
         train_names=train_kept.names,
-        skipped=_skipped(scan.train, train_bad) | _skipped(scan.test, test_bad),
+        skipped=train_skipped | test_skipped,
     )
 
 
@@ -143,17 +143,6 @@ def _report(
         told = f"{message}; that leaves no image in this split"
         raise BadImages(told, {names[n]: why for n, why in bad.items()})
     _log.warning("skipped: %s", message)
-
-
-def _kept(files: Listing, bad: dict[int, str]) -> Listing:
-    """The files that could be decoded."""
-    keep: NDArray[np.bool_] = np.ones(len(files.names), dtype=np.bool_)
-    keep[list(bad)] = False
-    return Listing(
-        tuple(name for name, good in zip(files.names, keep, strict=True) if good),
-        tuple(target for target, good in zip(files.targets, keep, strict=True) if good),
-        tuple(size for size, good in zip(files.sizes, keep, strict=True) if good),
-    )
 
 
 def _skipped(files: Listing, bad: dict[int, str]) -> dict[str, str]:
