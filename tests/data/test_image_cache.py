@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.images import FOLDER_RUN
+from support.kept_images import S, loaded, sums
 from support.kills import Killed, dying
 from support.processes import in_processes
 from support.run import assert_same_state, checkpoint_of, metrics_of, run
@@ -21,9 +22,7 @@ from usb_ext.data import image_cache
 from usb_ext.data.decode import BadImage, decode_file, prepare_image
 from usb_ext.data.folder_scan import scan_folder
 from usb_ext.data.image_cache import CacheFile, cache_files, cache_in_words
-from usb_ext.data.imagefolder import BadImages, load_scanned
-
-S = 12
+from usb_ext.data.imagefolder import BadImages
 
 
 @pytest.fixture
@@ -39,10 +38,6 @@ def photos(tmp_path: Path) -> Path:
                 pixels = rng.integers(low, high, (*rng.integers(9, 40, 2), 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(path)
     return tmp_path / "photos"
-
-
-def loaded(photos: Path, kept: Path | None, **named: Any) -> Any:
-    return load_scanned(scan_folder(photos), img_size=S, cache=kept, **named)
 
 
 def trained(kept: Path, photos: Path) -> CacheFile:
@@ -279,19 +274,6 @@ def test_an_image_that_could_not_be_read_then_and_can_now_is_named(
             loaded(photos, tmp_path / "kept")
     with pytest.raises(DataMissing, match=r"lacks .*b/002\.jpg, which .* can be now; delete it"):
         loaded(photos, tmp_path / "kept")
-
-
-def sums(photos: Path, kept: Path) -> tuple[int, int, int]:
-    """What a process sees, and how many images it has decoded itself."""
-    decoded: list[str] = []
-    original = image_cache.decode_all
-    image_cache.decode_all = lambda paths, *rest: (decoded.extend(paths), original(paths, *rest))[1]  # type: ignore[assignment]
-    try:
-        found = loaded(photos, kept)
-    finally:
-        image_cache.decode_all = original
-    images = np.stack(list(found.train_images))
-    return int(images.sum()), len(images), len(decoded)
 
 
 def test_processes_that_want_it_at_once_make_it_once(photos: Path, tmp_path: Path) -> None:
