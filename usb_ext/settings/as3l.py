@@ -168,7 +168,9 @@ class AS3LSettings(SettingsGroup):
         "that, without which features that are never negative all point the same way.",
     )
     as3l_points_per_center: Count | None = Field(
-        default=None, description="Images a center that K-means trains on; None is all."
+        default=None,
+        description="Images a center that K-means and seed K-means train on, for sets of millions; None "
+        "is all.",
     )
     as3l_labels: FilePath | None = Field(
         default=None,

@@ -1,11 +1,15 @@
 """K-means by faiss: what it returns fits together, and its draws are its own."""
 
+from typing import Any
+
 import faiss
 import numpy as np
 import pytest
+import torch
+from sklearn.cluster import KMeans
 from support.features import blobs, random_points, squared
 
-from usb_ext.as3l.clustering.kmeans import kmeans, kmeans_runs
+from usb_ext.as3l.clustering.kmeans import ITERATIONS, kmeans, kmeans_runs, spread_start
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -19,6 +23,22 @@ def test_assignment_and_objective_are_those_of_the_centers() -> None:
     assert found.assignment.tolist() == [int(np.argmin(row)) for row in wanted]
     assert found.objective == pytest.approx(sum(map(min, wanted)), rel=1e-5)
     assert found.centers.shape == (4, 3)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_objective_is_that_of_scikit_learn_from_the_same_start(kind: Any, seed: int) -> None:
+    """Its inertia, after as many of Lloyd's steps."""
+    points = random_points(400, 5, seed, np.float32)
+    draws = rng(seed)
+    draws.integers(2**31)
+    start = spread_start(points, 6, draws)
+    wanted = KMeans(6, init=start, n_init=1, max_iter=ITERATIONS, tol=0, algorithm="lloyd").fit(
+        points
+    )
+    found = kmeans(kind(points), 6, rng(seed))
+    assert found.objective == pytest.approx(wanted.inertia_, rel=1e-4)
+    assert np.mean(found.assignment == wanted.labels_) > 0.99
 
 
 def test_groups_far_apart_are_found_and_centers_are_their_means() -> None:
@@ -57,8 +77,9 @@ def test_faiss_keeps_its_threads_and_no_global_draw_is_made() -> None:
     assert faiss.omp_get_max_threads() == threads
 
 
-def test_training_on_a_sample_of_the_points_still_assigns_all() -> None:
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+def test_training_on_a_sample_of_the_points_still_assigns_all(kind: Any) -> None:
     points, targets = blobs(3, 100)
-    found = kmeans(points, 3, rng(), points_per_center=10)
+    found = kmeans(kind(points), 3, rng(), points_per_center=10)
     assert found.assignment.shape == (300,)
     assert all(len(set(found.assignment[targets == c].tolist())) == 1 for c in range(3))

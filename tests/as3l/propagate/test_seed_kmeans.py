@@ -1,10 +1,13 @@
 """Constrained seed K-means against a loop; what the constraint and the objective promise."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
-from support.features import random_points, squared
+import torch
+from sklearn.cluster import KMeans
+from support.features import blobs, random_points, squared
 
 from usb_ext.as3l.clustering.kmeans import spread_start
 from usb_ext.as3l.propagate.seed_kmeans import seed_groups, seed_kmeans
@@ -32,13 +35,14 @@ def looped(points, rows, groups, centers, steps):
                 centers[k] = sum(members) / len(members)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("clusters", [3, 5])
-def test_equals_the_loop(seed: int, clusters: int) -> None:
+def test_equals_the_loop(seed: int, clusters: int, kind: Any) -> None:
     points = random_points(40, 3, seed)
     rows = rng(seed).choice(40, size=7, replace=False)
     groups = np.array([0, 1, 2, 0, 1, 2, 0])
-    found = seed_kmeans(points, rows, groups, clusters, rng(seed), tolerance=0.0)
+    found = seed_kmeans(kind(points), rows, groups, clusters, rng(seed), tolerance=0.0)
     first = [points[rows[groups == g]].mean(axis=0) for g in range(3)]
     start = spread_start(points, clusters, rng(seed), np.stack(first))
     wanted = looped(points, rows, groups, list(start), len(found.history))
@@ -64,6 +68,39 @@ def test_labelled_samples_stay_and_the_objective_never_rises(seed: int) -> None:
         for r, g in zip(rows, groups, strict=True)
     ]
     assert any(would_leave), "no labelled sample is held back, so nothing is tested"
+
+
+def test_with_labels_at_its_start_alone_it_ends_as_scikit_learn_does() -> None:
+    """Where every labelled sample stays at its own start's side, the constraint changes nothing."""
+    points, targets = blobs(4, 60)
+    rows = np.array([np.flatnonzero(targets == c)[0] for c in range(4)])
+    found = seed_kmeans(points, rows, np.arange(4), 4, rng(0), tolerance=0.0)
+    wanted = KMeans(4, init=points[rows], n_init=1, tol=0, algorithm="lloyd").fit(points)
+    assert found.history[-1] == pytest.approx(wanted.inertia_, rel=1e-4)
+    assert found.assignment.tolist() == wanted.labels_.tolist()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+def test_of_a_sample_with_the_labelled_ones_all_others_are_assigned(kind: Any) -> None:
+    """Its steps are those on the sample alone; then each sample goes to the nearest center."""
+    points = random_points(500, 3, 3)
+    rows = rng(3).choice(500, size=8, replace=False)
+    groups = np.arange(8) % 4
+    found = seed_kmeans(kind(points), rows, groups, 5, rng(4), tolerance=0.0, points_per_center=20)
+    draws = rng(4)
+    first = [points[rows[groups == g]].mean(axis=0) for g in range(4)]
+    start = spread_start(points, 5, draws, np.stack(first))
+    few = sorted({*draws.choice(500, size=100, replace=False).tolist(), *rows.tolist()})
+    places = np.array([few.index(row) for row in rows])
+    wanted = looped(points[few], places, groups, list(start), len(found.history))
+    np.testing.assert_allclose(found.history, wanted[2], rtol=1e-10)
+    np.testing.assert_allclose(found.centers, wanted[1], rtol=1e-10)
+    own = dict(zip(rows.tolist(), groups.tolist(), strict=True))
+    for i, point in enumerate(points):
+        near = int(np.argmin([squared(point, center) for center in found.centers]))
+        assert found.assignment[i] == own.get(i, near)
+    whole = seed_kmeans(points, rows, groups, 5, rng(4), points_per_center=100)
+    assert whole.history == seed_kmeans(points, rows, groups, 5, rng(4)).history
 
 
 def test_an_emptied_cluster_keeps_its_center(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from usb_ext.as3l.clustering.kmeans import Clustering, kmeans_runs
+from usb_ext.as3l.clustering.nearest import placed
 from usb_ext.core.arrays import FloatArray, blocks, unit_length
 from usb_ext.settings.as3l import RUNS, TUNE_EPOCHS
 
@@ -45,13 +46,14 @@ def tuned_features(
         runs: C.
         epochs: of the layer.
         points_per_center: as in `kmeans.kmeans`.
-        device: of the layer.
+        device: of the layer, and of K-means where it is a GPU.
 
     Returns:
         Shape (N, d), float32.
     """
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    clusterings = kmeans_runs(features, num_clusters, runs, rng, points_per_center)
+    points = placed(features, device)
+    clusterings = kmeans_runs(points, num_clusters, runs, rng, points_per_center)
     targets = mean_centers(clusterings)
     return fine_tune(features, targets, generator, epochs=epochs, device=device)
 

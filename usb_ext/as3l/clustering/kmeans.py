@@ -1,5 +1,8 @@
 """K-means by faiss, several seeded runs (AS3L, Secs. 4.3 and 4.4).
 
+faiss's wheels compute on the CPU; samples that are `nearest.placed` on a GPU are clustered there by Lloyd's
+steps.
+
 AS3L clusters the same features C = 6 times: runs differ in their start alone, and what they agree on is
 what it trusts.
 
@@ -15,7 +18,12 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from usb_ext.as3l.clustering.nearest import nearest_center
+from usb_ext.as3l.clustering.nearest import (
+    Points,
+    cluster_means,
+    nearest_center,
+    part_of,
+)
 from usb_ext.core.arrays import FloatArray, IntArray
 
 LEAST_SAMPLE = 20_000
@@ -23,7 +31,7 @@ PER_CENTER = 10
 
 
 def spread_start(
-    features: FloatArray,
+    features: Points,
     num_centers: int,
     rng: np.random.Generator,
     taken: FloatArray | None = None,
@@ -44,13 +52,14 @@ def spread_start(
     """
     count = min(len(features), max(LEAST_SAMPLE, PER_CENTER * num_centers))
     rows = np.sort(rng.choice(len(features), size=count, replace=False))
-    pool = features[rows]
-    centers = [] if taken is None else list(taken.astype(features.dtype))
+    pool = part_of(features, rows)
+    samples = pool if isinstance(pool, np.ndarray) else pool.cpu().numpy()
+    centers = [] if taken is None else list(taken.astype(samples.dtype))
     if not centers:
-        centers.append(pool[rng.integers(len(pool))])
+        centers.append(samples[rng.integers(len(samples))])
     distance = nearest_center(pool, np.stack(centers))[1]
     while len(centers) < num_centers:
-        centers.append(pool[_draw(distance, rng)])
+        centers.append(samples[_draw(distance, rng)])
         distance = np.minimum(distance, nearest_center(pool, centers[-1][None])[1])
     return np.stack(centers)
 
@@ -84,7 +93,7 @@ class Clustering:
 
 
 def kmeans(
-    features: FloatArray,
+    features: Points,
     num_clusters: int,
     rng: np.random.Generator,
     iterations: int = ITERATIONS,
@@ -93,7 +102,7 @@ def kmeans(
     """One run of K-means from a spread start.
 
     Args:
-        features: (N, d) float32, contiguous.
+        features: (N, d).
         num_clusters: K, 1 to N.
         rng: source of randomness.
         iterations: Lloyd steps; ours: 25, faiss's own number.
@@ -105,23 +114,56 @@ def kmeans(
     """
     if not 1 <= num_clusters <= len(features):
         raise ValueError(f"{num_clusters} clusters of {len(features)} samples")
-    features = np.ascontiguousarray(features, dtype=np.float32)
-    engine = faiss.Kmeans(
-        features.shape[1],
-        num_clusters,
-        niter=iterations,
-        seed=int(rng.integers(2**31)),
-        min_points_per_centroid=1,
-        max_points_per_centroid=points_per_center or len(features),
-    )
-    engine.train(features, init_centroids=spread_start(features, num_clusters, rng))
-    centers = np.asarray(engine.centroids)
+    if isinstance(features, np.ndarray):
+        features = np.ascontiguousarray(features, dtype=np.float32)
+    seed = int(rng.integers(2**31))
+    start = spread_start(features, num_clusters, rng)
+    if isinstance(features, np.ndarray):
+        engine = faiss.Kmeans(
+            features.shape[1],
+            num_clusters,
+            niter=iterations,
+            seed=seed,
+            min_points_per_centroid=1,
+            max_points_per_centroid=points_per_center or len(features),
+        )
+        engine.train(features, init_centroids=start)
+        centers = np.asarray(engine.centroids)
+    else:
+        few = sampled(len(features), num_clusters, points_per_center, np.random.default_rng(seed))
+        centers = lloyd(features if few is None else part_of(features, few), start, iterations)
     assignment, distance = nearest_center(features, centers)
     return Clustering(centers, assignment, float(distance.sum()))
 
 
+def sampled(
+    count: int, num_clusters: int, points_per_center: int | None, rng: np.random.Generator
+) -> IntArray | None:
+    """Ascending positions (n,) of a random sample of `points_per_center` a center; None for all samples."""
+    if points_per_center is None or points_per_center * num_clusters >= count:
+        return None
+    return np.sort(rng.choice(count, size=points_per_center * num_clusters, replace=False))
+
+
+def lloyd(points: Points, start: FloatArray, iterations: int) -> FloatArray:
+    """Centers (K, d) after Lloyd's steps; ours: a cluster that loses all its samples keeps its center.
+
+    Args:
+        points: (N, d).
+        start: (K, d) first centers.
+        iterations: most steps; fewer where nothing changes any more.
+    """
+    centers, before = start, None
+    for _ in range(iterations):
+        assignment, _ = nearest_center(points, centers)
+        if before is not None and np.array_equal(assignment, before):
+            break
+        centers, before = cluster_means(points, assignment, centers), assignment
+    return centers
+
+
 def kmeans_runs(
-    features: FloatArray,
+    features: Points,
     num_clusters: int,
     runs: int,
     rng: np.random.Generator,

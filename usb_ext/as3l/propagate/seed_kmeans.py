@@ -15,10 +15,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from usb_ext.as3l.clustering.kmeans import spread_start
-from usb_ext.as3l.clustering.nearest import cluster_means, nearest_center, squared_distances
+from usb_ext.as3l.clustering.kmeans import sampled, spread_start
+from usb_ext.as3l.clustering.nearest import (
+    Points,
+    cluster_means,
+    nearest_center,
+    part_of,
+    placed,
+    rows_of,
+    squared_distances,
+)
 from usb_ext.core.arrays import FloatArray, IntArray
 from usb_ext.methods.as3l.prior import cluster_classes, count_votes, normalised_votes
 
@@ -76,13 +85,14 @@ def seed_groups(points: FloatArray, labels: IntArray, num_clusters: int, split: 
 
 
 def seed_kmeans(
-    features: FloatArray,
+    features: Points,
     rows: IntArray,
     groups: IntArray,
     num_clusters: int,
     rng: np.random.Generator,
     iterations: int = ITERATIONS,
     tolerance: float = TOLERANCE,
+    points_per_center: int | None = None,
 ) -> SeedClustering:
     """Cluster with labelled samples that keep their cluster.
 
@@ -91,12 +101,15 @@ def seed_kmeans(
 
     Args:
         features: (N, d).
-        rows: (n,) positions of the labelled samples.
+        rows: (n,) distinct positions of the labelled samples.
         groups: (n,) cluster of each, 0 to G - 1.
         num_clusters: K, G to N.
         rng: source of randomness, for the clusters without labels.
         iterations: most steps.
         tolerance: ours: stop when at most this share of the samples changes its cluster, in [0, 1).
+        points_per_center: ours: None takes all samples in every step; a number takes a random sample of that
+            many for each center, with the labelled ones, and assigns all others once, at the end. The history
+            is that of the sample.
 
     Raises:
         ValueError: K outside G to N.
@@ -104,14 +117,42 @@ def seed_kmeans(
     seeded = int(groups.max()) + 1
     if not seeded <= num_clusters <= len(features):
         raise ValueError(f"{num_clusters} clusters, {seeded} seeds, {len(features)} samples")
-    first = cluster_means(features[rows], groups, np.zeros((seeded, features.shape[1])))
+    labelled = rows_of(features, rows)
+    first = cluster_means(labelled, groups, np.zeros((seeded, features.shape[1])))
     centers = spread_start(features, num_clusters, rng, first)
+    few = sampled(len(features), num_clusters, points_per_center, rng)
+    if few is not None:
+        few = np.union1d(few, rows)
+        part = _steps(
+            part_of(features, few),
+            np.searchsorted(few, rows),
+            groups,
+            centers,
+            iterations,
+            tolerance,
+        )
+        assignment, _ = nearest_center(features, part.centers)
+        assignment[rows] = groups
+        return SeedClustering(part.centers, assignment, part.history)
+    return _steps(features, rows, groups, centers, iterations, tolerance)
+
+
+def _steps(
+    features: Points,
+    rows: IntArray,
+    groups: IntArray,
+    centers: FloatArray,
+    iterations: int,
+    tolerance: float,
+) -> SeedClustering:
+    """The steps on all samples given, from these centers (K, d)."""
+    labelled = rows_of(features, rows)
     before: IntArray | None = None
     history: list[float] = []
     for _ in range(iterations):
         assignment, distance = nearest_center(features, centers)
         assignment[rows] = groups
-        distance[rows] = squared_distances(features[rows], centers[groups])
+        distance[rows] = squared_distances(labelled, centers[groups])
         history.append(float(distance.sum()))
         if before is not None and np.mean(assignment != before) <= tolerance:
             break
@@ -130,6 +171,8 @@ def seed_prior(
     *,
     split: bool = True,
     normaliser: str = "row",
+    points_per_center: int | None = None,
+    device: torch.device | None = None,
 ) -> FloatArray:
     """y_prior of every sample.
 
@@ -145,14 +188,18 @@ def seed_prior(
         rng: source of randomness; a run is fixed by it and the run's number.
         split: as in `seed_kmeans.seed_groups`.
         normaliser: as in `prior_label.normalised_votes`.
+        points_per_center: as in `seed_kmeans`.
+        device: where samples are clustered, as in `nearest.placed`.
 
     Returns:
         Shape (N, num_classes), float32.
     """
-    classes = []
+    classes, points = [], placed(features, device)
     for number, child in zip(cluster_numbers, rng.spawn(len(cluster_numbers)), strict=True):
         groups = seed_groups(features[rows], labels, number, split)
-        found = seed_kmeans(features, rows, groups, number, child)
+        found = seed_kmeans(
+            points, rows, groups, number, child, points_per_center=points_per_center
+        )
         classes.append(cluster_classes(groups, labels, number)[found.assignment])
     votes = count_votes(classes, num_classes)
     return normalised_votes(votes, len(cluster_numbers), normaliser)

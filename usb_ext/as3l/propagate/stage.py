@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from usb_ext.as3l.clustering.fine_tuning import SPREADING, Tuning, fine_features, stream
@@ -41,7 +42,7 @@ class PropagateOrder:
         seed: of every draw.
         out: folder for the results.
         tuning: how the features are prepared, unless they are tuned already.
-        device: of the linear layer.
+        device: of the linear layer, and of the clusterings where it is a GPU.
     """
 
     features: Path
@@ -83,7 +84,7 @@ def propagate_labels(order: PropagateOrder, settings: Settings | None) -> str:
     values = features.values
     if not features.tuned:
         values = fine_features(values, len(given.rows), order.seed, order.tuning, device)
-    prior = _spread(order, clusters, values, given)
+    prior = _spread(order, clusters, values, given, device)
     report, bins = prior_report(prior, given)
     report |= {"method": order.method, "normaliser": order.normaliser, "seed": order.seed}
     if order.method == "seed_kmeans":
@@ -118,6 +119,7 @@ def _spread(
     clusters: tuple[int, ...],
     values: NDArray[np.float32],
     given: GivenLabels,
+    device: torch.device,
 ) -> NDArray[np.floating[Any]]:
     """y_prior, (N, C) float32."""
     number = len(given.classes)
@@ -132,4 +134,6 @@ def _spread(
         stream(order.seed, SPREADING),
         split=order.split,
         normaliser=order.normaliser,
+        points_per_center=order.tuning.points_per_center,
+        device=device,
     )

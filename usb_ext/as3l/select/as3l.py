@@ -9,12 +9,16 @@ Stable cores: samples that every run of K-means puts into the same cluster (AS3L
 """
 
 import numpy as np
+import torch
 from scipy.optimize import linear_sum_assignment
 
 from usb_ext.as3l.clustering.kmeans import kmeans_runs
-from usb_ext.as3l.clustering.nearest import cluster_means
+from usb_ext.as3l.clustering.nearest import Points, cluster_means, distances_to, placed
 from usb_ext.core.arrays import FloatArray, IntArray
 from usb_ext.settings.as3l import RUNS
+
+AT_ONCE = 64
+"""ours: centers that all samples meet in one matrix product."""
 
 
 def alignment(reference: IntArray, other: IntArray, num_clusters: int) -> IntArray:
@@ -64,7 +68,7 @@ def stable_cores(assignments: IntArray) -> IntArray:
     return np.where(agree, assignments[0], -1)
 
 
-def core_centers(features: FloatArray, cores: IntArray, fallback: FloatArray) -> FloatArray:
+def core_centers(features: Points, cores: IntArray, fallback: FloatArray) -> FloatArray:
     """Mean of each core. ours: an empty core falls back to the first run's center.
 
     Args:
@@ -84,6 +88,7 @@ def select_as3l(
     rng: np.random.Generator,
     runs: int = RUNS,
     points_per_center: int | None = None,
+    device: torch.device | None = None,
 ) -> tuple[IntArray, IntArray]:
     """One sample for each of `budget` clusters of the fine-tuned features.
 
@@ -97,20 +102,22 @@ def select_as3l(
         rng: source of randomness.
         runs: C, 6 in the paper (Sec. 5.1.2).
         points_per_center: as in `kmeans.kmeans`.
+        device: where samples are clustered, as in `nearest.placed`.
 
     Returns:
         Positions of the chosen samples in the order chosen, and the cluster each stands for, both of
         shape (budget,).
     """
-    clusterings = kmeans_runs(features, budget, runs, rng, points_per_center)
+    points = placed(features, device)
+    clusterings = kmeans_runs(points, budget, runs, rng, points_per_center)
     cores = stable_cores(aligned([c.assignment for c in clusterings], budget))
-    centers = core_centers(features, cores, clusterings[0].centers)
+    centers = core_centers(points, cores, clusterings[0].centers)
     sizes = np.bincount(cores[cores >= 0], minlength=budget)
     order = np.argsort(-sizes, kind="stable")
-    return nearest_free(features, centers[order]), order.astype(np.int64)
+    return nearest_free(points, centers[order]), order.astype(np.int64)
 
 
-def nearest_free(features: FloatArray, centers: FloatArray) -> IntArray:
+def nearest_free(features: Points, centers: FloatArray) -> IntArray:
     """The sample nearest to each center, none twice; earlier centers choose first.
 
     Args:
@@ -120,11 +127,10 @@ def nearest_free(features: FloatArray, centers: FloatArray) -> IntArray:
     Returns:
         Positions, shape (K,).
     """
-    free = np.ones(len(features), dtype=np.bool_)
     chosen = np.empty(len(centers), dtype=np.int64)
-    lengths = np.einsum("nd,nd->n", features, features)
-    for number, center in enumerate(centers.astype(features.dtype)):
-        distance = lengths - 2 * (features @ center)
-        chosen[number] = np.flatnonzero(free)[distance[free].argmin()]
-        free[chosen[number]] = False
+    for start in range(0, len(centers), AT_ONCE):
+        near = distances_to(features, centers[start : start + AT_ONCE])
+        for number, distance in enumerate(near.T, start):
+            distance[chosen[:number]] = np.inf
+            chosen[number] = distance.argmin()
     return chosen

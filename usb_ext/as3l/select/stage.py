@@ -99,7 +99,7 @@ class SelectOrder:
         seed: of every draw.
         out: folder for the results.
         tuning: how the features are prepared.
-        device: of the linear layer, as in the setting `device`.
+        device: of the linear layer, as in the setting `device`; of AS3L's clusterings where it is a GPU.
         usl: whose numbers `usl` takes, as `settings.as3l.usl_of` says.
         space: features that the strategy sees, as the setting `as3l_choose_on`.
         average_views: whether an image of a folder of `usb-ext features` stands for the mean of its plain and
@@ -274,6 +274,7 @@ def _choose(
         targets=targets,
         points_per_center=order.tuning.points_per_center,
         usl=order.usl,
+        device=resolve_device(order.device),
     )
 
 

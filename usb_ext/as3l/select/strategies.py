@@ -7,6 +7,7 @@ the paper calls it unfair.
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from usb_ext.as3l.select.as3l import select_as3l
 from usb_ext.as3l.select.baselines import (
@@ -44,6 +45,7 @@ def select(
     targets: IntArray | None = None,
     points_per_center: int | None = None,
     usl: str = "cifar10",
+    device: torch.device | None = None,
 ) -> Selection:
     """Choose `budget` samples.
 
@@ -56,6 +58,7 @@ def select(
         targets: (N,) classes, for `stratified` alone.
         points_per_center: as in `kmeans.kmeans`, for `as3l`.
         usl: whose numbers `usl` takes, a key of `usl.USL_NUMBERS`.
+        device: where `as3l` clusters, as in `nearest.placed`.
 
     Raises:
         ValueError: an unknown strategy, a budget outside 1 to N, or `stratified` without targets.
@@ -63,7 +66,7 @@ def select(
     if not 1 <= budget <= len(features):
         raise ValueError(f"budget {budget} of {len(features)} samples")
     if strategy == "as3l":
-        return Selection(*select_as3l(features, budget, rng, runs, points_per_center))
+        return Selection(*select_as3l(features, budget, rng, runs, points_per_center, device))
     if strategy == "kmedoids":
         return Selection(*select_kmedoids(features, budget, rng))
     if strategy == "usl":
