@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.processes import in_processes
 from support.run import TINY as TINY_RUN
-from support.run import assert_same_state, checkpoint_of, undrawn
-from support.ssl import TINY as TINY_SSL
+from support.run import assert_same_state, checkpoint_of, metrics_of, undrawn
+from support.ssl import WHOLE, commanded
 
 import usb_ext
 from usb_ext.as3l.driver import with_stages
@@ -21,12 +22,6 @@ from usb_ext.engine.loop import Loop
 from usb_ext.settings import load_settings
 
 LABELS = "labels_digits_as3l_10_s0"
-WHOLE: dict[str, Any] = {
-    **TINY_RUN, **TINY_SSL, "algorithm": "as3l", "label_split": "file", "label_file": "auto",
-    "prior_file": "auto", "prior_until": 2, "use_pretrain": True, "pretrain_path": "auto",
-    "num_train_iter": 4, "num_eval_iter": 2, "ssl_epochs": 1, "as3l_tune_epochs": 1, "as3l_runs": 2,
-    "augment": "batched",
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -55,6 +50,21 @@ def test_train_makes_what_as3l_makes_and_ends_with_the_same_weights(
     assert_same_state(checkpoint_of(tmp_path), checkpoint_of(tmp_path / "other"))
     code, _, err = call("train")
     assert code == 2 and "exists already; continue it with --resume" in err
+
+
+def test_two_processes_pre_train_and_train_together_and_one_chooses(tmp_path: Path) -> None:
+    """By each command, in one folder: one says what is made, both end well, and nothing is made twice."""
+    found = in_processes(2, commanded, "train", str(tmp_path), join=False)
+    assert [code for code, _ in found] == [0, 0] and found[1][1] == ""
+    said = found[0][1]
+    assert all(said.count(word) == 1 for word in ("backbone.pth", "images chosen", "top1_last"))
+    record = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert record["status"] == "completed" and record["num_labels"] == 10
+    assert [row["it"] for row in metrics_of(tmp_path)] == [1, 2, 3, 4]
+    again = in_processes(2, commanded, "as3l", str(tmp_path), join=False)
+    assert [code for code, _ in again] == [0, 0] and again[1][1] == ""
+    for words in ("(made before)", "chosen before", "pseudo-labels made before", "trained before"):
+        assert again[0][1].count(words) == 1, words
 
 
 def test_a_run_folder_that_is_taken_is_refused_before_the_stages(call: Any, tmp_path: Path) -> None:

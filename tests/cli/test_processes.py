@@ -1,9 +1,9 @@
-"""`usb-ext train` and the one word that is no setting."""
+"""The one word of `train`, `pretrain`, `as3l` and `features` that is no setting: `--devices`."""
 
 import pytest
 
 from usb_ext.cli.main import main
-from usb_ext.cli.train import take_devices
+from usb_ext.cli.processes import take_devices
 from usb_ext.core.errors import SettingsError
 
 

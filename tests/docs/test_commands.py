@@ -14,7 +14,7 @@ from support.pages import DOCS, PAGES, ROOT, blocks, name_of
 import usb_ext
 from usb_ext.cli import frozen, studies
 from usb_ext.cli.main import build_parser, main
-from usb_ext.cli.train import take_devices
+from usb_ext.cli.processes import take_devices
 from usb_ext.papers.studies import study_named
 from usb_ext.settings import load_settings, parse_flags
 

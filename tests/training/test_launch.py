@@ -14,10 +14,12 @@ from support.run import TINY, python
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
+from usb_ext.cli.processes import in_processes
 from usb_ext.core.errors import RunFailed, SettingsError
 from usb_ext.settings import Settings
+from usb_ext.settings.processes import refuse_several, refuse_several_pretraining
 from usb_ext.training import launch as module
-from usb_ext.training.launch import SCRIPT, Wanted, launch, wanted
+from usb_ext.training.launch import Wanted, launch, wanted
 
 MACHINES = {"world_size": 2, "rank": 1, "dist_url": "tcp://head:2345"}
 
@@ -80,9 +82,13 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_same_command_is_started_with_what_torchrun_sets(launched: Any) -> None:
-    assert launch(given(), ["--c", "a.yaml"], Wanted(2)) == 0
+    assert launch(given(), ["train", "--c", "a.yaml"], Wanted(2)) == 0
     config = launched["config"]
-    assert launched["words"] == [sys.executable, str(SCRIPT), "--c", "a.yaml"] and SCRIPT.is_file()
+    assert launched["words"][0] == sys.executable and launched["words"][-3:] == [
+        "train",
+        "--c",
+        "a.yaml",
+    ]
     assert (config.nproc_per_node, config.min_nodes, config.max_nodes) == (2, 1, 1)
     assert config.max_restarts == 0 and config.rdzv_endpoint == "localhost:0"  # a free port
 
@@ -125,8 +131,13 @@ def test_machines_that_do_not_meet_are_told_of(launched: Any) -> None:
 def test_more_processes_than_there_can_be_are_refused(
     launched: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SettingsError, match="batch_size is 4"):
-        launch(given(), [], Wanted(5))
+    for refuse, words in (
+        (refuse_several, "batch_size is 4"),
+        (refuse_several_pretraining, "ssl_"),
+    ):
+        given_to = given(ssl_batch_size=4)
+        with pytest.raises(SettingsError, match=words):
+            in_processes(["train"], given_to, 5, lambda _: 0, refuse)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(SettingsError, match="3 processes .* 2 CUDA device"):
         launch(given(device="cuda"), [], Wanted(3))
@@ -170,7 +181,8 @@ def test_a_run_is_started_on_two(tmp_path: Path) -> None:
     """The launcher itself, in processes that import everything: some 20 s."""
     file = tmp_path / "c.yaml"
     file.write_text("\n".join(f"{k}: {v}" for k, v in TINY.items()) + f"\nsave_dir: {tmp_path}\n")
-    done = python(str(SCRIPT), "--c", str(file), "--devices", "2")
+    script = Path(module.__file__).parents[1] / "train.py"
+    done = python(str(script), "--c", str(file), "--devices", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("top1_last") == 1
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]

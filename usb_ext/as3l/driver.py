@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from usb_ext.as3l.workflow import Show, check, make, ready, wants_stages
 from usb_ext.core.folders import check_run_folder
+from usb_ext.core.processes import by_first
 from usb_ext.settings import LoadedSettings, Settings
 
 
@@ -31,6 +32,8 @@ def check_staged(settings: Settings) -> None:
 def with_stages(loaded: LoadedSettings, show: Show | None = None) -> LoadedSettings:
     """The settings that training takes: as they are, or after the stages that they ask for.
 
+    Of a run's processes each calls this, once they have met.
+
     Args:
         loaded: checked settings.
         show: prints a text, a line a stage; None writes to stderr unless `progress` is off.
@@ -47,9 +50,9 @@ def with_stages(loaded: LoadedSettings, show: Show | None = None) -> LoadedSetti
     if not wants_stages(s):
         return loaded
     check_staged(s)
-    check_run_folder(s.run_dir, resume=s.resume, overwrite=s.overwrite)
+    by_first(lambda: check_run_folder(s.run_dir, resume=s.resume, overwrite=s.overwrite))
     make(s, show or (_nothing if s.progress == "off" else to_stderr))
-    return replace(loaded, settings=ready(s).settings)
+    return by_first(lambda: replace(loaded, settings=ready(s).settings))
 
 
 def to_stderr(text: str) -> None:

@@ -13,6 +13,7 @@ from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import file_sha256, is_done, read_json
 from usb_ext.core.folders import has_checkpoint
 from usb_ext.core.outputs import claim_outputs, stage_output
+from usb_ext.core.processes import ALONE, by_first, entered, world
 from usb_ext.core.result import percent
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, load_settings
 from usb_ext.settings.as3l import AUTO, TO_LABEL, usl_of
@@ -127,6 +128,8 @@ Show = Callable[[str], object]
 def make(settings: Settings, show: Show) -> None:
     """Make what a run needs, as far as it is not there: features, images to label, their labels spread.
 
+    Of several processes that have met, each calls this: all pre-train, the first one does the rest.
+
     Args:
         settings: of the run, with `auto` for what is to be made.
         show: prints a text, a line a stage.
@@ -136,12 +139,18 @@ def make(settings: Settings, show: Show) -> None:
         DataMissing, RunFailed, Interrupted: as in the stages.
     """
     check(settings)
-    _check_classes(settings)
+    by_first(lambda: _check_classes(settings))
     pretrain_features(settings, show)
+    by_first(lambda: _make_alone(settings, show))
+
+
+def _make_alone(settings: Settings, show: Show) -> None:
+    """What one process does: the choice, and the spread of labels."""
     files = made_files(settings)
-    choose(settings, files, show)
-    check_labelled(files)
-    spread(settings, files, show)
+    with entered(ALONE):
+        choose(settings, files, show)
+        check_labelled(files)
+        spread(settings, files, show)
 
 
 def check_labelled(files: Made) -> None:
@@ -184,7 +193,9 @@ def pretrain_features(settings: Settings, show: Show) -> None:
     from usb_ext.as3l.pretrain.stage import pretrain
 
     changed = {"overwrite": False, "resume": settings.features is None}
-    show(pretrain(load_settings(settings.model_dump(), changed)))
+    told = pretrain(load_settings(settings.model_dump(), changed))
+    if world().first:
+        show(told)
 
 
 def train_on_made(settings: Settings) -> str:
@@ -201,17 +212,23 @@ def train_on_made(settings: Settings) -> str:
     from usb_ext.training.compose import algorithm_classes, resolved
     from usb_ext.training.train import train
 
-    s, loaded = settings, ready(settings)
-    wanted = config_sha256(resolved(loaded.settings, algorithm_classes(loaded.settings)))
-    record = s.run_dir / "result.json"
-    if not s.overwrite and (result := _result(record)) is not None:
-        if result.get("status") == "completed" and result.get("config_sha256") == wanted:
-            _check_data(
-                s, s.run_dir, record, fingerprint_of(loaded.settings, open_source(loaded.settings))
-            )
-            return f"trained before: top1_last {percent(result.get('top1_last'))}  {record}"
-    if has_checkpoint(s.run_dir) and not s.overwrite:
-        loaded = load_settings(loaded.settings.model_dump(), {"resume": True})
+    def begin() -> LoadedSettings | str:
+        """The settings of a run to train, or what is said of one that is through."""
+        s, loaded = settings, ready(settings)
+        wanted = config_sha256(resolved(loaded.settings, algorithm_classes(loaded.settings)))
+        record = s.run_dir / "result.json"
+        if not s.overwrite and (result := _result(record)) is not None:
+            if result.get("status") == "completed" and result.get("config_sha256") == wanted:
+                now = fingerprint_of(loaded.settings, open_source(loaded.settings))
+                _check_data(s, s.run_dir, record, now)
+                return f"trained before: top1_last {percent(result.get('top1_last'))}  {record}"
+        if has_checkpoint(s.run_dir) and not s.overwrite:
+            return load_settings(loaded.settings.model_dump(), {"resume": True})
+        return loaded
+
+    loaded = by_first(begin)
+    if isinstance(loaded, str):
+        return loaded
     done = train(loaded)
     return f"top1_last {percent(done.top1_last)}  {done.path}/result.json"
 

@@ -25,7 +25,7 @@ sorted there too, and everything is sent to the device in one copy.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -231,6 +231,10 @@ class ViewDraws:
     factors: torch.Tensor
     order: torch.Tensor
     grey: torch.Tensor
+
+    def part(self, start: int, stop: int) -> "ViewDraws":
+        """The draws of images start..stop-1."""
+        return ViewDraws(**{f.name: getattr(self, f.name)[start:stop] for f in fields(self)})
 
 
 def draw_views(n: int, size: int, recipe: ViewRecipe, generator: torch.Generator) -> ViewDraws:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
+from usb_ext.cli.processes import in_processes, take_devices
 from usb_ext.cli.table import help_of
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings.processes import refuse_several_pretraining
 
 
 def run_pretrain(words: Sequence[str], show: Show) -> int:
@@ -19,12 +21,22 @@ def run_pretrain(words: Sequence[str], show: Show) -> int:
     Raises:
         SettingsError, DataMissing, RunFailed, Interrupted: as in `as3l.pretrain.stage`.
     """
+    words, devices = take_devices(words)
     loaded = settings_of("pretrain", words, show)
     if loaded is None:
         return 0
+    refuse = refuse_several_pretraining
+    code = in_processes(["pretrain", *words], loaded.settings, devices, show, refuse)
+    if code is not None:
+        return code
     from usb_ext.as3l.pretrain.stage import pretrain
+    from usb_ext.training.together import together
 
-    return show(pretrain(loaded))
+    with together(loaded.settings, refuse=refuse) as here:
+        told = pretrain(loaded)
+        if not here.first:
+            return 0
+    return show(told)
 
 
 def run_as3l(words: Sequence[str], show: Show) -> int:
@@ -38,13 +50,22 @@ def run_as3l(words: Sequence[str], show: Show) -> int:
         SettingsError: settings that do not lead from stage to stage, or outputs of other settings.
         DataMissing, RunFailed, Interrupted: as in the stages.
     """
+    words, devices = take_devices(words)
     loaded = settings_of("as3l", words, show)
     if loaded is None:
         return 0
+    code = in_processes(["as3l", *words], loaded.settings, devices, show)
+    if code is not None:
+        return code
     from usb_ext.as3l.workflow import make, train_on_made
+    from usb_ext.training.together import together
 
-    make(loaded.settings, show)
-    return show(train_on_made(loaded.settings))
+    with together(loaded.settings) as here:
+        make(loaded.settings, show)
+        told = train_on_made(loaded.settings)
+        if not here.first:
+            return 0
+    return show(told)
 
 
 def run_prior_grid(words: Sequence[str], show: Show) -> int:

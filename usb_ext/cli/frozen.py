@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
+from usb_ext.cli.processes import in_processes, take_devices
 from usb_ext.cli.table import help_of
 from usb_ext.core.errors import SettingsError
+from usb_ext.settings.processes import refuse_several_features
 
 
 def run_features(words: Sequence[str], show: Show) -> int:
@@ -19,8 +21,9 @@ def run_features(words: Sequence[str], show: Show) -> int:
     Raises:
         SettingsError, DataMissing, RunFailed, Interrupted: as in `as3l.frozen.stage`.
     """
+    words, devices = take_devices(words)
     try:
-        own, rest = _parser().parse_known_args(list(words))
+        own, rest = _parser().parse_known_args(words)
     except SystemExit:  # after --help
         return 0
     for name in ("weak", "strong"):
@@ -29,11 +32,20 @@ def run_features(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("features", rest, show)
     if loaded is None:
         return 0
+    refuse = refuse_several_features
+    code = in_processes(["features", *words], loaded.settings, devices, show, refuse)
+    if code is not None:
+        return code
     from usb_ext.as3l.frozen.made import FeaturesOrder
     from usb_ext.as3l.frozen.stage import make_features
+    from usb_ext.training.together import together
 
     out = None if own.out is None else Path(own.out).expanduser()
-    return show(make_features(loaded.settings, FeaturesOrder(own.weak, own.strong, out)))
+    with together(loaded.settings, refuse=refuse) as here:
+        told = make_features(loaded.settings, FeaturesOrder(own.weak, own.strong, out))
+        if not here.first:
+            return 0
+    return show(told)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ A process that ends takes the others with it: what waits for it raises `ProcessL
 import contextlib
 import logging
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -320,6 +320,34 @@ def of_all(value: T) -> list[T]:
     with _peers():
         dist.all_gather_object(found, value, group=here.control)
     return found
+
+
+def by_first(act: Callable[[], T]) -> T:
+    """What the first process finds, in all of them; the others do not look.
+
+    Args:
+        act: gives anything that pickles.
+
+    Raises:
+        ProcessLost: in the others, where it raises in the first.
+    """
+    found: Any = act() if world().first else None
+    told: T = of_first(found)
+    return told
+
+
+def first_then_others(act: Callable[[], T]) -> T:
+    """What every process does, the first one before the others: what it fetches or writes they find.
+
+    Args:
+        act: of each process.
+
+    Raises:
+        ProcessLost: in the others, where it raises in the first.
+    """
+    found = act() if world().first else None
+    of_first(None)
+    return act() if found is None else found
 
 
 def of_first(value: T) -> T:

@@ -24,6 +24,13 @@ PROCESS = 0x9A0C
 """Stream of random numbers of a run's processes, apart from those of its loaders."""
 
 
+def seed_process(seed: int, step: int) -> None:
+    """Of several processes, give this one the global random numbers of (seed, rank, step)."""
+    if world().size > 1:
+        words = np.random.SeedSequence((seed, PROCESS, world().rank, step))
+        seed_everything(int(words.generate_state(1)[0]))
+
+
 class Loop(Loaders):
     """The part of the engine that trains; state lives in the algorithm it is a part of."""
 
@@ -61,9 +68,7 @@ class Loop(Loaders):
 
     def _seed_step(self) -> None:
         """With several processes each one's random numbers (dropout) hang on (seed, rank, step) alone."""
-        if world().size > 1:
-            words = np.random.SeedSequence((self.args.seed, PROCESS, world().rank, self.it))
-            seed_everything(int(words.generate_state(1)[0]))
+        seed_process(self.args.seed, self.it)
 
     def start_hooks(self) -> None:
         """USB's `before_run`, before a checkpoint is put back into what the hooks make there."""

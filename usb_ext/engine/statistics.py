@@ -11,7 +11,7 @@ import copy
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -80,6 +80,27 @@ def compute_statistics(
 
 
 @contextmanager
+def fresh_statistics(
+    network: nn.Module, batches: Iterable[Batch], device: torch.device
+) -> Iterator[None]:
+    """Inside, a network is in evaluation mode with statistics of these images; then its own come back.
+
+    Of several processes each computes all of them, so that they are the same numbers whatever their number.
+
+    Args:
+        network: as in `compute_statistics`, like the others.
+    """
+    with entered(ALONE):
+        before = compute_statistics(network, batches, device)
+    try:
+        yield
+    finally:
+        for name, buffer in network.named_buffers():
+            if name in before:
+                buffer.copy_(before[name])
+
+
+@contextmanager
 def averaged_network(algorithm: OnEngine) -> Iterator[nn.Module]:
     """The averaged network as it is evaluated and saved; what it had comes back, and it trains on.
 
@@ -88,34 +109,30 @@ def averaged_network(algorithm: OnEngine) -> Iterator[nn.Module]:
     """
     algorithm.ema.copy_buffers()
     network = algorithm.ema_model
-    before: dict[str, torch.Tensor] = {}
+    fresh = algorithm.args.bn_statistics == "fresh" and batch_norms(network)
     try:
-        if algorithm.args.bn_statistics == "fresh" and batch_norms(network):
-            before = _refreshed(algorithm, network)
-        yield network.eval()
+        with _refreshed(algorithm, network) if fresh else nullcontext():
+            yield network.eval()
     finally:
-        for name, buffer in network.named_buffers():
-            if name in before:
-                buffer.copy_(before[name])
         network.train()
 
 
-def _refreshed(algorithm: OnEngine, network: nn.Module) -> dict[str, torch.Tensor]:
-    """Fresh statistics in the network, and what it held; how long it takes is said once a run.
-
-    Of several processes each computes all of them, so that they are the same numbers whatever their number.
-    """
+@contextmanager
+def _refreshed(algorithm: OnEngine, network: nn.Module) -> Iterator[None]:
+    """Inside, fresh statistics in the network; how long they take is said once a run."""
     parts, start = algorithm.args.parts, time.perf_counter()
     known, positions = parts.sample, _positions(algorithm)
     with entered(ALONE):
         parts.sample = known or _sample_loader(algorithm, positions)
-        before = compute_statistics(network, parts.sample, algorithm.device)
-    if known is None:
-        _log.info(
-            "batch norm is judged by statistics of %d training images, computed at each evaluation: %.2g s",
-            *(len(positions), time.perf_counter() - start),
-        )
-    return before
+    with fresh_statistics(network, parts.sample, algorithm.device):
+        if known is None:
+            seconds = time.perf_counter() - start
+            _log.info(
+                "batch norm is judged by statistics of %d training images, computed at each evaluation: "
+                "%.2g s",
+                *(len(positions), seconds),
+            )
+        yield
 
 
 class Sample:
@@ -151,9 +168,21 @@ def _split(algorithm: OnEngine) -> str:
 
 
 def _positions(algorithm: OnEngine) -> NDArray[np.int64]:
-    """(n,) ascending positions, n whole batches or one that is smaller."""
     total = len(served(algorithm.dataset_dict, _split(algorithm)))
-    n = min(algorithm.args.bn_images, total)
+    return sample_positions(total, algorithm.args.bn_images)
+
+
+def sample_positions(total: int, images: int) -> NDArray[np.int64]:
+    """Which training images statistics are computed from, whatever the run's seed.
+
+    Args:
+        total: how many there are.
+        images: most that are taken.
+
+    Returns:
+        (n,) ascending positions, n whole batches of `BATCH` or one that is smaller.
+    """
+    n = min(images, total)
     n = n if n < BATCH else n // BATCH * BATCH
     drawn = np.random.default_rng(SAMPLE).choice(total, n, replace=False)
     return np.sort(drawn).astype(np.int64)

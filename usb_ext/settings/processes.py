@@ -6,7 +6,7 @@ over equal shares is the same number; where rows meet each other (mixing, graphs
 are drawn in the step, it is not, and the run is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from usb_ext.core.errors import SettingsError
@@ -15,6 +15,9 @@ from usb_ext.settings.kinds import multiples_around
 
 if TYPE_CHECKING:
     from usb_ext.settings.model import Settings
+
+Refuse = Callable[["Settings", int], None]
+"""Raises for what keeps so many processes from working together."""
 
 MEANS = ("defixmatch", "fullysupervised", "meanteacher", "pimodel", "supervised")
 """Algorithms of USB's own whose losses are means over rows, and nothing else."""
@@ -44,6 +47,37 @@ def refuse_several(settings: "Settings", size: int) -> None:
         raise SettingsError("; ".join(found))
 
 
+def refuse_several_pretraining(settings: "Settings", size: int) -> None:
+    """Raise one error for everything that keeps several processes from pre-training together.
+
+    Args:
+        settings: of the run.
+        size: processes, W.
+
+    Raises:
+        SettingsError: with the sentences, joined by semicolons.
+    """
+    found = [*_device(settings, size)]
+    if settings.ssl_batch_size < size and settings.ssl_epochs:
+        found.append(
+            f"ssl_batch_size is {settings.ssl_batch_size}, the batch of all processes together, for {size} "
+            f"processes; use ssl_batch_size: {size} at least"
+        )
+    if size > 1 and found:
+        raise SettingsError("; ".join(found))
+
+
+def refuse_several_features(settings: "Settings", size: int) -> None:
+    """Raise an error for what keeps several processes from making features together; as the others here."""
+    if size > 1 and (found := list(_device(settings, size))):
+        raise SettingsError("; ".join(found))
+
+
+def _device(s: "Settings", size: int) -> Iterator[str]:
+    if s.device == "mps" or ":" in s.device:
+        yield f"device is {s.device}, one device for {size} processes; use device: auto, cpu or cuda"
+
+
 def _sentences(s: "Settings", size: int) -> Iterator[str]:
     one = "train it in one process"
     if s.imb_algorithm is not None:
@@ -51,8 +85,7 @@ def _sentences(s: "Settings", size: int) -> Iterator[str]:
     ours = s.algorithm in ALGORITHMS or (s.algorithm in BASES and s.step == "ours")
     if not ours:
         yield from _own_step(s, size, one)
-    if s.device == "mps" or ":" in s.device:
-        yield f"device is {s.device}, one device for {size} processes; use device: auto, cpu or cuda"
+    yield from _device(s, size)
     if s.batch_size < size:
         yield (
             f"batch_size is {s.batch_size}, the batch of all processes together, for {size} processes; use "

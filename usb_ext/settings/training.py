@@ -52,8 +52,9 @@ class ScheduleSettings(SettingsGroup):
     bn_statistics: Literal["running", "fresh"] = Field(
         default="running",
         description="Batch norm's statistics in evaluation: running, as training left them (USB); or fresh, "
-        "computed from bn_images training images before each evaluation and each checkpoint. USB's "
-        "WideResNets need 4,603 steps until their running ones have forgotten the initial ones.",
+        "computed from bn_images training images before each evaluation and each checkpoint, and for the "
+        "features and weights that pre-training leaves. USB's WideResNets need 4,603 steps until their "
+        "running ones have forgotten the initial ones.",
     )
     bn_images: int = Field(
         default=1024,

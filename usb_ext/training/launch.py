@@ -1,7 +1,7 @@
 """Starting the processes of a run with torch's elastic launcher, as torchrun does.
 
-`usb-ext train --devices W` and USB's keys (`multiprocessing_distributed`, `world_size`, `rank`, `dist_url`)
-come here; what is started is the same command once for each process, with the variables that torchrun sets.
+`--devices W` and USB's keys (`multiprocessing_distributed`, `world_size`, `rank`, `dist_url`) come here; what
+is started is the same command once for each process, with the variables that torchrun sets.
 """
 
 import logging
@@ -20,10 +20,15 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from usb_ext.core.errors import RunFailed, SettingsError, reason
 from usb_ext.settings import Settings
-from usb_ext.settings.processes import refuse_several
 
 _log = logging.getLogger(__name__)
-SCRIPT = Path(__file__).resolve().parents[1] / "train.py"
+ROOT = Path(__file__).resolve().parents[2]
+CHILD = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from usb_ext.cli.main import main; "
+    "sys.exit(main(sys.argv[1:]))"
+)
+"""What each process runs, from a checkout as where the package is installed: ROOT, then a command's words."""
+
 SHUTDOWN = 300
 """ours: seconds that processes have for their last step and its checkpoint, once they are asked to stop."""
 
@@ -71,18 +76,17 @@ def launch(settings: Settings, words: Sequence[str], found: Wanted) -> int:
     """Start the processes of this machine and wait for them.
 
     Args:
-        settings: of the run.
-        words: the command line of `usb-ext train`, without what asks for several processes.
+        settings: of the command.
+        words: of `usb-ext`, a command's name first, without what asks for several processes.
         found: how many.
 
     Returns:
         The exit code of the process that ended the run.
 
     Raises:
-        SettingsError: a run that several processes cannot train.
+        SettingsError: more processes than GPUs.
         RunFailed: the machines do not meet.
     """
-    refuse_several(settings, found.here * found.machines)
     gpus = torch.cuda.device_count() if settings.device in ("auto", "cuda") else 0
     if gpus and found.here > gpus:
         raise SettingsError(
@@ -99,7 +103,7 @@ def launch(settings: Settings, words: Sequence[str], found: Wanted) -> int:
         **_meeting(settings, found.machines),
     )
     try:
-        elastic_launch(config, sys.executable)(str(SCRIPT), *words)
+        elastic_launch(config, sys.executable)("-P", "-c", CHILD, str(ROOT), *words)
     except ChildFailedError as error:
         code = error.get_first_failure()[1].exitcode
         return code if code > 0 else RunFailed.exit_code

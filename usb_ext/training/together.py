@@ -19,7 +19,7 @@ from usb_ext.core.processes import ProcessLost, World, joined, of_all, world
 from usb_ext.core.runtime import commit, versions
 from usb_ext.settings import Settings
 from usb_ext.settings.digest import differing_between_processes
-from usb_ext.settings.processes import refuse_several
+from usb_ext.settings.processes import Refuse, refuse_several
 
 VARIABLES = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 """What a launcher sets beside WORLD_SIZE."""
@@ -78,31 +78,19 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
     return Place(int(numbers[0]), int(text), int(local))
 
 
-def check_alone(environment: Mapping[str, str], what: str) -> None:
-    """Refuse to be one of several processes, each of which would do the same work in the same folder.
-
-    Args:
-        environment: variables of the process.
-        what: the work that one process does, such as "pre-training".
-
-    Raises:
-        SettingsError: naming the variable.
-    """
-    place = place_of(environment)
-    if place is not None:
-        raise SettingsError(
-            f"WORLD_SIZE is {place.size} in the environment, as torchrun sets it, but {what} is done by one "
-            "process; do it first, without torchrun (`usb-ext train --devices` does), or unset WORLD_SIZE"
-        )
-
-
 @contextlib.contextmanager
-def together(settings: Settings, environment: Mapping[str, str] = os.environ) -> Iterator[World]:
+def together(
+    settings: Settings,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    refuse: Refuse = refuse_several,
+) -> Iterator[World]:
     """Inside, the run's processes have met and agree on its settings; one process meets nobody.
 
     Args:
         settings: of the run.
         environment: variables of the process.
+        refuse: raises for what so many processes cannot do.
 
     Raises:
         SettingsError: a run that several processes cannot train, or other settings in another process.
@@ -121,7 +109,8 @@ def together(settings: Settings, environment: Mapping[str, str] = os.environ) ->
     cuda = uses_cuda(settings)
     store = None
     try:
-        _refuse(settings, place, cuda)
+        refuse(settings, place.size)
+        _check_devices(place, cuda)
         with joined(place.rank, place.size, place.local, cuda, settings.meet_seconds) as here:
             store = here.store
             _agree(settings)
@@ -138,8 +127,7 @@ def uses_cuda(settings: Settings) -> bool:
     return settings.device in ("auto", "cuda") and torch.cuda.is_available()
 
 
-def _refuse(settings: Settings, place: Place, cuda: bool) -> None:
-    refuse_several(settings, place.size)
+def _check_devices(place: Place, cuda: bool) -> None:
     there = torch.cuda.device_count() if cuda else 0
     if cuda and place.local >= there:
         raise SettingsError(

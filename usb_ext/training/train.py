@@ -2,10 +2,9 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ import torch
 from usb_ext.core.errors import DataMissing, Interrupted, SettingsError, our_errors
 from usb_ext.core.files import RunFolder, sealed, write_json, write_text
 from usb_ext.core.folders import Hold, holding
-from usb_ext.core.processes import of_first, world
+from usb_ext.core.processes import by_first, first_then_others, world
 from usb_ext.core.result import RunResult
 from usb_ext.core.runtime import RunLog, seed_everything
 from usb_ext.data.model_file import names_of_classes, write_interface
@@ -53,7 +52,6 @@ from usb_ext.upstream.running import Arguments, State, served
 from usb_ext.upstream.usb_imbalanced import check_label_counts
 
 _log = logging.getLogger(__name__)
-Result = TypeVar("Result")
 
 
 def find_checkpoint(settings: Settings, folder: RunFolder, *, named: bool = False) -> State | None:
@@ -158,13 +156,6 @@ def _train_logged(loaded: LoadedSettings, stop: Stop, log: RunLog) -> RunResult:
         return _train_held(loaded, settings, classes, device, stop, log, hold)
 
 
-def _first_then_others(act: Callable[[], Result]) -> Result:
-    """What every process does, the first one before the others: what it fetches or writes they find."""
-    found = act() if world().first else None
-    of_first(None)
-    return act() if found is None else found
-
-
 def _train_held(
     loaded: LoadedSettings,
     settings: Settings,
@@ -176,15 +167,13 @@ def _train_held(
 ) -> RunResult:
     """The run in its folder, which the first process holds; `hold` is None in the others."""
     place = RunFolder(settings.run_dir)
-    state = None
-    if world().first:
-        state = find_checkpoint(settings, place, named="load_path" in loaded.ordered)
-    state = of_first(state)
+    named = "load_path" in loaded.ordered
+    state = by_first(lambda: find_checkpoint(settings, place, named=named))
     settings = extension.extended(settings, state)
     found = find_data(settings, None if state is None else _path(settings, place))
     parts = parts_of(settings, device, place, stop, log)
     args = build_namespace(settings, parts)
-    data = _first_then_others(lambda: load_data(args, settings, found, place))
+    data = first_then_others(lambda: load_data(args, settings, found, place))
     with_data(args, parts, data)
     begin = _begin(settings, data, state)
     scope = contextlib.nullcontext() if is_ours(settings) else cuda_means(device)

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from usb_ext.core.errors import Interrupted, RunFailed, SettingsError, our_error
 from usb_ext.core.files import file_sha256, replace_file
 from usb_ext.core.lock import LOCK, locked
 from usb_ext.core.outputs import check_outputs, claim_outputs
+from usb_ext.core.processes import by_first, first_then_others, put_together, world
 from usb_ext.core.runtime import RunLog, device_name, resolve_device, seed_everything, versions
 from usb_ext.data.feature_views import PLAIN, TEST, VIEWS, FrozenNetwork, open_views
 from usb_ext.data.features import Features, write_features
@@ -34,8 +36,9 @@ from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Stop
 from usb_ext.settings import Settings
 from usb_ext.settings.feature_set import takes_vectors
+from usb_ext.settings.processes import refuse_several_features
 from usb_ext.training.check import check_files, check_network
-from usb_ext.training.together import check_alone
+from usb_ext.training.together import together
 from usb_ext.upstream.usb_datasets import check_dataset
 
 BLOCK = 64
@@ -43,6 +46,9 @@ BLOCK = 64
 
 SECONDS_A_RECORD = 5.0
 """ours: so often what is done is flushed to disk and noted."""
+
+Block = tuple[bool, range]
+"""Whether of the training part, and which images."""
 
 _log = logging.getLogger(__name__)
 STOPPING = "stopping after these images (again: stop at once)"
@@ -71,8 +77,8 @@ class Frozen:
         """Rows of the file."""
         return self.counts[0] * self.recipe.views + self.counts[1]
 
-    def blocks(self) -> list[tuple[bool, range]]:
-        """Whether of the training part, and which images: block after block, as the file has them."""
+    def blocks(self) -> list[Block]:
+        """Block after block, as the file has them."""
         parts = zip((True, False), self.counts, strict=True)
         return [
             (train, range(start, min(start + BLOCK, count)))
@@ -103,6 +109,9 @@ class Frozen:
 def make_features(settings: Settings, order: FeaturesOrder, stop: Stop | None = None) -> str:
     """Keep features of all views; goes on where a command before was stopped.
 
+    Of several processes, as torchrun starts them, each calls this and makes its share; the first one writes,
+    and the bits are those of one process.
+
     Args:
         settings: name data, network and weights; `seed` is the views'.
         order: how many views, and where they go.
@@ -112,28 +121,38 @@ def make_features(settings: Settings, order: FeaturesOrder, stop: Stop | None = 
         A line for a person.
 
     Raises:
-        SettingsError: a network of vectors, or a folder that holds something else.
+        SettingsError: a network of vectors, a folder that holds something else, or a device for one process.
         DataMissing: data or weights that are not there or cannot be used.
         RunFailed: no room, features that are not finite, or another process works there.
         Interrupted: when asked to stop; what is done is kept.
     """
     stop, folder = stop or Stop(), order.folder(settings)
-    with our_errors("--img_size"), RunLog(settings.progress == "off", stop.unseen):
+    with (
+        together(settings, refuse=refuse_several_features) as here,
+        our_errors("--img_size"),
+        RunLog(settings.progress == "off", stop.unseen, silent=not here.first),
+    ):
         device = _checked(settings)
         check_outputs(folder, OUTPUTS)
         source = open_source(settings, images_alone=True)
-        found = fingerprint_of(settings, source)
-        data = load_training_set(settings, source)
+        found = by_first(lambda: fingerprint_of(settings, source))
+        data = first_then_others(lambda: load_training_set(settings, source))
         frozen = build_frozen(settings, data, order, device)
         wanted = made_with(settings, frozen.recipe, frozen.net, found)
-        record = found_record(folder, wanted, order.remedy, overwrite=settings.overwrite)
+        record = by_first(
+            lambda: found_record(folder, wanted, order.remedy, overwrite=settings.overwrite)
+        )
         if record is not None and record.get("sha256") is not None:
             return f"{_summary(folder, record)} (made before)"
-        claim_outputs(folder, OUTPUTS)
-        with locked(folder / LOCK, "a stage"), stop.on_signals(STOPPING):
-            record = record or _begun(folder, frozen, wanted, found, settings)
+        with ExitStack() as stack:
+            if here.first:
+                claim_outputs(folder, OUTPUTS)
+                stack.enter_context(locked(folder / LOCK, "a stage"))
+            stack.enter_context(stop.on_signals(STOPPING))
+            begun = record
+            record = by_first(lambda: begun or _begun(folder, frozen, wanted, found, settings))
             _fill(folder, frozen, record, stop)
-            return _finish(folder, settings, data, record)
+            return by_first(lambda: _finish(folder, settings, data, record))
 
 
 def _checked(settings: Settings) -> torch.device:
@@ -143,7 +162,6 @@ def _checked(settings: Settings) -> torch.device:
             f"net is {settings.net}, which takes features and makes none; name the frozen network of images, "
             "such as --net wrn_28_2, with its weights (--use_pretrain true --pretrain_path FILE)"
         )
-    check_alone(os.environ, "making features")
     check_dataset(settings, OWN)
     check_files(settings, staged=True)
     device = resolve_device(settings.device)
@@ -188,7 +206,7 @@ def _begun(
     """Say how large it will be and how long it will take, take the room, and note that it has begun."""
     start = time.perf_counter()
     first = frozen.features(*frozen.blocks()[0])
-    seconds = (time.perf_counter() - start) * frozen.rows / len(first)
+    seconds = (time.perf_counter() - start) * frozen.rows / len(first) / world().size
     size = 2 * frozen.rows * first.shape[1]
     count, tested = frozen.counts
     _log.info(
@@ -231,40 +249,56 @@ def _begun(
 
 
 def _fill(folder: Path, frozen: Frozen, record: dict[str, Any], stop: Stop) -> None:
-    """Compute the blocks that are missing.
+    """Compute the blocks that are missing, in each turn one a process.
 
     Raises:
         Interrupted: asked to stop; what is done is on disk and noted.
     """
-    rows = open_views(folder, record, "r+")
+    rows = open_views(folder, record, "r+") if world().first else None
+    total, width, here = frozen.rows, record["dimensions"], world()
     if record["done"]:
-        _log.info("going on after %d of %d rows", record["done"], len(rows))
+        _log.info("going on after %d of %d rows", record["done"], total)
     before, began, noted = record["seconds"], time.monotonic(), time.monotonic()
-    for end, block in _missing(frozen, record["done"]):
-        found = frozen.features(*block)
-        rows[end - len(found) : end] = found
+    for end, turn in _missing(frozen, record["done"], here.size):
+        found = _of_turn(frozen, turn, width)
+        stop.agree()
         now = time.monotonic()
-        if now - noted > SECONDS_A_RECORD or stop.requested or end == len(rows):
-            rows.flush()
-            record.update(done=end, seconds=round(before + now - began, 3))
-            write_record(folder, record)
-            noted = now
-            _log.debug("%d of %d rows", end, len(rows))
-        if stop.requested and end < len(rows):
+        if rows is not None:
+            rows[end - len(found) : end] = found
+            if now - noted > SECONDS_A_RECORD or stop.requested or end == total:
+                rows.flush()
+                record.update(done=end, seconds=round(before + now - began, 3))
+                write_record(folder, record)
+                noted = now
+                _log.debug("%d of %d rows", end, total)
+        if stop.requested and end < total:
             raise Interrupted(
-                f"stopped after {end} of {len(rows)} rows, which are kept in {folder}; give the same command "
+                f"stopped after {end} of {total} rows, which are kept in {folder}; give the same command "
                 "again to go on",
                 stop.requested,
             )
 
 
-def _missing(frozen: Frozen, done: int) -> Iterator[tuple[int, tuple[bool, range]]]:
-    """Each block that is not done, with the row after its last."""
-    end = 0
+def _of_turn(frozen: Frozen, turn: list[Block], width: int) -> np.ndarray:
+    """The rows of a turn's blocks, (n, d) float16; of several processes each computes one block at most."""
+    own = turn[world().rank : world().rank + 1]
+    found = frozen.features(*own[0]) if own else np.empty((0, width), dtype=np.float16)
+    if world().size == 1:
+        return found
+    told = put_together(torch.from_numpy(found).to(frozen.train.device))
+    return told.cpu().numpy()
+
+
+def _missing(frozen: Frozen, done: int, size: int) -> Iterator[tuple[int, list[Block]]]:
+    """The blocks that are not done, so many at a time, with the row after the last of them."""
+    end, turn = 0, list[Block]()
     for train, images in frozen.blocks():
         end += len(images) * (frozen.recipe.views if train else 1)
         if end > done:
-            yield end, (train, images)
+            turn.append((train, images))
+        if turn and (len(turn) == size or end == frozen.rows):
+            yield end, turn
+            turn = []
 
 
 def _finish(folder: Path, settings: Settings, data: TrainingSet, record: dict[str, Any]) -> str:

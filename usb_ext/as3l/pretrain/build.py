@@ -13,12 +13,15 @@ from usb_ext.as3l.pretrain.watch import Watch
 from usb_ext.augment.self_supervised import ViewRecipe
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import RunFolder
+from usb_ext.core.processes import world
 from usb_ext.core.runtime import seed_everything
 from usb_ext.data.image_store import MEBIBYTE, ImageStore
 from usb_ext.data.training_set import TrainingSet
 from usb_ext.engine.acceleration import likes_channels_last
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Stop
+from usb_ext.engine.statistics import sample_positions
+from usb_ext.engine.sync_norm import synchronise
 from usb_ext.settings import Settings
 from usb_ext.settings.as3l import AUTO
 
@@ -60,7 +63,9 @@ def build(
     views = TwoViews(stores[0], count, min(s.ssl_batch_size, count), recipe, *look, s.ssl_seed)
     known = [torch.from_numpy(np.asarray(t)) for t in (data.targets, data.test_targets)]
     train, test = zip(stores, known, strict=True)
-    watch = Watch(*train, *test, *look, s.num_classes, s.ssl_knn, s.ssl_knn_temperature)
+    fresh = s.bn_statistics == "fresh"
+    sample = sample_positions(count, s.bn_images) if fresh else None
+    watch = Watch(*train, *test, *look, s.num_classes, s.ssl_knn, s.ssl_knn_temperature, sample)
     values: dict[str, Any] = {**made_with(s), "ssl_save_epochs": s.ssl_save_epochs}
     return Pretraining(method, views, watch.scores, values, folder, stop, s.amp), watch
 
@@ -71,6 +76,8 @@ def _method(s: Settings, device: torch.device) -> SelfSupervised:
     initial = initial_weights(s)
     net = builder(s)(num_classes=s.num_classes, pretrained=bool(initial), pretrained_path=initial)
     method = SelfSupervised(net, s, s.img_size)
+    if world().size > 1:
+        synchronise(method)
     layout = s.channels_last and likes_channels_last(net)
     memory = torch.channels_last if layout else torch.preserve_format
     method.to(device, memory_format=memory)  # type: ignore[call-overload]

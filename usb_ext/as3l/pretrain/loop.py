@@ -2,6 +2,9 @@
 
 A checkpoint holds all state, so that a stopped pre-training goes on bit by bit as if it had not been
 stopped. How long it will take is measured on a few steps before it starts.
+
+Several processes take the steps of one: each has its rows of a batch, every one the loss of all rows, and
+gradients are summed. The first one writes.
 """
 
 import contextlib
@@ -19,7 +22,9 @@ from usb_ext.as3l.pretrain.batches import TwoViews
 from usb_ext.as3l.pretrain.method import SelfSupervised
 from usb_ext.core.errors import Interrupted, RunFailed
 from usb_ext.core.files import RunFolder, cut_lines
+from usb_ext.core.processes import sum_in_place, world
 from usb_ext.engine import checkpoint
+from usb_ext.engine.loop import seed_process
 from usb_ext.engine.parts import Stop
 from usb_ext.engine.state import get_random_state, set_random_state
 from usb_ext.upstream.running import State
@@ -54,7 +59,8 @@ def restore(training: "Pretraining", state: State) -> None:
     training.optimizer.load_state_dict(state["optimizer"])
     training.step, training.seconds_before = state["step"], own["seconds"]
     training.loss_sum.copy_(state["loss_sum"])
-    cut_lines(metrics, own["bytes"])
+    if world().first:
+        cut_lines(metrics, own["bytes"])
     set_random_state(own["random"])
 
 
@@ -114,6 +120,7 @@ class Pretraining:
         while self.step < self.total:
             self.loss_sum += self.one_step(self.step)
             self.step += 1
+            self.stop.agree()
             epoch, rest = divmod(self.step, self.views.steps)
             if rest == 0:
                 self._end_epoch(epoch)
@@ -128,13 +135,15 @@ class Pretraining:
     def one_step(self, step: int) -> torch.Tensor:
         """One update; gives the loss, shape (), without waiting for the device."""
         self.method.train()
+        seed_process(self.settings["ssl_seed"], step)
         done = step / max(1, self.total)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings["ssl_lr"] * (math.cos(math.pi * done) + 1) / 2
         with self._precision():
-            loss: torch.Tensor = self.method(*self.views.batch(step))
+            loss: torch.Tensor = self.method(*self.views.batch(step), self.views.batch_size)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        sum_in_place([p.grad for p in self.method.learned() if p.grad is not None])
         self.optimizer.step()
         self.method.after_step(done)
         return loss.detach()
@@ -159,8 +168,9 @@ class Pretraining:
             row |= self.scores(self.method)
             self._say(row)
         row["time"] = round(self.seconds, 3)
-        with self.folder.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        if world().first:
+            with self.folder.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
         if last or epoch % self.settings["ssl_save_epochs"] == 0:
             self.save()
 
@@ -177,7 +187,8 @@ class Pretraining:
         """Write the newest checkpoint; the one before stays as `previous_model.pth`."""
         networks = {"method": self.method}
         checkpoint.check_finite(networks, self.optimizer, self.folder, self.step)
-        checkpoint.write(self.folder, collect(self))
+        if world().first:
+            checkpoint.write(self.folder, collect(self))
 
 
 STEPS = 2

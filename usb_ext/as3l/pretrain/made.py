@@ -29,7 +29,11 @@ def initial_weights(settings: Settings) -> str | None:
 
 def made_with(settings: Settings) -> dict[str, Any]:
     """The settings that decide what pre-training makes, with their values."""
-    return {**stage_values(settings, PRETRAIN), "pretrain_path": initial_weights(settings)}
+    s = settings
+    values = {**stage_values(s, PRETRAIN), "pretrain_path": initial_weights(s)}
+    if s.bn_statistics == "fresh":  # which records of older versions do not say: they are `running`
+        values |= {"bn_statistics": s.bn_statistics, "bn_images": s.bn_images}
+    return values
 
 
 def finished(folder: RunFolder, settings: Settings) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from usb_ext.core.errors import SettingsError
+from usb_ext.core.processes import gathered_rows
 from usb_ext.engine.hooks.average import lerp_into
 from usb_ext.settings import Settings
 
@@ -126,16 +127,26 @@ class SelfSupervised(nn.Module):
         found: torch.Tensor = self.backbone(x)["feat"]
         return found
 
-    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Loss of two views (N, 3, H, W) of the same images, shape ()."""
+    def forward(
+        self, first: torch.Tensor, second: torch.Tensor, total: int | None = None
+    ) -> torch.Tensor:
+        """Loss of two views of some images, shape (); in each of several processes that of the whole batch.
+
+        Args:
+            first: (n, 3, H, W), this process's rows.
+            second: likewise.
+            total: N, rows of all processes; None is n.
+        """
+        total = len(first) if total is None else total
         projected = [self.projector(self.features(view)) for view in (first, second)]
         if self.predictor is None:
-            loss: torch.Tensor = self.criterion(*projected)
+            loss: torch.Tensor = self.criterion(*(gathered_rows(z, total) for z in projected))
             return loss
-        predicted = [self.predictor(z) for z in projected]
+        predicted = [gathered_rows(self.predictor(z), total) for z in projected]
         wanted = [z.detach() for z in projected]
         if self.target is not None:
             wanted = self._targets(first, second)
+        wanted = [gathered_rows(z, total) for z in wanted]
         loss = self.criterion(predicted[0], wanted[1]) + self.criterion(predicted[1], wanted[0])
         return loss / 2
 
