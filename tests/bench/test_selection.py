@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from usb_ext.bench import selection
-from usb_ext.bench.selection import SIZES, SLICE, bench_selection, measure, mixture
+from usb_ext.bench.selection import FULL, SIZES, SLICE, Setting, bench_selection, measure, mixture
 from usb_ext.cli import main as cli
 
 
@@ -22,6 +22,8 @@ def test_a_row_holds_positive_seconds_that_add_up() -> None:
         row["cpu_s"] > 0 and row["select_s"] > 0 and row["propagate_s"] > 0 and row["peak_mb"] > 10
     )
     assert row["total_s"] == pytest.approx(row["select_s"] + row["propagate_s"], abs=0.002)
+    other = measure(300, 8, setting=Setting(3, 12, (3, 14)))
+    assert other["n"] == 300 and other["propagate_s"] > 0
 
 
 def test_classes_of_the_mixture_lie_apart() -> None:
@@ -54,6 +56,8 @@ def test_command_and_projection(
     monkeypatch.setattr(selection.multiprocessing, "get_context", lambda _: InThisProcess())
     full = bench_selection(False, None, lambda _: None)
     assert [(r["n"], r["d"]) for r in full["rows"]] == [*SIZES, *SLICE]
+    on_gpu = bench_selection(False, None, lambda _: None, "cuda:0")
+    assert on_gpu["rows"][-1]["n"] == FULL == 1_280_000 and "takes" not in on_gpu["table"]
     hours = 3.0 * 1_280_000 / SLICE[-1][0] / 3600
     assert f"1280000 x 2048 takes {hours:.2f} h and 39 GiB" in full["table"]
     words = ["bench", "--preset", "selection", "--small", "--json", str(tmp_path / "b.json")]

@@ -114,8 +114,10 @@ def run_bench(arguments: argparse.Namespace, show: Show) -> int:
 
 def _selection(arguments: argparse.Namespace) -> dict[str, Any]:
     from usb_ext.bench.selection import bench_selection
+    from usb_ext.core.runtime import resolve_device
 
-    return bench_selection(arguments.small, arguments.threads, _progress)
+    device = str(resolve_device(arguments.device))
+    return bench_selection(arguments.small, arguments.threads, _progress, device)
 
 
 def _gpu(arguments: argparse.Namespace) -> dict[str, Any]:
