@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from usb_ext.as3l.pretrain.method import SelfSupervised
+from usb_ext.as3l.pretrain.method import SelfSupervised, views_may_join
 from usb_ext.settings import Settings, load_settings
 
 SIZE, IMAGES = 6, 7
@@ -111,3 +111,51 @@ def test_without_a_target_a_step_leaves_everything() -> None:
     before = {n: v.clone() for n, v in net.state_dict().items()}
     net.after_step(0.5)
     assert all(torch.equal(v, before[n]) for n, v in net.state_dict().items())
+
+
+class Alone(Backbone):
+    """Treats each row alone, as a ViT does."""
+
+    def __init__(self, last: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Flatten(), nn.Linear(3 * SIZE * SIZE, 10), nn.LayerNorm(10), last
+        )
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"feat": self.body(x), "logits": self.body(x)}
+
+
+@pytest.mark.parametrize("method", ["simsiam", "simclr", "byol"])
+def test_both_views_in_one_pass_give_the_same_loss_and_gradients(method: str) -> None:
+    """Where the backbone treats rows alone; the heads, with their batch norm, see one view at a time."""
+    found = []
+    for joint in (False, True):
+        torch.manual_seed(0)
+        net = SelfSupervised(Alone(nn.Identity()), settings(method), SIZE).double().train()
+        assert views_may_join(net.backbone.float(), SIZE)
+        net.double().joint = joint
+        loss = net(*views())
+        loss.backward()
+        gradients = {n: p.grad for n, p in net.named_parameters() if p.grad is not None}
+        kept = {n: b for n, b in net.named_buffers() if not n.startswith("criterion.")}
+        found.append((loss, gradients, kept))
+    torch.testing.assert_close(*(f[0] for f in found), rtol=1e-12, atol=0)
+    for part in (1, 2):
+        assert found[0][part].keys() == found[1][part].keys()
+        for name, value in found[0][part].items():
+            torch.testing.assert_close(value, found[1][part][name], rtol=1e-10, atol=1e-12)
+
+
+def test_views_join_only_where_rows_are_apart_and_nothing_is_drawn() -> None:
+    class Mixing(Alone):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            found = super().forward(x)["feat"]
+            return {"feat": found, "logits": found - found.mean(0)}
+
+    for backbone, may in (
+        (Alone(nn.Identity()), True), (Alone(nn.BatchNorm1d(10)), False),
+        (Alone(nn.BatchNorm1d(10).eval()), True), (Alone(nn.Dropout(0.1)), False),
+        (Alone(nn.Dropout(0.0)), True), (Mixing(nn.Identity()), False),
+    ):  # fmt: skip
+        assert views_may_join(backbone, SIZE) is may, backbone

@@ -8,7 +8,7 @@ import torch
 from usb_ext.as3l.pretrain.batches import TwoViews
 from usb_ext.as3l.pretrain.loop import Pretraining
 from usb_ext.as3l.pretrain.made import initial_weights, made_with
-from usb_ext.as3l.pretrain.method import SelfSupervised
+from usb_ext.as3l.pretrain.method import SelfSupervised, views_may_join
 from usb_ext.as3l.pretrain.watch import Watch
 from usb_ext.augment.self_supervised import ViewRecipe
 from usb_ext.core.errors import SettingsError
@@ -81,4 +81,5 @@ def _method(s: Settings, device: torch.device) -> SelfSupervised:
     layout = s.channels_last and likes_channels_last(net)
     memory = torch.channels_last if layout else torch.preserve_format
     method.to(device, memory_format=memory)  # type: ignore[call-overload]
+    method.joint = views_may_join(method.train().backbone, s.img_size)
     return method

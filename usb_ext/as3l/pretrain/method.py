@@ -8,6 +8,7 @@ lightly's, an optional part of the installation.
 
 import copy
 import math
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,8 @@ from torch import nn
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.processes import gathered_rows
 from usb_ext.engine.hooks.average import lerp_into
+from usb_ext.methods.step.independence import why_rows_interact
+from usb_ext.methods.step.row_noise import RowNoise, noisy_layers
 from usb_ext.settings import Settings
 
 OUTPUT_DIM = {"simclr": 128, "byol": 256}
@@ -103,7 +106,13 @@ class SelfSupervised(nn.Module):
         backbone: network from (N, 3, H, W) to `{"feat": (N, d), ...}`.
         settings: `ssl_method` and the sizes of the heads.
         size: side of its images in pixels; one pass finds d.
+
+    Attributes:
+        joint: whether both views go through the backbone in one pass; the same numbers, up to rounding, where
+            `views_may_join`.
     """
+
+    joint = False
 
     def __init__(self, backbone: nn.Module, settings: Settings, size: int) -> None:
         super().__init__()
@@ -138,7 +147,7 @@ class SelfSupervised(nn.Module):
             total: N, rows of all processes; None is n.
         """
         total = len(first) if total is None else total
-        projected = [self.projector(self.features(view)) for view in (first, second)]
+        projected = [self.projector(z) for z in self._of_both(self.features, first, second)]
         if self.predictor is None:
             loss: torch.Tensor = self.criterion(*(gathered_rows(z, total) for z in projected))
             return loss
@@ -154,7 +163,15 @@ class SelfSupervised(nn.Module):
     def _targets(self, *views: torch.Tensor) -> list[torch.Tensor]:
         """The target network's projections of each view, (N, p), by the batch's own statistics."""
         backbone, head = self.target or (self.backbone, self.projector)
-        return [head(backbone(view)["feat"]) for view in views]
+        return [head(z) for z in self._of_both(lambda x: backbone(x)["feat"], *views)]
+
+    def _of_both(
+        self, features: Callable[[torch.Tensor], torch.Tensor], *views: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """Features (n, d) of each of two views."""
+        if self.joint:
+            return list(features(torch.cat(views)).chunk(2))
+        return [features(view) for view in views]
 
     def after_step(self, done: float) -> None:
         """Move BYOL's target; the other methods have none.
@@ -167,6 +184,21 @@ class SelfSupervised(nn.Module):
         momentum = 1 - (1 - self.base_momentum) * (math.cos(math.pi * done) + 1) / 2
         online = [*self.backbone.parameters(), *self.projector.parameters()]
         lerp_into([p.data for p in self.target.parameters()], [p.data for p in online], momentum)
+
+
+def views_may_join(backbone: nn.Module, size: int) -> bool:
+    """Whether a backbone treats every row alone and draws nothing, so that two views may go in one pass.
+
+    Args:
+        backbone: on its device, in training mode; left as it is.
+        size: side of its images in pixels.
+    """
+    if noisy_layers(backbone):
+        return False
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(4, 3, size, size, generator=generator)
+    device = next(backbone.parameters()).device
+    return not why_rows_interact(backbone, RowNoise(()), images.to(device))
 
 
 def _width(backbone: nn.Module, size: int) -> int:
