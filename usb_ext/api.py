@@ -60,9 +60,12 @@ def train(settings: Source = None, /, **overrides: object) -> "RunResult":
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
     from usb_ext.as3l.driver import with_stages
+    from usb_ext.training.together import together
     from usb_ext.training.train import train as run_train
 
-    return run_train(with_stages(_load_settings(settings, overrides)))
+    loaded = _load_settings(settings, overrides)
+    with together(loaded.settings):
+        return run_train(with_stages(loaded))
 
 
 @in_keywords

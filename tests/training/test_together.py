@@ -21,7 +21,7 @@ from usb_ext.settings.algorithms import BASES
 from usb_ext.settings.processes import MEANS
 from usb_ext.training import together as module
 from usb_ext.training import train
-from usb_ext.training.together import Place, place_of
+from usb_ext.training.together import Place, check_alone, place_of
 
 SMALL: dict[str, Any] = {"batch_size": 5, "uratio": 2, "ema_m": 0.5, "lr": 0.1, "num_val": 20}
 """Five labelled rows and ten of each view: two processes have 3 and 2, and four 2, 1, 1 and 1."""
@@ -439,9 +439,12 @@ def test_the_place_of_a_process() -> None:
     assert place_of(variables(1, 3, 5000)) == Place(1, 3, 1)
     for alone in ({}, {"WORLD_SIZE": "1"}, {"WORLD_SIZE": ""}, {"WORLD_SIZE": "many"}):
         assert place_of(alone) is None
+        check_alone(alone, "it")
     with pytest.raises(
         SettingsError, match="WORLD_SIZE is 2 .* but not RANK, MASTER_ADDR, MASTER_PORT"
     ):
         place_of({"WORLD_SIZE": " 2"})
     with pytest.raises(SettingsError, match="RANK is '3'"):
         place_of(variables(3, 3, 5000))
+    with pytest.raises(SettingsError, match="WORLD_SIZE is 2 .* but it is done by one process"):
+        check_alone(variables(0, 2, 5000), "it")

@@ -5,6 +5,7 @@ hang on the settings alone; each is a command of its own too, and each is skippe
 there from the same settings.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -191,7 +192,10 @@ def pretrain_features(settings: Settings, show: Show) -> None:
         show: prints a text.
     """
     from usb_ext.as3l.pretrain.stage import pretrain
+    from usb_ext.training.together import check_alone
 
+    if world().size == 1:
+        check_alone(os.environ, "this stage")
     changed = {"overwrite": False, "resume": settings.features is None}
     told = pretrain(load_settings(settings.model_dump(), changed))
     if world().first:

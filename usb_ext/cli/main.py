@@ -10,6 +10,7 @@ from typing import TextIO
 
 from usb_ext._version import __version__
 from usb_ext.cli.command import OneLineParser, SettingsCommand
+from usb_ext.cli.processes import check_alone_for
 from usb_ext.cli.table import COMMANDS
 from usb_ext.core.allocator import keep_freed_memory
 from usb_ext.core.errors import (
@@ -98,6 +99,7 @@ def _fail(message: str, code: int) -> int:
 def _dispatch(words: list[str]) -> int:
     for listed in COMMANDS:
         if words[:1] == [listed.name]:
+            check_alone_for(listed.name)
             command = listed.load()
             if isinstance(command, SettingsCommand):
                 return command.run(words[1:], _show)

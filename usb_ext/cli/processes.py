@@ -9,12 +9,34 @@ from typing import TYPE_CHECKING
 
 from usb_ext.cli.command import Show
 from usb_ext.core.errors import SettingsError
-from usb_ext.settings.processes import Refuse, refuse_several
 
 if TYPE_CHECKING:
     from usb_ext.settings import Settings
+    from usb_ext.settings.processes import Refuse
 
 DEVICES = "--devices"
+
+SHARED = ("train", "pretrain", "as3l", "features")
+"""Commands that several processes can do together."""
+
+LOOKS = ("inspect", "configs", "check-config", "table", "doctor", "algorithms", "settings")
+"""Commands that write nothing, which any process may do."""
+
+
+def check_alone_for(command: str) -> None:
+    """Refuse one of several processes a command that each of them would do in the same folder.
+
+    Args:
+        command: its name.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    if command in (*SHARED, *LOOKS) or os.environ.get("WORLD_SIZE", "1").strip() in ("", "1"):
+        return
+    from usb_ext.training.together import check_alone
+
+    check_alone(os.environ, f"`usb-ext {command}`")
 
 
 def in_processes(
@@ -22,7 +44,7 @@ def in_processes(
     settings: "Settings",
     devices: int | None,
     show: Show,
-    refuse: Refuse = refuse_several,
+    refuse: "Refuse | None" = None,
 ) -> int | None:
     """Do a command in the processes that the command line or USB's keys ask for.
 
@@ -31,7 +53,7 @@ def in_processes(
         settings: that the words give.
         devices: of the command line, or None.
         show: prints a text.
-        refuse: raises for what so many processes cannot do.
+        refuse: raises for what so many processes cannot do; None for what they cannot train.
 
     Returns:
         The exit code; None where this process does the work, alone or as one of several.
@@ -50,6 +72,7 @@ def in_processes(
                 f"is set); leave {DEVICES} out under torchrun, or unset WORLD_SIZE"
             )
         return None
+    from usb_ext.settings.processes import refuse_several
     from usb_ext.training.launch import launch, wanted
 
     found = wanted(settings, devices)
@@ -57,7 +80,7 @@ def in_processes(
         show(found.note)
     if not found.several:
         return None
-    refuse(settings, found.here * found.machines)
+    (refuse or refuse_several)(settings, found.here * found.machines)
     return launch(settings, command, found)
 
 

@@ -78,6 +78,24 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
     return Place(int(numbers[0]), int(text), int(local))
 
 
+def check_alone(environment: Mapping[str, str], what: str) -> None:
+    """Refuse to be one of several processes, each of which would do the same work in the same folder.
+
+    Args:
+        environment: variables of the process.
+        what: the work that one process does.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    place = place_of(environment)
+    if place is not None:
+        raise SettingsError(
+            f"WORLD_SIZE is {place.size} in the environment, as torchrun sets it, but {what} is done by one "
+            "process; give the command without torchrun, or unset WORLD_SIZE"
+        )
+
+
 @contextlib.contextmanager
 def together(
     settings: Settings,
