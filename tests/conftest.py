@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Where the home cannot be written to, the fonts that matplotlib finds are kept for all processes."""
+    """What does not depend on where pytest was started: Ctrl-C and a place for matplotlib's fonts.
+
+    A shell's background jobs ignore Ctrl-C, and so would the processes that tests start and interrupt. Where
+    the home cannot be written to, fonts are kept for all processes.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "MPLCONFIGDIR" not in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):
         os.environ["MPLCONFIGDIR"] = place = tempfile.mkdtemp(prefix="matplotlib-")
         atexit.register(shutil.rmtree, place, ignore_errors=True)

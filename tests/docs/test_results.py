@@ -79,33 +79,17 @@ def test_tables_of_a_comparison_follow_from_its_runs(path: Path) -> None:
                 )
 
 
-def test_the_readme_shows_the_newest_runs_of_the_first_example() -> None:
+def test_the_readme_shows_the_runs_of_the_first_example() -> None:
     text = (ROOT / "README.md").read_text()
     table = re.findall(r"^\| (\w+Match) \|(.*)\|$", text, re.M)
-    runs = [run for run in rows_of(DIGITS / "runs.csv") if "instant" not in run["algorithm"]]
-    newest = [run for run in runs if run["commit"] == runs[-1]["commit"]]
-    assert len(table) == 3 and len(newest) == 9
+    runs = rows_of(DIGITS / "runs.csv")
+    assert len(table) == 3 and len(runs) == 9
     for method, row in table:
-        own = [float(r["top1_last"]) for r in newest if r["algorithm"] == method.lower()]
+        own = [float(r["top1_last"]) for r in runs if r["algorithm"] == method.lower()]
         numbers = [float(cell) for cell in row.split("|")]
         assert numbers[:3] == own
         assert numbers[3] == round(statistics.mean(own), 3)
         assert numbers[4] == round(statistics.stdev(own), 3)
-
-
-def test_instants_rows_follow_from_their_runs() -> None:
-    table = re.findall(r"^\| InstanT, `(\w+)` \|(.*)\|$", (DIGITS / "README.md").read_text(), re.M)
-    runs = rows_of(DIGITS / "runs.csv")
-    assert [kind for kind, _ in table] == ["instance", "class"]
-    for kind, row in table:
-        own = [r for r in runs if r["algorithm"] == f"instant {kind}"]
-        accuracies = [float(r["top1_last"]) for r in own]
-        numbers = [float(cell) for cell in row.split("|")]
-        assert numbers[:3] == accuracies and [r["seed"] for r in own] == ["0", "1", "2"]
-        assert numbers[3] == round(statistics.mean(accuracies), 3)
-        assert numbers[4] == round(statistics.stdev(accuracies), 3)
-        assert numbers[5] == round(statistics.mean(float(r["seconds"]) for r in own))
-        assert numbers[6] == round(statistics.mean(float(r["it_per_s"]) for r in own))
 
 
 def test_the_mechanisms_tables_follow_from_its_evaluations() -> None:
