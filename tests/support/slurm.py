@@ -101,8 +101,8 @@ class OneMachine:
         self._daemon("slurmctld")
 
     def stop_controller(self) -> None:
-        """Kill the controller as a crash does."""
-        self._kill("slurmctld", signal.SIGKILL)
+        """Stop the controller as its service does: it writes its state first, which a crash may lose."""
+        self._kill("slurmctld", signal.SIGTERM)
 
     def stop(self) -> None:
         """End jobs and daemons."""

@@ -292,7 +292,10 @@ def test_a_run_keeps_on_how_many_processes_each_normalised_its_own_rows(tmp_path
         run(tmp_path, **RUN, resume=True)
     found = run(tmp_path, **OWN_ROWS, resume=True)
     assert found is not None and found.bn_processes == [2, 1]
-    assert "normalises: 2 before, 1 from here" in (tmp_path / "run" / "log.txt").read_text()
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "normalises: 2 before, 1 from here" in log
+    devices = [line for line in log.splitlines() if "device   " in line]
+    assert [line.endswith(", 2 processes") for line in devices] == [True, False]
 
 
 def in_blocks(self: Any, x: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from usb_ext.core.processes import world
 from usb_ext.core.runtime import device_name
 from usb_ext.data.fingerprint import printable
 from usb_ext.data.model_file import names_of_classes
@@ -24,13 +25,14 @@ def first_lines(algorithm: Engine, settings: Settings, data: Prepared, weights: 
     """
     s, count = settings, sum(p.numel() for p in algorithm.model.parameters())
     own = s.pretrain_path if s.use_pretrain else None
+    several = f", {world().size} processes" if world().size > 1 else ""
     return [
         f"method   {_method(s)}, {s.num_train_iter:,} steps of {s.batch_size} labelled and "
         f"{s.batch_size * s.uratio} unlabelled examples",
         f"data     {_data(s, data)}",
         f"network  {s.net}, {count / _MILLION:.3g} million parameters, weights "
         f"{weights or (f'of {own}' if own else 'by chance')}",
-        f"device   {device_name(algorithm.device)}",
+        f"device   {device_name(algorithm.device)}{several}",
         f"folder   {algorithm.folder.path}",
     ]
 
