@@ -68,7 +68,8 @@ class Loop(Loaders):
 
     def _seed_step(self) -> None:
         """With several processes each one's random numbers (dropout) hang on (seed, rank, step) alone."""
-        seed_process(self.args.seed, self.it)
+        if world().size > 1:
+            seed_process(self.args.seed, self.it)
 
     def start_hooks(self) -> None:
         """USB's `before_run`, before a checkpoint is put back into what the hooks make there."""
