@@ -182,7 +182,7 @@ def test_a_run_is_started_on_two(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("\n".join(f"{k}: {v}" for k, v in TINY.items()) + f"\nsave_dir: {tmp_path}\n")
     script = Path(module.__file__).parents[1] / "train.py"
-    done = python(str(script), "--c", str(file), "--devices", "2", cwd=tmp_path)
+    done = python(str(script), "--c", str(file), "--devices", "2")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("top1_last") == 1
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
