@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from usb_ext.as3l.pretrain.stage import pretrain
 from usb_ext.cli.main import main
 from usb_ext.core.errors import Interrupted, ToldElsewhere, UsbExtError
 from usb_ext.core.files import RunFolder
-from usb_ext.core.processes import ALONE, entered
+from usb_ext.core.processes import ALONE, entered, world
 from usb_ext.data.arrays import load_digits_arrays
 from usb_ext.data.training_set import load_training_set
 from usb_ext.engine.parts import Stop
@@ -121,8 +122,23 @@ def ended(folder: str, stop_after: int | None, changed: dict[str, Any]) -> tuple
     try:
         told = pretrained(Path(folder), stop_after, **changed)
     except UsbExtError as error:
-        return error.exit_code, not isinstance(error, ToldElsewhere), str(error.__cause__ or error)
+        says = not isinstance(error, ToldElsewhere)
+        return error.exit_code, says, str(error if says else error.__cause__)
     return (143, False, "") if told is None else (0, True, told)
+
+
+def dies(folder: str) -> tuple[int, bool, str]:
+    """A process of several whose second one is killed in its sixth step."""
+    original = Pretraining.one_step
+
+    def one_step(self: Any, step: int) -> Any:
+        loss = original(self, step)
+        if world().rank == 1 and self.step == step == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return loss
+
+    Pretraining.one_step = one_step  # type: ignore[method-assign]
+    return ended(folder, None, {})
 
 
 def features_of(images: np.ndarray, net: torch.nn.Module) -> np.ndarray:

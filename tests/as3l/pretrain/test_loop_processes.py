@@ -1,14 +1,15 @@
 """Pre-training by several processes beside that of one: the same steps, one folder, one voice."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from support.processes import in_processes
-from support.ssl import compared, ended, epochs_of, pretrained
+from support.processes import in_processes, results, started
+from support.ssl import compared, dies, ended, epochs_of, pretrained
 
 from usb_ext.data.features import read_features
 
@@ -62,6 +63,18 @@ def test_one_stopped_on_two_goes_on_on_two_bit_for_bit_and_on_one_to_rounding(
     assert np.allclose(made[0], made[2], atol=1e-3)
     again_told = in_processes(2, ended, str(whole), None, {}, join=False)
     assert all("made before" in told for _, _, told in again_told)
+
+
+def test_a_process_that_is_killed_ends_it_and_leaves_the_checkpoint(tmp_path: Path) -> None:
+    processes = started(2, dies, str(tmp_path), join=False)
+    [(code, says, told)] = results(processes[:1])
+    assert code == 1 and says and "another process of the run has ended" in told
+    processes[1][0].join(10)
+    assert processes[1][0].exitcode == -signal.SIGKILL
+    kept = torch.load(tmp_path / "ssl" / "latest_model.pth", weights_only=True)
+    assert kept["step"] == 3
+    assert not (tmp_path / "ssl" / "backbone.pth").exists()
+    assert pretrained(tmp_path, resume=True) is not None
 
 
 @pytest.mark.parametrize(
