@@ -72,7 +72,7 @@ def started(
 
     Args:
         size: how many.
-        act: a function of a module of `support`: what a test module is called is pytest's matter.
+        act: a function of a module that the processes can import.
         *words: its arguments.
         join: whether they meet first; else they only find torchrun's variables.
     """

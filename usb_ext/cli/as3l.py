@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
-from usb_ext.cli.processes import in_processes, take_devices
+from usb_ext.cli.processes import shared, take_devices
 from usb_ext.cli.table import help_of
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.processes import refuse_several_pretraining
@@ -25,18 +25,14 @@ def run_pretrain(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("pretrain", words, show)
     if loaded is None:
         return 0
-    refuse = refuse_several_pretraining
-    code = in_processes(["pretrain", *words], loaded.settings, devices, show, refuse)
-    if code is not None:
-        return code
-    from usb_ext.as3l.pretrain.stage import pretrain
-    from usb_ext.training.together import together
 
-    with together(loaded.settings, refuse=refuse) as here:
-        told = pretrain(loaded)
-        if not here.first:
-            return 0
-    return show(told)
+    def act() -> str:
+        from usb_ext.as3l.pretrain.stage import pretrain
+
+        return pretrain(loaded)
+
+    command, refuse = ["pretrain", *words], refuse_several_pretraining
+    return shared(command, loaded.settings, devices, show, act, refuse)
 
 
 def run_as3l(words: Sequence[str], show: Show) -> int:
@@ -54,18 +50,14 @@ def run_as3l(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("as3l", words, show)
     if loaded is None:
         return 0
-    code = in_processes(["as3l", *words], loaded.settings, devices, show)
-    if code is not None:
-        return code
-    from usb_ext.as3l.workflow import make, train_on_made
-    from usb_ext.training.together import together
 
-    with together(loaded.settings) as here:
+    def act() -> str:
+        from usb_ext.as3l.workflow import make, train_on_made
+
         make(loaded.settings, show)
-        told = train_on_made(loaded.settings)
-        if not here.first:
-            return 0
-    return show(told)
+        return train_on_made(loaded.settings)
+
+    return shared(["as3l", *words], loaded.settings, devices, show, act)
 
 
 def run_prior_grid(words: Sequence[str], show: Show) -> int:

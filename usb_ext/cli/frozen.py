@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_ext.cli.command import OneLineParser, SettingsCommand, Show, settings_of
-from usb_ext.cli.processes import in_processes, take_devices
+from usb_ext.cli.processes import shared, take_devices
 from usb_ext.cli.table import help_of
 from usb_ext.core.errors import SettingsError
 from usb_ext.settings.processes import refuse_several_features
@@ -32,20 +32,16 @@ def run_features(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("features", rest, show)
     if loaded is None:
         return 0
-    refuse = refuse_several_features
-    code = in_processes(["features", *words], loaded.settings, devices, show, refuse)
-    if code is not None:
-        return code
-    from usb_ext.as3l.frozen.made import FeaturesOrder
-    from usb_ext.as3l.frozen.stage import make_features
-    from usb_ext.training.together import together
 
-    out = None if own.out is None else Path(own.out).expanduser()
-    with together(loaded.settings, refuse=refuse) as here:
-        told = make_features(loaded.settings, FeaturesOrder(own.weak, own.strong, out))
-        if not here.first:
-            return 0
-    return show(told)
+    def act() -> str:
+        from usb_ext.as3l.frozen.made import FeaturesOrder
+        from usb_ext.as3l.frozen.stage import make_features
+
+        out = None if own.out is None else Path(own.out).expanduser()
+        return make_features(loaded.settings, FeaturesOrder(own.weak, own.strong, out))
+
+    command, refuse = ["features", *words], refuse_several_features
+    return shared(command, loaded.settings, devices, show, act, refuse)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ The processes are started as torchrun starts them, which is the other way to hav
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from usb_ext.cli.command import Show
@@ -82,6 +82,37 @@ def in_processes(
         return None
     (refuse or refuse_several)(settings, found.here * found.machines)
     return launch(settings, command, found)
+
+
+def shared(
+    command: Sequence[str],
+    settings: "Settings",
+    devices: int | None,
+    show: Show,
+    act: Callable[[], str],
+    refuse: "Refuse | None" = None,
+) -> int:
+    """Do a command in as many processes as `in_processes` finds; the first one says what came of it.
+
+    Args:
+        command: as in `in_processes`, like the others.
+        act: what each process does, once they have met; gives a text.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SettingsError, RunFailed: as in `in_processes` and `training.together`; and what `act` raises.
+    """
+    code = in_processes(command, settings, devices, show, refuse)
+    if code is not None:
+        return code
+    from usb_ext.settings.processes import refuse_several
+    from usb_ext.training.together import together
+
+    with together(settings, refuse=refuse or refuse_several) as here:
+        told = act()
+    return show(told) if here.first else 0
 
 
 def take_devices(words: Sequence[str]) -> tuple[list[str], int | None]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from usb_ext.cli.command import SettingsCommand, Show, settings_of
-from usb_ext.cli.processes import in_processes, take_devices
+from usb_ext.cli.processes import shared, take_devices
 from usb_ext.core.result import percent
 
 
@@ -21,18 +21,15 @@ def run_train(words: Sequence[str], show: Show) -> int:
     loaded = settings_of("train", words, show)
     if loaded is None:
         return 0
-    code = in_processes(["train", *words], loaded.settings, devices, show)
-    if code is not None:
-        return code
-    from usb_ext.as3l.driver import with_stages
-    from usb_ext.training.together import together
-    from usb_ext.training.train import train
 
-    with together(loaded.settings) as here:
+    def act() -> str:
+        from usb_ext.as3l.driver import with_stages
+        from usb_ext.training.train import train
+
         result = train(with_stages(loaded, show))
-        if not here.first:
-            return 0
-    return show(f"top1_last {percent(result.top1_last)}  {result.path}/result.json")
+        return f"top1_last {percent(result.top1_last)}  {result.path}/result.json"
+
+    return shared(["train", *words], loaded.settings, devices, show, act)
 
 
 TRAIN = SettingsCommand(run_train)

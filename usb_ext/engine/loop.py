@@ -25,10 +25,9 @@ PROCESS = 0x9A0C
 
 
 def seed_process(seed: int, step: int) -> None:
-    """Of several processes, give this one the global random numbers of (seed, rank, step)."""
-    if world().size > 1:
-        words = np.random.SeedSequence((seed, PROCESS, world().rank, step))
-        seed_everything(int(words.generate_state(1)[0]))
+    """Give this one of several processes the global random numbers of (seed, rank, step)."""
+    words = np.random.SeedSequence((seed, PROCESS, world().rank, step))
+    seed_everything(int(words.generate_state(1)[0]))
 
 
 class Loop(Loaders):

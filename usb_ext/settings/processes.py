@@ -43,8 +43,7 @@ def refuse_several(settings: "Settings", size: int) -> None:
     Raises:
         SettingsError: with the sentences, joined by semicolons.
     """
-    if size > 1 and (found := list(_sentences(settings, size))):
-        raise SettingsError("; ".join(found))
+    _refuse(_sentences(settings, size), size)
 
 
 def refuse_several_pretraining(settings: "Settings", size: int) -> None:
@@ -57,20 +56,27 @@ def refuse_several_pretraining(settings: "Settings", size: int) -> None:
     Raises:
         SettingsError: with the sentences, joined by semicolons.
     """
-    found = [*_device(settings, size)]
-    if settings.ssl_batch_size < size and settings.ssl_epochs:
-        found.append(
-            f"ssl_batch_size is {settings.ssl_batch_size}, the batch of all processes together, for {size} "
-            f"processes; use ssl_batch_size: {size} at least"
-        )
-    if size > 1 and found:
-        raise SettingsError("; ".join(found))
+    _refuse(_of_pretraining(settings, size), size)
 
 
 def refuse_several_features(settings: "Settings", size: int) -> None:
     """Raise an error for what keeps several processes from making features together; as the others here."""
-    if size > 1 and (found := list(_device(settings, size))):
+    _refuse(_device(settings, size), size)
+
+
+def _refuse(sentences: Iterator[str], size: int) -> None:
+    """Raise one error of all sentences, where there is more than one process."""
+    if size > 1 and (found := list(sentences)):
         raise SettingsError("; ".join(found))
+
+
+def _of_pretraining(s: "Settings", size: int) -> Iterator[str]:
+    yield from _device(s, size)
+    if s.ssl_batch_size < size and s.ssl_epochs:
+        yield (
+            f"ssl_batch_size is {s.ssl_batch_size}, the batch of all processes together, for {size} "
+            f"processes; use ssl_batch_size: {size} at least"
+        )
 
 
 def _device(s: "Settings", size: int) -> Iterator[str]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from usb_ext.as3l.clustering.nearest import (
     Points,
+    as_array,
     cluster_means,
     nearest_center,
     part_of,
@@ -53,7 +54,7 @@ def spread_start(
     count = min(len(features), max(LEAST_SAMPLE, PER_CENTER * num_centers))
     rows = np.sort(rng.choice(len(features), size=count, replace=False))
     pool = part_of(features, rows)
-    samples = pool if isinstance(pool, np.ndarray) else pool.cpu().numpy()
+    samples = as_array(pool)
     centers = [] if taken is None else list(taken.astype(samples.dtype))
     if not centers:
         centers.append(samples[rng.integers(len(samples))])

@@ -37,12 +37,17 @@ def placed(features: FloatArray, device: torch.device | None) -> Points:
     return torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)).to(device)
 
 
+def as_array(points: Points) -> FloatArray:
+    """Samples (N, d) as an array, which they may be already."""
+    if isinstance(points, np.ndarray):
+        return points
+    found: FloatArray = points.cpu().numpy()
+    return found
+
+
 def rows_of(points: Points, rows: IntArray) -> FloatArray:
     """Some samples as an array, (n, d)."""
-    if isinstance(points, np.ndarray):
-        return points[rows]
-    found: FloatArray = points[torch.from_numpy(rows).to(points.device)].cpu().numpy()
-    return found
+    return as_array(part_of(points, rows))
 
 
 def part_of(points: Points, rows: IntArray) -> Points:

@@ -135,7 +135,8 @@ class Pretraining:
     def one_step(self, step: int) -> torch.Tensor:
         """One update; gives the loss, shape (), without waiting for the device."""
         self.method.train()
-        seed_process(self.settings["ssl_seed"], step)
+        if world().size > 1:
+            seed_process(self.settings["ssl_seed"], step)
         done = step / max(1, self.total)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings["ssl_lr"] * (math.cos(math.pi * done) + 1) / 2
