@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from usb_ext.bench.cases import RowsSeen, Segment, Workload, timed
-from usb_ext.engine.acceleration import compile_network, likes_channels_last
+from usb_ext.engine.acceleration import compile_network, likes_channels_last, precision
 from usb_ext.engine.network import builder
 from usb_ext.settings import load_settings
 
@@ -43,10 +43,9 @@ def limit(load: Workload, device: torch.device, seen: RowsSeen | None = None) ->
     images = torch.randn(load.rows, 3, load.img_size, load.img_size, device=device)
     labels = torch.arange(load.rows, device=device).remainder(10)
     scaler = torch.amp.GradScaler(device.type, enabled=load.amp == "fp16")
-    dtype = torch.float16 if load.amp == "fp16" else torch.bfloat16
 
     def step() -> None:
-        with torch.autocast(device.type, dtype=dtype, enabled=load.amp != "off"):
+        with precision(load.amp, device):
             useful = load.rows if seen is None else min(load.rows, round(seen.mean))
             loss = F.cross_entropy(model(images[:useful])["logits"], labels[:useful])
             if seen is not None:

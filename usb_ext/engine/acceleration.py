@@ -1,6 +1,8 @@
 """How the network is run: memory layout, compilation, TF32. Results change by rounding at most."""
 
+import contextlib
 import logging
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -23,6 +25,19 @@ def memory_format(model: nn.Module, channels_last: bool) -> torch.memory_format:
     """
     wanted = channels_last and likes_channels_last(model)
     return torch.channels_last if wanted else torch.preserve_format
+
+
+def precision(amp: str, device: torch.device) -> AbstractContextManager[object]:
+    """Inside, matrix products and convolutions compute as the setting `amp` says.
+
+    Args:
+        amp: `off`, `bf16` or `fp16`.
+        device: where they compute.
+    """
+    if amp == "off":
+        return contextlib.nullcontext()
+    dtype = torch.float16 if amp == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=dtype)
 
 
 def set_tf32(enabled: bool, device: torch.device) -> None:

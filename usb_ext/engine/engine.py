@@ -5,7 +5,6 @@ as USB itself composes imbalanced algorithms: whatever an algorithm passes up wi
 here, and whatever it overrides stays overridden.
 """
 
-import contextlib
 import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,7 +16,7 @@ from torch import nn
 
 from usb_ext.core.processes import take_first, world
 from usb_ext.engine import evaluation
-from usb_ext.engine.acceleration import compile_network, memory_format, set_tf32
+from usb_ext.engine.acceleration import compile_network, memory_format, precision, set_tf32
 from usb_ext.engine.hooks.average import ModelEMAHook
 from usb_ext.engine.hooks.record import RecordHook
 from usb_ext.engine.hooks.score import ScoreHook
@@ -64,11 +63,9 @@ class Engine(Loop):
     def _set_precision(self, amp: str) -> None:
         kind = self.device.type
         self.loss_scaler = torch.amp.GradScaler(kind, enabled=amp == "fp16")
-        if amp == "off":
-            self.amp_cm: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
-            return
-        dtype = torch.float16 if amp == "fp16" else torch.bfloat16
-        self.amp_cm = functools.partial(torch.autocast, kind, dtype=dtype)
+        self.amp_cm: Callable[[], AbstractContextManager[object]] = functools.partial(
+            precision, amp, self.device
+        )
 
     def set_hooks(self) -> None:
         """The engine's hooks under the names that USB's algorithms replace or call."""

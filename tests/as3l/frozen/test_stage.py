@@ -75,6 +75,22 @@ def test_they_are_what_the_network_says_of_each_view(tmp_path: Path) -> None:
     assert np.array_equal(np.load(tmp_path / "f" / "test_targets.npy"), np.arange(70) % 3)
 
 
+def test_bf16_computes_in_eight_bits_and_is_near_float32(tmp_path: Path) -> None:
+    made = {}
+    for amp in ("off", "bf16"):
+        make_features(settings(tmp_path, amp=amp), order(tmp_path, amp))
+        made[amp] = np.load(tmp_path / amp / "views.npy").astype(np.float32)
+    bits = made["bf16"].view(np.uint32)
+    assert not (bits & 0xFFFF).any() and (made["off"].view(np.uint32) & 0xFFFF).any()
+    assert np.allclose(made["bf16"], made["off"], rtol=0.05, atol=0.05)
+
+
+def test_a_precision_that_the_device_does_not_have_is_refused_before_work(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="amp is 'fp16', which needs a CUDA device"):
+        make_features(settings(tmp_path, amp="fp16"), order(tmp_path))
+    assert not (tmp_path / "f").exists()
+
+
 def test_a_stopped_one_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_features(settings(tmp_path), order(tmp_path, "whole"))
     stop, kept, computed = Stop(), Frozen.features, []
@@ -103,6 +119,7 @@ def test_a_stopped_one_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.M
         ({"seed": 1}, "something else: .*weights_sha256.*seed"),
         ({"toy_seed": 1}, "images_sha256"),
         ({"crop_ratio": 0.5}, "padding"),
+        ({"amp": "bf16"}, r"amp \(None then, bf16 now\)"),
     ],
 )
 def test_other_settings_are_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:

@@ -62,6 +62,9 @@ def made_with(
         "net": settings.net,
         "weights_sha256": weights_digest(net, settings.num_classes),
         **values,
+        **(
+            {} if settings.amp == "off" else {"amp": settings.amp}
+        ),  # float32 is not named: older records
     }
 
 

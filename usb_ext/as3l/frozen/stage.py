@@ -23,14 +23,21 @@ from usb_ext.core.files import file_sha256, replace_file
 from usb_ext.core.lock import LOCK, locked
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.processes import by_first, first_then_others, put_together, world
-from usb_ext.core.runtime import RunLog, device_name, resolve_device, seed_everything, versions
+from usb_ext.core.runtime import (
+    RunLog,
+    check_precision,
+    device_name,
+    resolve_device,
+    seed_everything,
+    versions,
+)
 from usb_ext.data.feature_views import PLAIN, TEST, VIEWS, FrozenNetwork, open_views
 from usb_ext.data.features import Features, write_features
 from usb_ext.data.fingerprint import Fingerprint, fingerprint_of, write_fingerprint
 from usb_ext.data.image_store import MEBIBYTE, ImageStore
 from usb_ext.data.sets import OWN, open_source
 from usb_ext.data.training_set import TrainingSet, load_training_set
-from usb_ext.engine.acceleration import memory_format
+from usb_ext.engine.acceleration import memory_format, precision
 from usb_ext.engine.frozen import keep_network
 from usb_ext.engine.network import builder
 from usb_ext.engine.parts import Stop
@@ -64,6 +71,7 @@ class Frozen:
         train: the training images.
         test: the test images.
         counts: how many there are of each.
+        amp: the precision that the network computes in: off, bf16 or fp16.
     """
 
     net: nn.Module
@@ -71,6 +79,7 @@ class Frozen:
     train: ImageStore
     test: ImageStore
     counts: tuple[int, int]
+    amp: str = "off"
 
     @property
     def rows(self) -> int:
@@ -96,7 +105,9 @@ class Frozen:
         positions = torch.arange(images.start, images.stop)
         pixels = (self.train if train else self.test).fetch(positions)
         views = range(self.recipe.views if train else 1)
-        made = [self.net(view_of(pixels, positions, v, self.recipe), only_feat=True) for v in views]
+        images_seen = (view_of(pixels, positions, v, self.recipe) for v in views)
+        with precision(self.amp, pixels.device):
+            made = [self.net(seen, only_feat=True) for seen in images_seen]
         found = torch.stack([m.flatten(1) for m in made], dim=1).to(torch.float16)
         if not torch.isfinite(found).all():
             raise RunFailed(
@@ -165,6 +176,7 @@ def _checked(settings: Settings) -> torch.device:
     check_dataset(settings, OWN)
     check_files(settings, staged=True)
     device = resolve_device(settings.device)
+    check_precision(settings.amp, device)
     check_network(settings, device)
     if settings.num_threads is not None:
         torch.set_num_threads(settings.num_threads)
@@ -197,7 +209,7 @@ def build_frozen(
         ImageStore(i, s.img_size, device, budget) for i in (data.images, data.test_images)
     )
     recipe = recipe_for(s, data, order.weak, order.strong)
-    return Frozen(net, recipe, train, test, (len(data.targets), len(data.test_targets)))
+    return Frozen(net, recipe, train, test, (len(data.targets), len(data.test_targets)), s.amp)
 
 
 def _begun(

@@ -7,14 +7,12 @@ Several processes take the steps of one: each has its rows of a batch, every one
 gradients are summed. The first one writes.
 """
 
-import contextlib
 import copy
 import json
 import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import torch
 
@@ -24,6 +22,7 @@ from usb_ext.core.errors import Interrupted, RunFailed
 from usb_ext.core.files import RunFolder, cut_lines
 from usb_ext.core.processes import sum_in_place, world
 from usb_ext.engine import checkpoint
+from usb_ext.engine.acceleration import precision
 from usb_ext.engine.loop import seed_process
 from usb_ext.engine.parts import Stop
 from usb_ext.engine.state import get_random_state, set_random_state
@@ -140,7 +139,7 @@ class Pretraining:
         done = step / max(1, self.total)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings["ssl_lr"] * (math.cos(math.pi * done) + 1) / 2
-        with self._precision():
+        with precision(self.amp, self.loss_sum.device):
             loss: torch.Tensor = self.method(*self.views.batch(step), self.views.batch_size)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -148,11 +147,6 @@ class Pretraining:
         self.optimizer.step()
         self.method.after_step(done)
         return loss.detach()
-
-    def _precision(self) -> AbstractContextManager[object]:
-        if self.amp == "off":
-            return contextlib.nullcontext()
-        return torch.autocast(self.loss_sum.device.type, dtype=torch.bfloat16)
 
     def _end_epoch(self, epoch: int) -> None:
         """Log the epoch, look at the features and save, each when it is due."""
