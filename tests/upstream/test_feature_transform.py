@@ -24,6 +24,21 @@ def test_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     assert transform(torch.from_numpy(x)).numpy() == pytest.approx(wanted, abs=1e-6)
 
 
+def test_the_formula_where_the_input_is_differentiated() -> None:
+    """In place without a graph, out of place with one: the same numbers, and finite differences' slopes."""
+    transform = PowerTransform(6).double()
+    transform.center.copy_(torch.linspace(-0.2, 0.3, 6))
+    x = torch.randn(8, 6, dtype=torch.float64, generator=torch.manual_seed(0))
+    with_graph = transform(x.clone().requires_grad_())
+    kept = x.clone()
+    assert torch.equal(with_graph.detach(), transform(x)) and torch.equal(x, kept)
+    assert torch.autograd.gradcheck(transform, (x.clone().requires_grad_(),))
+    x[:, 0] = 0.0
+    held = x.clone().requires_grad_()
+    transform(held).square().sum().backward()
+    assert torch.isfinite(held.grad).all()
+
+
 def test_lengths_of_the_input_do_not_matter_and_nothing_is_not_a_number() -> None:
     transform = PowerTransform(5)
     x = torch.rand(3, 5, generator=torch.manual_seed(0))
