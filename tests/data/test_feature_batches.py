@@ -8,6 +8,7 @@ import torch
 
 from usb_ext.augment.usb_views import KeptView
 from usb_ext.core.errors import SettingsError
+from usb_ext.data import feature_batches
 from usb_ext.data.batches import IterationBatches
 from usb_ext.data.feature_batches import FeatureEvaluation, FeatureLoader, is_kept
 from usb_ext.data.feature_views import KeptViews
@@ -50,9 +51,14 @@ def test_each_view_is_a_kept_one_of_the_image_at_its_place() -> None:
     assert seen == {1, 2, 3, 4, 5}
 
 
-def test_a_later_start_and_the_mapped_file_give_the_same() -> None:
+def test_a_later_start_and_a_copy_on_the_device_give_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     whole = list(loader())
-    for other in (list(loader(start=5)), list(loader(budget=0))[5:]):
+    assert loader().resident is None
+    monkeypatch.setattr(feature_batches, "_held", lambda *_: True)
+    assert loader().resident is not None
+    for other in (list(loader(start=5)), list(loader())[5:]):
         for a, b in zip(whole[5:], other, strict=True):
             assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 

@@ -1,6 +1,7 @@
 """The data set `features`: the folder's content, damage named, and runs equal to those on the arrays."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from support.run import run
 from usb_ext.cli.main import main
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.core.files import file_sha256
+from usb_ext.data import feature_views
 from usb_ext.data.feature_views import (
     FeatureArrays,
     KeptViews,
@@ -101,6 +103,29 @@ def damage_end(folder: Path) -> None:
 
 def damage_record(folder: Path) -> None:
     (folder / "views.json").unlink()
+
+
+def test_a_file_that_was_not_touched_is_not_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, known = folder / "views.npy", json.loads((folder / "views.json").read_text())
+    stamp = {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+    (folder / "views.json").write_text(json.dumps({**known, "file": stamp}))
+    read = []
+
+    def digest(path: Path) -> str:
+        read.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(feature_views, "file_sha256", digest)
+    load_feature_set(settings(folder))
+    assert read == []
+    os.utime(path, ns=(0, 0))  # as a copy has it: read, and found to be the same
+    load_feature_set(settings(folder))
+    assert read == [path]
+    damage_content(folder)
+    with pytest.raises(DataMissing, match="not what was written"):
+        load_feature_set(settings(folder))
 
 
 @pytest.mark.parametrize(

@@ -354,6 +354,19 @@ def file_sha256(path: Path) -> str:
         raise DataMissing(f"cannot read {path}: {reason(error)}") from error
 
 
+def file_stamp(path: Path) -> dict[str, int]:
+    """Size and time of the last change of a file, by which one is known again without reading it.
+
+    Raises:
+        DataMissing: it cannot be read.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataMissing(f"cannot read {path}: {reason(error)}") from error
+    return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+
+
 def _short(value: Any) -> str:
     """A value as it is told; a digest by its first 8 digits."""
     text = str(value)

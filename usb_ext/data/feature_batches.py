@@ -35,7 +35,8 @@ class FeatureLoader:
         dataset: USB's data set on `KeptViews`, kept as `.dataset`.
         algorithm: name, which decides the views.
         device: where they are wanted.
-        budget_bytes: most memory for features there; more are read from the file block by block.
+        budget_bytes: most memory for features on a GPU; more are read from the file block by block, as all
+            are on the CPU: what the system keeps of the file in memory is shared by all runs on it.
         batch_sampler: which positions each step takes.
 
     Raises:
@@ -63,8 +64,9 @@ class FeatureLoader:
         self.index_key = "idx_ulb" if unlabelled else "idx_lb"
         self.target_key = None if unlabelled else "y_lb"
         self.kept: KeptViews = dataset.data
-        fits = self.kept.values.itemsize * int(np.prod(self.kept.shape)) <= budget_bytes
-        self.resident = self.kept.tensor().to(device) if fits else None
+        self.resident = (
+            self.kept.tensor().to(device) if _held(self.kept, device, budget_bytes) else None
+        )
         self.targets = torch.as_tensor(np.asarray(dataset.targets), dtype=torch.long).to(device)
         self.block = max(1, BLOCK_ROWS // batch_sampler.batch_size)
 
@@ -114,6 +116,11 @@ class FeatureLoader:
         sampler = self.batch_sampler
         words = np.random.SeedSequence((sampler.seed, sampler.stream, AUGMENTATION, number))
         return torch.Generator().manual_seed(int(words.generate_state(1, np.uint64)[0]) >> 1)
+
+
+def _held(kept: KeptViews, device: torch.device, budget_bytes: int) -> bool:
+    """Whether the device holds a copy of its own."""
+    return device.type != "cpu" and kept.values.itemsize * int(np.prod(kept.shape)) <= budget_bytes
 
 
 def feature_train_loader(

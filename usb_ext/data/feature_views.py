@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from usb_ext.core.arrays import blocks
 from usb_ext.core.errors import DataMissing, SettingsError, reason
-from usb_ext.core.files import file_sha256, read_json
+from usb_ext.core.files import file_sha256, file_stamp, read_json
 from usb_ext.data.features import Features, read_features
 from usb_ext.data.folder_scan import read_class_list
 from usb_ext.data.label_csv import label_file_classes
@@ -260,8 +260,7 @@ def load_feature_set(settings: Settings) -> FeatureArrays:
     folder = feature_folder(settings)
     record = read_record(folder)
     rows = open_views(folder, record)
-    if file_sha256(folder / VIEWS) != record["sha256"]:
-        raise DataMissing(f"{folder / VIEWS} is not what was written (SHA-256 differs); {REMEDY}")
+    _check_unchanged(folder / VIEWS, record)
     plain = read_features(folder / PLAIN)
     count, tested = record["images"], record["test_images"]
     if not tested and not settings.without_test:
@@ -280,6 +279,18 @@ def load_feature_set(settings: Settings) -> FeatureArrays:
         record["strong"],
         tuple(map(str, plain.ids)) if plain.ids.dtype.kind == "U" else None,
     )
+
+
+def _check_unchanged(path: Path, record: Mapping[str, Any]) -> None:
+    """Refuse a file that is not the one that was written; it is read only where its stamp is another.
+
+    A comparison of hundreds of runs on gigabytes would read all of them before each run.
+
+    Raises:
+        DataMissing: it differs.
+    """
+    if record.get("file") != file_stamp(path) and file_sha256(path) != record["sha256"]:
+        raise DataMissing(f"{path} is not what was written (SHA-256 differs); {REMEDY}")
 
 
 def _targets(plain: Features, count: int) -> NDArray[np.int64]:

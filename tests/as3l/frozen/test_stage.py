@@ -111,6 +111,11 @@ def test_a_stopped_one_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.M
     for name in ("views.npy", "features.npz", "test_targets.npy", "data.json"):
         assert (tmp_path / "f" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert "made before" in make_features(settings(tmp_path), order(tmp_path))
+    record, now = (
+        json.loads((tmp_path / "f" / "views.json").read_text()),
+        tmp_path / "f" / "views.npy",
+    )
+    assert record["file"] == {"bytes": now.stat().st_size, "mtime_ns": now.stat().st_mtime_ns}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from usb_ext.as3l.frozen.made import OUTPUTS, FeaturesOrder, found_record, made_
 from usb_ext.as3l.frozen.views import KeptRecipe, recipe_for, view_of
 from usb_ext.as3l.pretrain.loop import in_words
 from usb_ext.core.errors import Interrupted, RunFailed, SettingsError, our_errors
-from usb_ext.core.files import file_sha256, replace_file
+from usb_ext.core.files import file_sha256, file_stamp, replace_file
 from usb_ext.core.lock import LOCK, locked
 from usb_ext.core.outputs import check_outputs, claim_outputs
 from usb_ext.core.processes import by_first, first_then_others, put_together, world
@@ -323,7 +323,8 @@ def _finish(folder: Path, settings: Settings, data: TrainingSet, record: dict[st
         folder / PLAIN, Features(plain, data.ids.ids(), known, settings.dataset, data.classes)
     )
     replace_file(folder / TEST, lambda path: _save(path, data.test_targets))
-    record["sha256"] = file_sha256(folder / VIEWS)
+    stamp = file_stamp(folder / VIEWS)  # before it is read: of what is read, or older
+    record.update(sha256=file_sha256(folder / VIEWS), file=stamp)
     write_record(folder, record)
     return _summary(folder, record)
 
