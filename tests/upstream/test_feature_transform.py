@@ -15,7 +15,7 @@ def direction(x: np.ndarray) -> np.ndarray:
 
 
 def test_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROWS", 7)
+    monkeypatch.setattr(module, "NUMBERS", 7 * 6)  # parts of seven rows
     x = np.random.default_rng(0).normal(size=(40, 6)) ** 3
     transform = PowerTransform(6).double()
     transform.center.copy_(center_of(torch.from_numpy(x)))
@@ -32,6 +32,7 @@ def test_the_formula_where_the_input_is_differentiated() -> None:
     with_graph = transform(x.clone().requires_grad_())
     kept = x.clone()
     assert torch.equal(with_graph.detach(), transform(x)) and torch.equal(x, kept)
+    assert torch.equal(torch.func.vmap(lambda row: transform(row[None])[0])(x), transform(x))
     assert torch.autograd.gradcheck(transform, (x.clone().requires_grad_(),))
     x[:, 0] = 0.0
     held = x.clone().requires_grad_()

@@ -12,7 +12,7 @@ import inspect
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +75,14 @@ class Fingerprint:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def content(self) -> dict[str, Any]:
+        """Every part by its name, the objects themselves: a copy of the marks of millions takes seconds."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+    @property
     def sha256(self) -> str:
         """One digest of all but the versions, in 64 hexadecimal digits."""
-        content = asdict(replace(self, versions={}))
+        content = {**self.content, "versions": {}}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def training_alone(self) -> "Fingerprint":
@@ -227,7 +232,7 @@ def _modules(settings: Settings) -> dict[str, str]:
 
 def write_fingerprint(folder: Path, found: Fingerprint) -> None:
     """Write `data.json`."""
-    write_json(folder / NAME, {"format": FORMAT, **asdict(found)})
+    write_json(folder / NAME, {"format": FORMAT, **found.content})
 
 
 def read_fingerprint(folder: Path) -> Fingerprint | None:

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-ROWS = 8192
-"""Features that are in memory as float64 at once."""
+NUMBERS = 2**16
+"""ours: so many numbers of features go through all passes at once on a CPU, whose cache holds them."""
 
 
 SMALLEST = 1e-12
@@ -36,23 +36,32 @@ class PowerTransform(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Transformed examples (B, d), float, of examples (B, d)."""
         if x.requires_grad and torch.is_grad_enabled():
-            return torch.mul(F.normalize(_direction(x) - self.center, dim=1), x.shape[1] ** 0.5)
-        return _scaled(_direction(x).sub_(self.center)).mul_(x.shape[1] ** 0.5)
+            root = x.abs().clamp_min(SMALLEST).sqrt() * x.sign()
+            moved = F.normalize(root, dim=1) - self.center
+            return torch.mul(F.normalize(moved, dim=1), x.shape[1] ** 0.5)
+        made = torch.empty_like(x)
+        rows = _rows_at_once(x)
+        for part, out in zip(x.split(rows), made.split(rows), strict=True):
+            _scale(_direction(part, out).sub_(self.center)).mul_(x.shape[1] ** 0.5)
+        return made
 
 
 def center_of(features: torch.Tensor) -> torch.Tensor:
     """The centre for `PowerTransform`: (d,) float32, from the training images' features (n, d), n >= 1."""
-    parts = [_direction(rows.double()).sum(dim=0) for rows in torch.split(features, ROWS)]
+    wide = (rows.double() for rows in features.split(_rows_at_once(features)))
+    parts = [_direction(rows, torch.empty_like(rows)).sum(dim=0) for rows in wide]
     return (torch.stack(parts).sum(dim=0) / len(features)).float()
 
 
-def _direction(x: torch.Tensor) -> torch.Tensor:
-    """u. A zero, as ReLU leaves many, stays one; MKL takes twenty times as long for its root."""
-    if x.requires_grad and torch.is_grad_enabled():
-        return F.normalize(x.abs().clamp_min(SMALLEST).sqrt() * x.sign(), dim=1)
-    return _scaled(x.abs().clamp_min_(SMALLEST).sqrt_().mul_(x.sign()))
+def _rows_at_once(x: torch.Tensor) -> int:
+    return max(1, NUMBERS // x.shape[1] if x.device.type == "cpu" else len(x))
 
 
-def _scaled(x: torch.Tensor) -> torch.Tensor:
+def _direction(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """u, into `out`: a zero, as ReLU leaves many, stays one, but its root takes MKL twenty times as long."""
+    return _scale(out.copy_(x).abs_().clamp_min_(SMALLEST).sqrt_().mul_(x.sign()))
+
+
+def _scale(x: torch.Tensor) -> torch.Tensor:
     """`normalize` in place: these passes over memory are a third of a small network's step."""
     return x.div_(torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min_(1e-12))
