@@ -34,6 +34,12 @@ from usb_ext.settings.model import Settings
             {"extensions": ["grad_relu", "avg_clustering"], "lr": 0.1},
         ),
         ("a=uda:extensions=[grad_relu]", "a", "uda", {"extensions": ["grad_relu"]}),
+        (
+            "as3l:as3l_runs=2,as3l_strategy=usl,T=1.0",  # a name with a digit begins a setting, too
+            None,
+            "as3l",
+            {"as3l_runs": 2, "as3l_strategy": "usl", "T": 1.0},
+        ),
     ],
 )
 def test_a_method_is_read(

@@ -39,7 +39,7 @@ RESERVED = frozenset(
 )
 """Settings that the comparison gives to every run."""
 
-_NEXT_SETTING = re.compile(r",(?=\s*[A-Za-z_-]+\s*=)")
+_NEXT_SETTING = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_-]*\s*=)")
 
 
 @dataclass(frozen=True)
