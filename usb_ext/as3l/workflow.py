@@ -18,6 +18,7 @@ from usb_ext.core.processes import ALONE, by_first, entered, world
 from usb_ext.core.result import percent
 from usb_ext.settings import LoadedSettings, Settings, config_sha256, load_settings
 from usb_ext.settings.as3l import AUTO, TO_LABEL, usl_of
+from usb_ext.settings.feature_set import FEATURES
 from usb_ext.settings.stage_values import PROPAGATE, SELECT, stage_values
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def made_files(settings: Settings) -> Made:
     from usb_ext.as3l.pretrain.made import pretrain_folder
 
     s, folder = settings, labels_folder(settings)
-    given = None if s.features is None else Path(s.features)
+    given = _given_features(s)
     chosen = folder / "selected.json" if s.label_file == AUTO else Path(s.label_file or "")
     person = s.as3l_labels or (str(chosen) if chosen.suffix.lower() == ".csv" else None)
     prior = None if s.prior_file in (None, AUTO) else Path(str(s.prior_file))
@@ -93,6 +94,15 @@ def made_files(settings: Settings) -> Made:
         labels=None if person is None else Path(person),
         prior=prior,
     )
+
+
+def _given_features(s: Settings) -> Path | None:
+    """Features that are there already: a file that is named, or those that the run is on."""
+    if s.features is None and s.dataset == FEATURES:
+        from usb_ext.data.feature_views import PLAIN, feature_folder
+
+        return feature_folder(s) / PLAIN
+    return None if s.features is None else Path(s.features)
 
 
 def labels_folder(settings: Settings) -> Path:
@@ -196,7 +206,8 @@ def pretrain_features(settings: Settings, show: Show) -> None:
 
     if world().size == 1:
         check_alone(os.environ, "this stage")
-    changed = {"overwrite": False, "resume": settings.features is None}
+    given = _given_features(settings)
+    changed = {"overwrite": False, "resume": given is None, "features": given and str(given)}
     told = pretrain(load_settings(settings.model_dump(), changed))
     if world().first:
         show(told)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from usb_ext.augment.recipe import recipe_of
 from usb_ext.core.errors import SettingsError
 from usb_ext.data.arrays import ImageArrays, Images
+from usb_ext.data.feature_views import load_feature_set
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.prepared import Split
 from usb_ext.data.sets import OWN, Source, load_arrays, open_source
 from usb_ext.settings import Settings
+from usb_ext.settings.feature_set import FEATURES
 from usb_ext.upstream.quiet import printed_to_log
 from usb_ext.upstream.running import Arguments, Datasets, served
 from usb_ext.upstream.usb_datasets import load_usb_datasets
@@ -45,6 +47,41 @@ class TrainingSet:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     hflip: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """Which training images there are.
+
+    Attributes:
+        targets: (N,) classes, -1 where unknown.
+        ids: what the images are called.
+        classes: class names, None where USB does not tell.
+        images: as `TrainingSet` has them; None of kept features, whose images are elsewhere.
+    """
+
+    targets: NDArray[np.int64]
+    ids: ImageIds
+    classes: tuple[str, ...] | None
+    images: Images | None
+
+
+def list_training_set(settings: Settings, source: Source | None = None) -> Listed:
+    """The training images of the settings' data, of which kept features are data, too.
+
+    Args:
+        settings: name the data set.
+        source: what `sets.open_source` found for it, images alone; None looks now.
+
+    Raises:
+        DataMissing, SettingsError: as in `load_training_set`.
+    """
+    if settings.dataset != FEATURES:
+        found = load_training_set(settings, source)
+        return Listed(found.targets, found.ids, found.classes, found.images)
+    kept = load_feature_set(settings)
+    ids = ImageIds(len(kept.train_targets), kept.train_names)
+    return Listed(kept.train_targets, ids, kept.classes or None, None)
 
 
 def load_training_set(settings: Settings, source: Source | None = None) -> TrainingSet:

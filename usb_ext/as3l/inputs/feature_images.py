@@ -17,8 +17,9 @@ from usb_ext.data.fingerprint import (
     training_images,
 )
 from usb_ext.data.sets import open_source
-from usb_ext.data.training_set import load_training_set
+from usb_ext.data.training_set import list_training_set
 from usb_ext.settings import Settings
+from usb_ext.settings.feature_set import FEATURES
 
 SHOWN = 5
 """Images that a message names."""
@@ -81,14 +82,14 @@ def images_of(features: Features, path: Path, settings: Settings | None) -> Feat
             _names(features),
             data=read_fingerprint(path.parent),
         )
-    if features.dataset not in (None, settings.dataset):
+    if settings.dataset != FEATURES and features.dataset not in (None, settings.dataset):
         raise SettingsError(
             f"features file {path} is of dataset {features.dataset}, but dataset is {settings.dataset}"
         )
     source = open_source(settings, images_alone=True)
     data = training_images(settings, source)
     refuse_file_of_other_data(path, data, "features file")
-    training = load_training_set(settings, source)
+    training = list_training_set(settings, source)
     positions = training.ids.positions(features.ids, f"features file {path}")
     targets = training.targets[positions]
     _check_same(path, features, targets)
@@ -96,7 +97,7 @@ def images_of(features: Features, path: Path, settings: Settings | None) -> Feat
     return FeatureImages(
         targets if (targets >= 0).any() else features.targets,
         training.classes or features.class_names,
-        settings.dataset,
+        features.dataset if settings.dataset == FEATURES else settings.dataset,
         _names(features) if names is None else tuple(names[p] for p in positions),
         training.images,
         positions,
@@ -116,7 +117,7 @@ def refuse_gaps(features: Features, path: Path, settings: Settings) -> None:
         DataMissing: the images are not there.
         SettingsError: how many images have no features, and the first of them; or ids of another data set.
     """
-    ids = load_training_set(settings).ids
+    ids = list_training_set(settings).ids
     had = np.zeros(ids.count, dtype=np.bool_)
     had[ids.positions(features.ids, f"features file {path}")] = True
     if had.all():
