@@ -11,10 +11,12 @@ from support.run import ROOT
 from support.run import TINY as TINY_RUN
 from support.ssl import TINY as TINY_SSL
 
+from usb_ext.as3l.frozen.made import FeaturesOrder
+from usb_ext.as3l.frozen.stage import make_features
 from usb_ext.as3l.workflow import made_files, ready, wants_stages
 from usb_ext.cli.main import main
 from usb_ext.data.features import read_features
-from usb_ext.settings import load_settings
+from usb_ext.settings import Settings, load_settings
 
 LABELS = "labels_digits_as3l_10_s0"
 WHOLE: dict[str, Any] = {
@@ -111,6 +113,27 @@ def test_features_and_labels_of_ones_own(call: Any, tmp_path: Path) -> None:
     assert code == 0, err
     assert "1297 features are given" in out and not (tmp_path / "ssl").exists()
     assert read_features(tmp_path / LABELS / "tuned.npz").values.shape == (1297, 6)
+
+
+def test_a_run_on_kept_features_is_chosen_spread_and_trained_on_them(
+    call: Any, tmp_path: Path
+) -> None:
+    small = {n: TINY_RUN[n] for n in ("num_classes", "img_size") if n in TINY_RUN}
+    made = Settings(dataset="digits", net="wrn_10_1", device="cpu", progress="off", **small)
+    make_features(made, FeaturesOrder(weak=1, strong=1, out=tmp_path / "kept"))
+    changed = {"dataset": "features", "feature_file": str(tmp_path / "kept"), "net": "mlp_8"}
+    changed |= {"use_pretrain": False, "pretrain_path": "None", "consistency_features": "None"}
+    code, out, err = call(**changed)
+    assert code == 0, err
+    assert "1297 features are given" in out and not (tmp_path / "ssl").exists()
+    folder = tmp_path / "labels_features_as3l_10_s0"
+    chosen = json.loads((folder / "selected.json").read_text())["ids"]
+    labelled = json.loads((tmp_path / "run" / "labelled.json").read_text())
+    assert sorted(labelled) == sorted(chosen) and len(set(chosen)) == 10
+    prior = np.load(folder / "prior.npz")["prior"]
+    assert prior.shape == (1297, 10) and (prior.sum(axis=1) > 0).any()
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["extensions"] == ["prior_label"] and result["iterations"] == 4
 
 
 @pytest.mark.parametrize(
