@@ -1,6 +1,7 @@
 """Comparisons whose runs need what AS3L's stages make (AS3L, Table 5)."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from support.run import undrawn
 from support.ssl import TINY as TINY_SSL
 
 from usb_ext.cli.main import main
+from usb_ext.comparison import as3l_stages
 from usb_ext.comparison.as3l_stages import check_runs, with_stages
 from usb_ext.comparison.methods import parse_methods
 from usb_ext.comparison.plan import Planned, make_plan, pair_seeds
@@ -37,6 +39,30 @@ def test_runs_share_what_is_made_and_differ_in_what_is_chosen(tmp_path: Path) ->
     assert len(set(labels)) == 4  # 2 strategies x 2 folds
     assert len({run.settings.pretrain_path for run in filled}) == 1
     assert [run.settings.prior_file is None for run in filled] == [True, False] * 2
+
+
+def test_methods_that_differ_in_training_alone_are_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, str, int]] = []
+    monkeypatch.setattr(
+        as3l_stages, "make", lambda s, _: asked.append((s.seed, s.as3l_strategy, s.as3l_runs))
+    )
+    runs = plan(tmp_path, 0, 1)
+    changed = [("hot", {"T": 0.9}), ("slow", {"lr": 0.001}), ("many", {"as3l_runs": 3})]
+    more = [
+        replace(
+            run,
+            settings=run.settings.model_copy(update={"save_name": f"{run.name}_{name}", **values}),
+        )
+        for name, values in changed
+        for run in runs
+    ]
+    filled, prepare = with_stages([*runs, *more])
+    prepare(filled)
+    arms = {(run.settings.seed, run.settings.as3l_strategy) for run in runs}
+    assert len(asked) == len(set(asked)) == 2 * len(arms)
+    assert {(seed, strategy) for seed, strategy, _ in asked} == arms
 
 
 def test_comparison_makes_what_its_runs_need_once(

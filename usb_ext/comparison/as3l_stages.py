@@ -1,12 +1,18 @@
 """Runs of a comparison that need files of AS3L's stages: made once for all of them, before they start."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from usb_ext.as3l.workflow import check, make, ready, wants_stages
+from usb_ext.as3l.workflow import check, made_files, make, ready, wants_stages
 from usb_ext.comparison.plan import Planned
 from usb_ext.comparison.processes import to_stderr
 from usb_ext.core.errors import DataMissing, SettingsError
+from usb_ext.settings import Settings
+from usb_ext.settings.as3l import AS3LSettings, SelfSupervisedSettings
+from usb_ext.settings.data import DatasetSettings, ToySettings
+from usb_ext.settings.feature_set import FeatureSetSettings
+from usb_ext.settings.training import NetworkSettings
 from usb_ext.training.check import check_run
 
 Prepare = Callable[[Sequence[Planned]], None]
@@ -37,11 +43,32 @@ def with_stages(
                 said.add(text)
                 say(f"{text}\n")
 
+        made: set[str] = set()
         for run in todo:
-            if run.name in given:
+            if run.name in given and (stages := _stages_of(given[run.name])) not in made:
                 make(given[run.name], show)
+                made.add(stages)
 
     return [_filled(run) if run.name in given else run for run in plan], prepare
+
+
+_READ = (
+    SelfSupervisedSettings,
+    AS3LSettings,
+    DatasetSettings,
+    FeatureSetSettings,
+    NetworkSettings,
+    ToySettings,
+)
+"""Settings that stages read; a method that differs in none of them needs no look of its own."""
+
+
+def _stages_of(settings: Settings) -> str:
+    names = {name for group in _READ for name in group.model_fields}
+    values = settings.model_dump(mode="json", include=names)
+    return json.dumps(
+        [values, settings.split_seed, *map(str, made_files(settings))], sort_keys=True
+    )
 
 
 def check_runs(plan: Sequence[Planned]) -> None:
