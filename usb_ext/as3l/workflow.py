@@ -99,9 +99,10 @@ def made_files(settings: Settings) -> Made:
 def _given_features(s: Settings) -> Path | None:
     """Features that are there already: a file that is named, or those that the run is on."""
     if s.features is None and s.dataset == FEATURES:
-        from usb_ext.data.feature_views import PLAIN, feature_folder
+        from usb_ext.data.feature_views import PLAIN, REDUCED, feature_folder
 
-        return feature_folder(s) / PLAIN
+        folder = feature_folder(s)  # of an older version: without reduced ones
+        return folder / (REDUCED if (folder / REDUCED).is_file() else PLAIN)
     return None if s.features is None else Path(s.features)
 
 

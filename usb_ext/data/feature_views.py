@@ -2,8 +2,9 @@
 
 A folder of `usb-ext features` holds `views.npy` (float16, mapped, never read whole), `views.json` (how it was
 made, and whether it is whole), `features.npz` (the plain view of the training images, which `select`,
-`propagate` and the consistency watch read), `test_targets.npy` and `data.json`. The rows of `views.npy` are,
-for N training images, the plain view, the weak ones and the strong ones of each, then M test images.
+`propagate` and the consistency watch read), `reduced.npz` (few numbers of each training image, on which
+AS3L's stages of a run cluster), `test_targets.npy` and `data.json`. The rows of `views.npy` are, for N
+training images, the plain view, the weak ones and the strong ones of each, then M test images.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from usb_ext.settings import Settings
 from usb_ext.settings.feature_set import FEATURES
 
 VIEWS, RECORD, PLAIN, TEST = "views.npy", "views.json", "features.npz", "test_targets.npy"
+REDUCED = "reduced.npz"
 REMEDY = "make it again with `usb-ext features --c FILE --overwrite`"
 
 
@@ -239,8 +241,18 @@ def mean_of_weak_views(folder: Path) -> NDArray[np.float32]:
         DataMissing: as in `read_record` and `open_views`.
     """
     record = read_record(folder)
+    return mean_of_rows(open_views(folder, record), record)
+
+
+def mean_of_rows(rows: Any, record: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The same of the mapped file itself, whose record need not be whole.
+
+    Args:
+        rows: (R, d), as `open_views` gives them.
+        record: of the file.
+    """
     count, views = record["images"], 1 + record["weak"] + record["strong"]
-    rows = open_views(folder, record)[: count * views].reshape(count, views, -1)
+    rows = rows[: count * views].reshape(count, views, -1)
     found = np.empty((count, record["dimensions"]), dtype=np.float32)
     for part in blocks(count, views * record["dimensions"]):
         found[part] = rows[part, : 1 + record["weak"]].mean(axis=1, dtype=np.float32)

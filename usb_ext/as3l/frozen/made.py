@@ -10,14 +10,14 @@ from torch import nn
 from usb_ext.as3l.frozen.views import KeptRecipe
 from usb_ext.core.errors import SettingsError
 from usb_ext.core.files import read_json, write_json
-from usb_ext.data.feature_views import PLAIN, RECORD, REMEDY, TEST, VIEWS
+from usb_ext.data.feature_views import PLAIN, RECORD, REDUCED, REMEDY, TEST, VIEWS
 from usb_ext.data.fingerprint import NAME, Fingerprint
 from usb_ext.engine.frozen import WEIGHTS
 from usb_ext.settings import Settings
 from usb_ext.settings.stage_values import differences
 from usb_ext.upstream.weights import head_name
 
-OUTPUTS = (VIEWS, RECORD, PLAIN, TEST, NAME, WEIGHTS)
+OUTPUTS = (VIEWS, RECORD, PLAIN, REDUCED, TEST, NAME, WEIGHTS)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from usb_ext.as3l.frozen.made import OUTPUTS, FeaturesOrder, found_record, made_with, write_record
+from usb_ext.as3l.frozen.reduced import reduced
 from usb_ext.as3l.frozen.views import KeptRecipe, recipe_for, view_of
 from usb_ext.as3l.pretrain.loop import in_words
 from usb_ext.core.errors import Interrupted, RunFailed, SettingsError, our_errors
@@ -31,7 +32,15 @@ from usb_ext.core.runtime import (
     seed_everything,
     versions,
 )
-from usb_ext.data.feature_views import PLAIN, TEST, VIEWS, FrozenNetwork, open_views
+from usb_ext.data.feature_views import (
+    PLAIN,
+    REDUCED,
+    TEST,
+    VIEWS,
+    FrozenNetwork,
+    mean_of_rows,
+    open_views,
+)
 from usb_ext.data.features import Features, write_features
 from usb_ext.data.fingerprint import Fingerprint, fingerprint_of, write_fingerprint
 from usb_ext.data.image_store import MEBIBYTE, ImageStore
@@ -314,14 +323,14 @@ def _missing(frozen: Frozen, done: int, size: int) -> Iterator[tuple[int, list[B
 
 
 def _finish(folder: Path, settings: Settings, data: TrainingSet, record: dict[str, Any]) -> str:
-    """The features file of the plain views, the test classes, and the record that all is there."""
+    """The features files of the training images, the test classes, and the record that all is there."""
     rows = open_views(folder, record)
     count, views = record["images"], 1 + record["weak"] + record["strong"]
     plain = np.asarray(rows[: count * views : views], dtype=np.float32)
     known = data.targets if (data.targets >= 0).any() else None
-    write_features(
-        folder / PLAIN, Features(plain, data.ids.ids(), known, settings.dataset, data.classes)
-    )
+    for name, values in ((PLAIN, plain), (REDUCED, reduced(mean_of_rows(rows, record)))):
+        made = Features(values, data.ids.ids(), known, settings.dataset, data.classes)
+        write_features(folder / name, made)
     replace_file(folder / TEST, lambda path: _save(path, data.test_targets))
     stamp = file_stamp(folder / VIEWS)  # before it is read: of what is read, or older
     record.update(sha256=file_sha256(folder / VIEWS), file=stamp)
