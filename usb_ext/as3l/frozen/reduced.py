@@ -31,10 +31,11 @@ def reduced(values: NDArray[np.float32]) -> NDArray[np.float32]:
     from sklearn.decomposition import PCA
 
     rooted = unit_length(np.sqrt(np.abs(values)) * np.sign(values))
-    rows = np.arange(len(rooted))
-    if len(rows) > LEARNED_FROM:
-        rows = np.sort(np.random.default_rng(0).choice(rows, LEARNED_FROM, replace=False))
-    axes = PCA(min(COMPONENTS, *rooted.shape), random_state=0).fit(rooted[rows])
+    axes = PCA(min(COMPONENTS, *rooted.shape), random_state=0)
+    if len(rooted) <= LEARNED_FROM:
+        return np.ascontiguousarray(axes.fit_transform(rooted), dtype=np.float32)
+    drawn = np.random.default_rng(0).choice(len(rooted), LEARNED_FROM, replace=False)
+    axes.fit(rooted[np.sort(drawn)])
     found = np.empty((len(rooted), axes.n_components_), dtype=np.float32)
     for part in blocks(*rooted.shape):
         found[part] = axes.transform(rooted[part])
