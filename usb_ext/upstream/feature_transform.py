@@ -41,14 +41,14 @@ class PowerTransform(nn.Module):
             return torch.mul(F.normalize(moved, dim=1), x.shape[1] ** 0.5)
         made = torch.empty_like(x)
         rows = _rows_at_once(x)
-        for part, out in zip(x.split(rows), made.split(rows), strict=True):
+        for part, out in zip(torch.split(x, rows), torch.split(made, rows), strict=True):
             _scale(_direction(part, out).sub_(self.center)).mul_(x.shape[1] ** 0.5)
         return made
 
 
 def center_of(features: torch.Tensor) -> torch.Tensor:
     """The centre for `PowerTransform`: (d,) float32, from the training images' features (n, d), n >= 1."""
-    wide = (rows.double() for rows in features.split(_rows_at_once(features)))
+    wide = (rows.double() for rows in torch.split(features, _rows_at_once(features)))
     parts = [_direction(rows, torch.empty_like(rows)).sum(dim=0) for rows in wide]
     return (torch.stack(parts).sum(dim=0) / len(features)).float()
 
