@@ -65,3 +65,25 @@ def test_gains_follow_from_the_csv() -> None:
         smaller = sorted(p for p in raw if p <= own)
         corrected = max(min(1.0, (len(raw) - k) * p) for k, p in enumerate(smaller))
         assert holm == f"{corrected:.3f}"
+
+
+def test_longer_runs_follow_from_the_csv() -> None:
+    with (PLACE / "longer.csv").open(newline="", encoding="utf-8") as lines:
+        rows = sorted(csv.DictReader(lines), key=lambda row: int(row["seed"]))
+    names = {
+        "FixMatch": "fixmatch",
+        "FreeMatch": "freematch",
+        "LayerMatch": "layermatch",
+        "LayerMatch without Avg-Clustering": "no-ac",
+    }
+    for name, method in names.items():
+        at = [
+            [
+                f"{float(r['accuracy']):.1f}"
+                for r in rows
+                if (r["method"], r["step"]) == (method, step)
+            ]
+            for step in ("1000", "2000", "3000", "4500")
+        ]
+        assert {len(folds) for folds in at} == {2}
+        assert f"| {name} | {' | '.join(map(', '.join, at))} |" in PAGE
