@@ -1,13 +1,10 @@
 """Every number of the page on LayerMatch's parts on photographs follows from its CSV."""
 
 import csv
-import re
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from scipy import stats
 from support.pages import DOCS
+from support.paired import accuracies, check_pairs, spread
 
 PLACE = DOCS / "results" / "photographs_layermatch"
 PAGE = (PLACE / "README.md").read_text(encoding="utf-8")
@@ -23,18 +20,7 @@ NAMES = {
 }
 
 
-def accuracies() -> dict[str, NDArray[np.float64]]:
-    """In percent, by method, fold after fold."""
-    with (PLACE / "compare.csv").open(newline="", encoding="utf-8") as lines:
-        rows = sorted(csv.DictReader(lines), key=lambda row: int(row["seed"]))
-    assert {row["used"] for row in rows} == {"True"}
-    return {
-        name: np.array([100 - float(r["error_last"]) for r in rows if r["method"] == method])
-        for name, method in NAMES.items()
-    }
-
-
-FOUND = accuracies()
+FOUND = accuracies(PLACE / "compare.csv", NAMES)
 
 
 def test_each_method_has_the_same_folds() -> None:
@@ -45,26 +31,11 @@ def test_each_method_has_the_same_folds() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_means_follow_from_the_csv(name: str) -> None:
     values = FOUND[name]
-    assert f"| {name} | {values.mean():.1f} ± {values.std(ddof=1):.1f} |" in PAGE
+    assert f"| {name} | {spread(values)} |" in PAGE
 
 
 def test_gains_follow_from_the_csv() -> None:
-    shown = re.findall(
-        r"^\| (.+) \| (.+) \| (.+ \(.+ to .+\)) \| (0\.\d+) \| (\d\.\d+) \|$", PAGE, re.M
-    )
-    assert len(shown) == 4
-    raw = []
-    for first, second, gain, p, _ in shown:
-        gains = FOUND[first] - FOUND[second]
-        half = stats.t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains))
-        mean = gains.mean()
-        assert gain == f"{mean:+.1f} ({mean - half:.1f} to {mean + half:.1f})"
-        raw.append(stats.wilcoxon(gains, method="exact").pvalue)
-        assert p == f"{raw[-1]:.3f}"
-    for (*_, holm), own in zip(shown, raw, strict=True):
-        smaller = sorted(p for p in raw if p <= own)
-        corrected = max(min(1.0, (len(raw) - k) * p) for k, p in enumerate(smaller))
-        assert holm == f"{corrected:.3f}"
+    check_pairs(PAGE, FOUND, 4)
 
 
 def test_longer_runs_follow_from_the_csv() -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from usb_ext.core.errors import DataMissing, SettingsError
 from usb_ext.data.image_names import ImageIds
 from usb_ext.data.npz_file import read_arrays, write_arrays
-from usb_ext.settings.feature_set import FEATURES
+from usb_ext.settings.feature_set import of_another
 
 HOW = "`usb-ext propagate` writes one"
 ROUNDING = 1e-3
@@ -94,10 +94,7 @@ def prior_of(
     """
     prior = read_prior(path)
     what = f"prior_file {path}"
-    if dataset != FEATURES and prior.dataset not in (
-        None,
-        dataset,
-    ):  # features are of a data set's images
+    if of_another(prior.dataset, dataset):
         raise SettingsError(f"{what} is of dataset {prior.dataset}, but the run's is {dataset}")
     if len(prior.classes) != num_classes:
         raise SettingsError(

@@ -27,6 +27,16 @@ ROTATING: tuple[str, ...] = ("remixmatch",)
 _VECTOR_NET = re.compile(r"linear|mlp(?:_[1-9]\d{0,5})+")
 
 
+def of_another(named: str | None, dataset: str) -> bool:
+    """Whether a file that names a data set cannot belong to a run on `dataset`.
+
+    Args:
+        named: what the file says; None tells nothing.
+        dataset: the run's. Kept features are of some data set's images, so that any name may be theirs.
+    """
+    return dataset != FEATURES and named not in (None, dataset)
+
+
 class FeatureSetSettings(SettingsGroup):
     """Training on vectors instead of images."""
 

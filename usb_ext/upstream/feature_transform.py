@@ -11,7 +11,6 @@ from torch.nn import functional as F
 NUMBERS = 2**16
 """ours: so many numbers of features go through all passes at once on a CPU, whose cache holds them."""
 
-
 SMALLEST = 1e-12
 """ours: what is nearer to zero and not zero has this number's root; float16 begins far above."""
 

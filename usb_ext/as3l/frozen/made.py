@@ -53,6 +53,9 @@ def made_with(
         net: with its weights.
         data: the images.
     """
+    reduced_precision = (
+        {} if settings.amp == "off" else {"amp": settings.amp}
+    )  # older records have none
     images = Fingerprint(data.kind, data.train, data.test).sha256
     values = asdict(recipe)
     values["mean"], values["std"] = list(recipe.mean), list(recipe.std)
@@ -62,9 +65,7 @@ def made_with(
         "net": settings.net,
         "weights_sha256": weights_digest(net, settings.num_classes),
         **values,
-        **(
-            {} if settings.amp == "off" else {"amp": settings.amp}
-        ),  # float32 is not named: older records
+        **reduced_precision,
     }
 
 

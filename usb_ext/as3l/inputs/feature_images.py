@@ -19,7 +19,7 @@ from usb_ext.data.fingerprint import (
 from usb_ext.data.sets import open_source
 from usb_ext.data.training_set import list_training_set
 from usb_ext.settings import Settings
-from usb_ext.settings.feature_set import FEATURES
+from usb_ext.settings.feature_set import FEATURES, of_another
 
 SHOWN = 5
 """Images that a message names."""
@@ -82,7 +82,7 @@ def images_of(features: Features, path: Path, settings: Settings | None) -> Feat
             _names(features),
             data=read_fingerprint(path.parent),
         )
-    if settings.dataset != FEATURES and features.dataset not in (None, settings.dataset):
+    if of_another(features.dataset, settings.dataset):
         raise SettingsError(
             f"features file {path} is of dataset {features.dataset}, but dataset is {settings.dataset}"
         )
